@@ -1,0 +1,46 @@
+# What people type. `make` alone lists it.
+
+# The first Python that MindSpore has wheels for; say `make PYTHON=/path/to/python3.11 ...` for another.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; exit; }; \
+	done; echo python3)
+PY := .venv/bin/python
+TOUR := data/runs/tour
+PYTEST := $(PY) -m pytest -q -p no:cacheprovider
+
+.PHONY: help tour test test-fast lab figures notebooks clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+# pip's word on a mirror or a newer pip is noise here; what fails is still said.
+.venv/installed: pyproject.toml tools/preflight.py
+	@"$(PYTHON)" tools/preflight.py .
+	@echo "installing into .venv (3.3 GiB, a few minutes) ..."
+	@"$(PYTHON)" -m venv .venv
+	@$(PY) -m pip install --quiet --quiet --disable-pip-version-check -e .
+	@touch $@
+
+tour: .venv/installed  ## train a Ghost network on real digits and look at it (2 minutes)
+	@mkdir -p $(TOUR)
+	@$(PY) -m papermill --no-log-output --progress-bar notebooks/train.ipynb $(TOUR)/train.ipynb
+	@$(PY) -m ghostlib report $(TOUR)
+
+test: .venv/installed  ## the whole suite
+	@$(PYTEST) --durations=10
+
+test-fast: .venv/installed  ## what takes seconds, for everyday
+	@$(PYTEST) -m "not slow"
+
+lab: .venv/installed  ## JupyterLab, on this machine only, with a token
+	@$(PY) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
+
+figures: .venv/installed  ## rebuild figures/ from committed tables and notebooks
+	@$(PY) tools/make_figures.py
+
+notebooks: .venv/installed  ## execute every notebook at its defaults and store its outputs
+	@$(PY) tools/run_notebooks.py
+
+clean:  ## remove the environment and what runs left behind
+	rm -rf .venv data/runs

@@ -1,0 +1,117 @@
+"""The command line: `ghostlib` or `python -m ghostlib`. MindSpore is imported only by the commands that need it."""
+
+import sys
+from pathlib import Path
+
+import click
+import yaml
+
+from ghostlib.errors import InputError, RunError
+
+
+class _OneLineErrors(click.Group):
+    """Ends bad input with one line and status 2, a failed run with one line and status 1, unless --traceback."""
+
+    def invoke(self, context: click.Context):
+        try:
+            return super().invoke(context)
+        except (InputError, RunError) as error:
+            if context.params["traceback"]:
+                raise
+            click.echo(f"ghostlib: {' '.join(str(error).split())}", err=True)
+            sys.exit(2 if isinstance(error, InputError) else 1)
+        except KeyboardInterrupt:
+            click.echo("ghostlib: interrupted", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--traceback", is_flag=True, help="Show where an error came from.")
+def main(traceback: bool) -> None:
+    """Networks of cheap operations: see, measure, doubt and train them."""
+
+
+def _changes(pairs: tuple[tuple[str, str], ...]) -> dict:
+    changes = {}
+    for name, text in pairs:
+        try:
+            changes[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(f"{name}: {text!r} is not YAML; allowed are values as in a parameter file") from None
+    return changes
+
+
+def _with_params(command):
+    command = click.argument("params", metavar="PARAMS.yaml", type=click.Path(path_type=Path))(command)
+    return click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+                        help="A field in place of the file's; the value is read as YAML.")(command)
+
+
+@main.command()
+@_with_params
+def train(params: Path, pairs) -> None:
+    """Train the network of a parameter file; notebooks/train.ipynb does the same with the same file."""
+    from ghostlib.config import Config
+    config = Config.load(params, _changes(pairs))
+    from ghostlib.train import train as run
+    result = run(config)
+    click.echo(f"{result.test}\nin {config.run_dir}: row.json, history.csv, config.yaml, last.safetensors")
+
+
+@main.command()
+@_with_params
+@click.option("--weights", required=True, type=str, help="The safetensors file to test.")
+def validate(params: Path, pairs, weights: str) -> None:
+    """Test a network's weights on the test split; writes nothing."""
+    from ghostlib.config import Config
+    config = Config.load(params, {**_changes(pairs), "weights": weights})
+    from ghostlib.evaluate import evaluate
+    from ghostlib.train import prepare
+    net, data, _ = prepare(config)
+    click.echo(str(evaluate(net, data.test)))
+
+
+@main.command()
+def doctor() -> None:
+    """Say what this machine has and which parts of the lab can run on it."""
+    from ghostlib.doctor import examine
+    lines, healthy = examine()
+    click.echo("\n".join(lines))
+    sys.exit(0 if healthy else 1)
+
+
+@main.command()
+@click.argument("dataset", type=click.Choice(["cifar10"]))
+@click.option("--data-dir", default="data", show_default=True, help="Where the folder of images goes.")
+@click.option("--url", default=None, help="Another copy of the archive.")
+@click.option("--md5", default=None, help="The hash of that copy.")
+def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None:
+    """Download a dataset, with progress and its hash checked."""
+    from ghostlib import data
+    folder = data.fetch_cifar10(data_dir, url or data.CIFAR_URL, md5 or data.CIFAR_MD5)
+    click.echo(f"{dataset} is in {folder}")
+
+
+@main.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+def report(run_dir: Path) -> None:
+    """Say how a finished run ended, where its files lie and what to try next."""
+    from ghostlib import results
+    row = results.read_row(run_dir)
+    click.echo(f"top-1 {100 * row['top1']:.1f} %")
+    click.echo(f"of {row['test_images']} test images; {row['model']} with {row['weights']:,} weights and "
+               f"{row['macs'] / 1e6:.1f} M multiply-adds, {row['epochs']} epochs, {row['seconds']:.0f} s in all")
+    click.echo(f"in {run_dir}:")
+    told = {"train.ipynb": "the executed notebook: curves, mistakes, ghost feature maps",
+            "row.json": "the run as one row", "history.csv": "its curves", "config.yaml": "its parameters",
+            "last.safetensors": "its weights"}
+    for name, what in told.items():
+        if (run_dir / name).exists():
+            click.echo(f"  {name:<17} {what}")
+    click.echo("next:\n  make lab           open the notebooks; start with notebooks/tutorials/1_ghost_module.ipynb\n"
+               "  .venv/bin/python -m ghostlib train notebooks/params/train_smoke.yaml -p ratio 4 -p run_dir "
+               "data/runs/mine")
+
+
+if __name__ == "__main__":
+    main(prog_name="ghostlib")

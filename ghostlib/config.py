@@ -1,0 +1,221 @@
+"""The one schema of a run, shared by papermill, YAML files and the command line.
+
+The defaults are the tour: a small GhostNet on real handwritten digits, minutes on a laptop's CPU. Whatever cannot work
+fails here, before anything starts, with the field, the value and what is allowed.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ghostlib.errors import InputError, check_kernel, check_ratio, nearest
+
+Model = Literal["ghostnet", "vgg16", "resnet20", "resnet56", "resnet50"]
+Dataset = Literal["digits", "cifar10", "imagefolder"]
+
+
+class Config(BaseModel):
+    """Everything that decides a run's result, validated and frozen.
+
+    The comment behind a field says where its default comes from: "paper", "mindcv recipe" or "ours". Learning rate and
+    weight decay are per step, times are in epochs, sizes in pixels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    # The network
+    model: Model = "ghostnet"  # ours
+    width: float = Field(0.5, gt=0, le=8)  # paper: the smallest of Table 7
+    ratio: int | dict[str, int] = 2  # paper: s = 2 in GhostNet; or {layer: s}, layers not named are plain
+    kernel: int = 3  # paper: d = 3 in GhostNet
+    stem_stride: Literal[1, 2] | None = None  # ours: GhostNet's first stride; None takes 1 up to 64 pixels, else 2
+    num_classes: int = Field(10, ge=2)  # the digits'
+    dropout: float = Field(0.0, ge=0, lt=1)  # ours; mindcv recipe: 0.2
+
+    # The images
+    dataset: Dataset = "digits"  # ours: needs no download
+    data_dir: str = "data"  # ours; holds cifar-10-batches-bin, or train/ and val/ with class folders
+    image_size: int = Field(32, ge=8)  # paper: CIFAR-10's size; mindcv recipe: 224
+    augment: Literal["none", "crop", "crop+flip"] = "crop"  # ours: a mirrored digit is no digit
+    workers: int = Field(1, ge=1)  # ours: threads that read and augment images from folders
+
+    # The training
+    epochs: int = Field(12, ge=0)  # ours; 0 only evaluates
+    batch_size: int = Field(64, ge=1)  # ours; mindcv recipe: 128 on each of 8 devices
+    optimizer: Literal["momentum"] = "momentum"  # mindcv recipe: without Nesterov
+    lr: float = Field(0.05, gt=0)  # ours; mindcv recipe: 0.4 for 1024 images a step
+    momentum: float = Field(0.9, ge=0, lt=1)  # mindcv recipe
+    weight_decay: float = Field(1e-4, ge=0)  # ours; mindcv recipe: 2e-5
+    decay_all: bool = True  # mindcv recipe: decay on biases and BatchNorm too
+    schedule: Literal["cosine", "steps", "constant"] = "cosine"  # mindcv recipe
+    warmup_epochs: int = Field(0, ge=0)  # ours; mindcv recipe: 20
+    lr_end: float = Field(0.0, ge=0)  # ours: where the cosine ends; mindcv recipe: 1e-7
+    milestones: list[int] = []  # epochs after which "steps" multiplies the rate by lr_decay
+    lr_decay: float = Field(0.1, gt=0, le=1)  # He et al. 2016, for "steps"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)  # ours; mindcv recipe: 0.1
+
+    # The run
+    seed: int = Field(0, ge=0, lt=2**31)
+    device: Literal["CPU", "Ascend"] = "CPU"
+    weights: str | None = None  # a file to start from; None starts from random weights
+    run_dir: str = "data/runs/tour"  # everything the run writes
+
+    @field_validator("width", "dropout", "lr", "momentum", "weight_decay", "lr_end", "lr_decay", "label_smoothing",
+                     mode="before")
+    @classmethod
+    def _read_float(cls, value: Any) -> Any:
+        """YAML 1.1 reads 1e-3, without a point, as a string."""
+        if isinstance(value, str):
+            try:
+                return float(value)
+            except ValueError:
+                return value
+        return value
+
+    @field_validator("epochs", "batch_size", "image_size", "num_classes", "seed", "workers", "warmup_epochs",
+                     mode="before")
+    @classmethod
+    def _read_int(cls, value: Any) -> Any:
+        """Papermill reads 1e3 as a float; a whole one is meant as an integer."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    @field_validator("ratio", mode="plain")
+    @classmethod
+    def _read_ratio(cls, value: Any) -> int | dict[str, int]:
+        if isinstance(value, Mapping):
+            if not value:
+                raise ValueError("{} given; allowed are an integer, or layer names with an integer each")
+            return {str(name): _checked(check_ratio, ratio, f"layer {name}") for name, ratio in value.items()}
+        return _checked(check_ratio, value)
+
+    @field_validator("kernel", mode="plain")
+    @classmethod
+    def _read_kernel(cls, value: Any) -> int:
+        return _checked(check_kernel, value)
+
+    @field_validator("workers")
+    @classmethod
+    def _enough_cores(cls, value: int) -> int:
+        cores = os.cpu_count() or 1
+        if value > cores:
+            raise ValueError(f"{value} given; this machine has {cores} cores, allowed are 1 to {cores}")
+        return value
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Config":
+        """What each field allows by itself can still be impossible together."""
+        if self.kernel > self.image_size:
+            raise _impossible("kernel", self.kernel, f"larger than the {self.image_size} x {self.image_size} image; "
+                              f"allowed are odd integers up to image_size")
+        if self.epochs and self.warmup_epochs >= self.epochs:
+            raise _impossible("warmup_epochs", self.warmup_epochs, f"allowed is less than epochs ({self.epochs})")
+        if self.lr_end > self.lr:
+            raise _impossible("lr_end", self.lr_end, f"allowed is at most lr ({self.lr})")
+        if (self.schedule == "steps") != bool(self.milestones):
+            raise _impossible("milestones", self.milestones, f"schedule {self.schedule} wants "
+                              f"{'at least one epoch' if self.schedule == 'steps' else 'an empty list'}")
+        if sorted(set(self.milestones)) != self.milestones or any(not 0 < m < self.epochs for m in self.milestones):
+            raise _impossible("milestones", self.milestones, f"allowed are ascending epochs between 0 and {self.epochs}")
+        if self.dropout and self.model.startswith("resnet"):
+            raise _impossible("dropout", self.dropout, f"{self.model} has none; allowed is 0")
+        if self.stem_stride and self.model != "ghostnet":
+            raise _impossible("stem_stride", self.stem_stride, f"{self.model} has no such option; allowed is null")
+        fixed = {"digits": 10, "cifar10": 10}.get(self.dataset)
+        if fixed and self.num_classes != fixed:
+            raise _impossible("num_classes", self.num_classes, f"{self.dataset} has {fixed}")
+        if self.dataset == "cifar10" and self.image_size != 32:
+            raise _impossible("image_size", self.image_size, "cifar10 is 32 x 32; allowed is 32")
+        if self.dataset == "digits" and self.image_size % 8:
+            raise _impossible("image_size", self.image_size, "digits are 8 x 8 and enlarged; allowed are multiples of 8")
+        if self.model == "vgg16" and self.image_size < 32:
+            raise _impossible("image_size", self.image_size, "vgg16 halves the map five times; allowed are 32 and more")
+        return self
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Config":
+        """The Config of these fields, the others at their defaults.
+
+        Raises:
+            InputError: One line for all that is wrong: each field, its value, what is allowed, and for an unknown name
+                the one that was probably meant.
+        """
+        for name in values:
+            if name not in cls.model_fields:
+                raise InputError(f"{name}: no such parameter; {nearest(str(name), cls.model_fields)}")
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise InputError("; ".join(map(_one_line, error.errors()))) from None
+
+    @classmethod
+    def load(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> "Config":
+        """The Config in a YAML file, with `changes` in place of the fields they name.
+
+        Raises:
+            InputError: Also for a file that is missing, no YAML or no mapping.
+        """
+        return cls.of({**read_yaml(path), **(changes or {})})
+
+    @classmethod
+    def of_notebook(cls, names: Mapping[str, Any], besides: Iterable[str] = ()) -> "Config":
+        """The Config of a notebook's parameters: ``config = Config.of_notebook(globals())`` right after them.
+
+        Papermill only warns of a parameter that a notebook does not have and sets it all the same. Here every public
+        name that holds plain data counts as a parameter, so a misspelt one is refused.
+
+        Args:
+            names: The notebook's globals.
+            besides: Names that the notebook has for itself, which are no fields of Config.
+        """
+        own = {"In", "Out", *besides}
+        return cls.of({name: value for name, value in names.items()
+                       if not name.startswith("_") and name not in own and _is_plain(value)})
+
+    def to_yaml(self) -> str:
+        """The YAML from which `load` makes this Config again."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file; `InputError` where there is none."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted is a YAML file of parameters") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}); wanted are lines 'name: value'") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds a {type(values).__name__}, not a mapping; wanted are lines 'name: value'")
+    return values
+
+
+MODELS: tuple[str, ...] = get_args(Model)
+DATASETS: tuple[str, ...] = get_args(Dataset)
+
+
+def _checked(check, value: Any, *where: str) -> Any:
+    """Runs one of the checks of s and d without its "field: " prefix, which `_one_line` puts in front."""
+    try:
+        return check(value, where[0]) if where else check(value, "")
+    except InputError as error:
+        raise ValueError(str(error).removeprefix(": ")) from None
+
+
+def _impossible(field: str, value: Any, why: str) -> ValueError:
+    return ValueError(f"{field}: {value!r} given; {why}")
+
+
+def _one_line(error: Mapping[str, Any]) -> str:
+    field = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "value_error":
+        message = str(error["ctx"]["error"])
+        return f"{field}: {message}" if field else message
+    return f"{field}: {error['input']!r} given; {error['msg'].replace('Input should be', 'allowed is')}"
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str, list, tuple, dict))

@@ -1,0 +1,40 @@
+"""What MindSpore runs on: the one place that configures it."""
+
+import os
+from pathlib import Path
+
+import mindspore
+
+from ghostlib.errors import InputError
+
+ONEDNN_ISA = "ONEDNN_MAX_CPU_ISA"
+
+
+def avoid_reference_convolutions() -> None:
+    """Keeps MindSpore's CPU convolutions off oneDNN's unoptimised reference code on processors with AVX-512.
+
+    There the oneDNN inside MindSpore 2.10 computes 3 x 3 and depthwise convolutions by `ref:any`, measured 20 to 130
+    times slower than its AVX2 code (docs/performance.md). oneDNN reads the variable at its first convolution and never
+    again; a value that the user has set is respected.
+    """
+    if "avx512f" in _cpu_flags():
+        os.environ.setdefault(ONEDNN_ISA, "AVX2")
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    return set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
+
+
+def use_device(device: str) -> None:
+    """Makes MindSpore compile graphs for "CPU" or "Ascend"; `InputError` where that device is not there."""
+    avoid_reference_convolutions()
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    try:
+        mindspore.set_device(device)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"device: {device!r} given; MindSpore has no such device here "
+                         f"({str(error).strip().splitlines()[0]}); 'ghostlib doctor' lists what there is") from None

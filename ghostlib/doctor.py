@@ -1,0 +1,64 @@
+"""What this machine has, and which parts of the lab can run on it."""
+
+import os
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("mindspore", "numpy", "pydantic", "papermill", "jupyterlab", "nbval", "matplotlib", "seaborn")
+GIB = 2**30
+
+
+def examine() -> tuple[list[str], bool]:
+    """Lines to print, and whether training can run here at all."""
+    lines = [f"python      {sys.version.split()[0]}"]
+    healthy = True
+    for name in PACKAGES:
+        try:
+            lines.append(f"{name:<11} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            lines.append(f"{name:<11} missing: install ghostlib with its dependencies")
+            healthy = False
+    if healthy and int(metadata.version("numpy").split(".")[0]) >= 2:
+        lines.append("numpy       CLASH: MindSpore was built against NumPy 1; install 'numpy<2'")
+        healthy = False
+    lines += [f"cores       {os.cpu_count()}", _memory(),
+              f"disk        {shutil.disk_usage('.').free / GIB:.1f} GiB free in this folder"]
+    if healthy:
+        devices, healthy = _devices()
+        lines += devices
+    lines.append("not proven  nothing in this project has been run on an Ascend NPU yet: what is said of NPUs follows "
+                 "MindSpore's documentation")
+    return lines, healthy
+
+
+def _memory() -> str:
+    try:
+        fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        total, free = (int(fields[name].split()[0]) / 2**20 for name in ("MemTotal", "MemAvailable"))
+        return f"memory      {total:.1f} GiB, {free:.1f} GiB free"
+    except (OSError, KeyError, ValueError):
+        return "memory      unknown on this system"
+
+
+def _devices() -> tuple[list[str], bool]:
+    """One real operation on each device that MindSpore could use."""
+    from ghostlib.device import ONEDNN_ISA, use_device
+    from ghostlib.errors import InputError
+    lines = []
+    cards = sorted(path.name for path in Path("/dev").glob("davinci[0-9]*"))
+    lines.append(f"Ascend      {', '.join(cards) + ' present' if cards else 'no NPU here'}")
+    try:
+        use_device("CPU")
+        import mindspore
+        from mindspore import nn
+        answer = nn.Conv2d(3, 4, 3)(mindspore.ops.ones((1, 3, 8, 8)))
+        lines.append(f"CPU         works: a compiled convolution gave {tuple(answer.shape)}")
+        if os.environ.get(ONEDNN_ISA):
+            lines.append(f"oneDNN      {ONEDNN_ISA}={os.environ[ONEDNN_ISA]}")
+        lines.append("can run     digits, CIFAR-10 and image folders on the CPU, one process at a time"
+                     + (f"; device: Ascend may be tried on {len(cards)} card(s)" if cards else ""))
+        return lines, True
+    except (InputError, RuntimeError, ImportError) as error:
+        return [*lines, f"CPU         FAILS: {str(error).strip().splitlines()[0]}"], False

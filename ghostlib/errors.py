@@ -1,0 +1,47 @@
+"""The two ways a run can end badly, each told in one line.
+
+`InputError` means that what the user gave cannot be used: nothing has been started or written, and the command line
+exits with status 2. `RunError` means that a run which had begun could not go on: status 1. The checks of s and d stand
+here because the layers and the configuration share them, and the configuration does without MindSpore.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Something given is unusable; the message names the field or file, the value and what is allowed."""
+
+
+class RunError(RuntimeError):
+    """A run that had begun had to stop; the message says where and why."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause that offers the known names most like `name`, or, when none is alike, all of them.
+
+    >>> nearest("learning", ["epochs", "lr"])
+    'known: epochs, lr'
+    >>> nearest("epoch", ["epochs", "lr"])
+    'did you mean epochs?'
+    """
+    known = list(known)
+    close = get_close_matches(name, known, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    shown = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
+    return f"known: {shown}"
+
+
+def check_ratio(ratio: int, where: str = "ratio") -> int:
+    """The ratio s, or `InputError` unless it is an integer of at least 1."""
+    if isinstance(ratio, bool) or not isinstance(ratio, int) or ratio < 1:
+        raise InputError(f"{where}: {ratio!r} given; allowed are integers from 1 (a plain convolution) upwards")
+    return ratio
+
+
+def check_kernel(kernel: int, where: str = "kernel") -> int:
+    """The cheap operation's kernel size d, or `InputError` unless it is a positive odd integer."""
+    if isinstance(kernel, bool) or not isinstance(kernel, int) or kernel < 1 or kernel % 2 == 0:
+        raise InputError(f"{where}: {kernel!r} given; allowed are odd integers (1, 3, 5, ...), which keep a map's size")
+    return kernel

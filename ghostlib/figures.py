@@ -1,0 +1,123 @@
+"""Every figure, from arrays or rows to axes: no training, no files, no MindSpore."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+INTRINSIC, GHOST = "#c44e52", "#4c9f70"  # red and green frames, as in the paper's Figure 4
+TRAIN, TEST = "#4c72b0", "#dd8452"
+
+
+def style() -> None:
+    """One quiet style for all figures: call it once, before the first."""
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind", font_scale=0.9)
+    plt.rcParams.update({"figure.dpi": 100, "savefig.dpi": 150, "savefig.bbox": "tight", "axes.spines.top": False,
+                         "axes.spines.right": False, "axes.titlesize": "medium", "figure.constrained_layout.use": True,
+                         "image.cmap": "gray", "legend.frameon": False})
+
+
+def fig_curves(history: pd.DataFrame) -> Figure:
+    """Loss and error of `Run.history`, epoch by epoch, for the training and the test images."""
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3))
+    for split, colour in (("train", TRAIN), ("test", TEST)):
+        left.plot(history.epoch, history[f"{split}_loss"], color=colour, label=split, marker=".")
+        middle.plot(history.epoch, 100 * (1 - history[f"{split}_top1"]), color=colour, label=split, marker=".")
+    left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy, nats", yscale="log")
+    middle.set(title="Error", xlabel="epoch", ylabel="images not recognised, %", yscale="log")
+    middle.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    right.plot(history.epoch, history.lr, color="0.4", marker=".")
+    right.set(title="Learning rate at the epoch's last step", xlabel="epoch", ylabel="per step", ylim=(0, None))
+    left.legend()
+    return figure
+
+
+def fig_confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> Figure:
+    """How often each class was taken for each: counts, the diagonal (correct) left pale so that mistakes stand out."""
+    counts = np.zeros((len(classes), len(classes)), int)
+    np.add.at(counts, (labels, predictions), 1)
+    wrong = counts * (1 - np.eye(len(classes), dtype=int))
+    figure, ax = plt.subplots(figsize=(5.2, 4.6))
+    sns.heatmap(wrong, annot=np.where(counts, counts.astype(str), ""), fmt="", cmap="Reds", vmin=0,
+                vmax=max(3, wrong.max()), cbar=False, linewidths=0.5, linecolor="0.9", square=True,
+                xticklabels=list(classes), yticklabels=list(classes), ax=ax)
+    ax.set(xlabel="recognised as", ylabel="written", title="Test images, by class")
+    ax.tick_params(length=0)
+    return figure
+
+
+def fig_pictures(pictures: Sequence[np.ndarray], captions: Sequence[str], columns: int = 8) -> Figure:
+    """A grid of pictures (H, W, 3) uint8, each with a caption."""
+    rows = max(1, -(-len(pictures) // columns))
+    figure, axes = plt.subplots(rows, columns, figsize=(1.3 * columns, 1.5 * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, picture, caption in zip(axes.flat, pictures, captions):
+        ax.imshow(picture)
+        ax.set_title(caption, fontsize=9)
+    return figure
+
+
+def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, int]], columns: int = 12) -> Figure:
+    """What Ghost layers make of one picture: intrinsic maps framed red, below each its ghosts, framed green.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        layers: For each layer's title its maps (C, H', W') and how many of them, the first ones, are intrinsic.
+        columns: Intrinsic maps shown at most. Each map has its own grey scale.
+    """
+    shown = {title: _paired(maps, intrinsic)[:, :columns] for title, (maps, intrinsic) in layers.items()}
+    widest = max(pairs.shape[1] for pairs in shown.values())
+    figure = plt.figure(figsize=(0.95 * (widest + 2), 0.98 * sum(len(pairs) + 0.35 for pairs in shown.values())))
+    left, right = figure.subfigures(1, 2, width_ratios=[2, widest])
+    axes = left.subplots()
+    axes.imshow(picture)
+    axes.set(title="image", xticks=[], yticks=[])
+    rows = np.atleast_1d(right.subfigures(len(shown), 1, height_ratios=[len(pairs) + 0.35 for pairs in shown.values()]))
+    for part, (title, pairs) in zip(rows, shown.items()):
+        maps = layers[title][0]
+        part.suptitle(title, fontsize=9, x=0.01, ha="left")
+        grid = part.subplots(len(pairs), widest, squeeze=False)
+        for (row, column), ax in np.ndenumerate(grid):
+            index = pairs[row, column] if column < pairs.shape[1] else -1
+            if index < 0:
+                ax.axis("off")
+                continue
+            ax.imshow(maps[index])
+            ax.set(xticks=[], yticks=[])
+            for spine in ax.spines.values():
+                spine.set(visible=True, color=GHOST if row else INTRINSIC, linewidth=2)
+    return figure
+
+
+def _paired(maps: np.ndarray, intrinsic: int) -> np.ndarray:
+    """Indices of maps (rows, intrinsic): the intrinsic ones, then their ghosts; -1 where there are no more.
+
+    A depthwise convolution with s - 1 kernels for each map puts out the ghosts of one map one after the other.
+    """
+    ghosts = len(maps) - intrinsic
+    each = -(-ghosts // intrinsic)
+    index = intrinsic + np.arange(each)[:, None] + each * np.arange(intrinsic)
+    return np.vstack([np.arange(intrinsic), np.where(index < len(maps), index, -1)])
+
+
+def fig_speedup(speedup: pd.DataFrame, ratio: int) -> Figure:
+    """Saving of each Ghost module against its input channels: equation 4, the count, and the "about s" of the paper.
+
+    Args:
+        speedup: Columns channels, theory and counted.
+        ratio: s.
+    """
+    figure, ax = plt.subplots(figsize=(7, 3.4))
+    ordered = speedup.sort_values("channels")
+    ax.axhline(ratio, color="0.5", linestyle="--", label=f"s = {ratio}")
+    ax.plot(ordered.channels, ordered.theory, color=TRAIN, label="equation 4")
+    ax.plot(ordered.channels, ordered.counted, "o", color=TEST, label="counted in the built layer", alpha=0.7)
+    ax.set(xscale="log", xlabel="input channels c", ylabel="times fewer multiply-adds", ylim=(1, ratio * 1.08),
+           title="What a Ghost module saves, layer by layer")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.legend(loc="lower right")
+    return figure

@@ -1,0 +1,165 @@
+"""GhostNet (arXiv 1911.11907, Table 1): a stack of Ghost bottlenecks.
+
+Layers are named as in the authors' code, so that their weights, timm's and mindcv's fit (`ghostlib.weights`).
+"""
+
+from mindspore import Tensor, nn
+
+from ghostlib.ghost import GhostModule, LayerRatios, Ratio, check_kernel
+
+# Table 1. One list a stage; a block is (kernel of the stride-2 depthwise convolution and the shortcut, expansion,
+# output channels, squeeze-and-excitation?, stride).
+STAGES = [
+    [(3, 16, 16, False, 1)],
+    [(3, 48, 24, False, 2)],
+    [(3, 72, 24, False, 1)],
+    [(5, 72, 40, True, 2)],
+    [(5, 120, 40, True, 1)],
+    [(3, 240, 80, False, 2)],
+    [(3, 200, 80, False, 1), (3, 184, 80, False, 1), (3, 184, 80, False, 1), (3, 480, 112, True, 1),
+     (3, 672, 112, True, 1)],
+    [(5, 672, 160, True, 2)],
+    [(5, 960, 160, False, 1), (5, 960, 160, True, 1), (5, 960, 160, False, 1), (5, 960, 160, True, 1)],
+]
+HEAD = 1280  # channels before the classifier, at every width
+
+
+def scale_channels(channels: float, divisor: int = 4) -> int:
+    """The multiple of `divisor` nearest to `channels`, never less than `divisor` or than 90 % of `channels`.
+
+    Source: MobileNetV2's rule, which the authors' code uses with 4.
+    """
+    scaled = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return scaled + divisor if scaled < 0.9 * channels else scaled
+
+
+def _depthwise(channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, channels, kernel_size, stride, pad_mode="pad", padding=kernel_size // 2, group=channels)
+
+
+class SqueezeExcite(nn.Cell):
+    """Scales each channel by a gate in [0, 1] computed from the channels' means; (N, C, H, W) to the same shape."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        reduced = scale_channels(channels / 4)
+        self.pool = nn.AdaptiveAvgPool2d(1)  # four times as fast as ops.mean on a CPU
+        self.conv_reduce = nn.Conv2d(channels, reduced, 1, has_bias=True)
+        self.relu = nn.ReLU()
+        self.conv_expand = nn.Conv2d(reduced, channels, 1, has_bias=True)
+        self.gate = nn.HSigmoid()
+
+    def construct(self, x: Tensor) -> Tensor:
+        gate = self.gate(self.conv_expand(self.relu(self.conv_reduce(self.pool(x)))))
+        return x * gate
+
+
+class GhostBottleneck(nn.Cell):
+    """Figure 3: a Ghost module expands, a second projects, with a shortcut around both.
+
+    (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride).
+
+    Args:
+        in_channels, expansion, out_channels: Channels before, between and after the two Ghost modules.
+        kernel_size: Of the depthwise convolution that strides, and of the shortcut's.
+        squeeze: Whether squeeze-and-excitation follows the first module.
+        stride: 1, or 2 to halve the map between the two modules.
+        ratios: s of the two modules.
+        kernel: d of both.
+    """
+
+    def __init__(self, in_channels: int, expansion: int, out_channels: int, kernel_size: int, squeeze: bool,
+                 stride: int, ratios: tuple[int, int], kernel: int):
+        super().__init__()
+        self.ghost1 = GhostModule(in_channels, expansion, ratio=ratios[0], kernel=kernel)
+        self.strided = stride > 1
+        if self.strided:
+            self.conv_dw = _depthwise(expansion, kernel_size, stride)
+            self.bn_dw = nn.BatchNorm2d(expansion)
+        self.squeezed = squeeze
+        if squeeze:
+            self.se = SqueezeExcite(expansion)
+        self.ghost2 = GhostModule(expansion, out_channels, ratio=ratios[1], kernel=kernel, relu=False)
+        if stride == 1 and in_channels == out_channels:
+            self.shortcut = nn.Identity()
+        else:
+            self.shortcut = nn.SequentialCell(
+                _depthwise(in_channels, kernel_size, stride), nn.BatchNorm2d(in_channels),
+                nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels))
+
+    def construct(self, x: Tensor) -> Tensor:
+        y = self.ghost1(x)
+        if self.strided:
+            y = self.bn_dw(self.conv_dw(y))
+        if self.squeezed:
+            y = self.se(y)
+        return self.ghost2(y) + self.shortcut(x)
+
+
+class _ConvBnReLU(nn.Cell):
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 1)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU()
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.relu(self.bn1(self.conv(x)))
+
+
+class GhostNet(nn.Cell):
+    """The network of Table 1; build it with `ghostnet`."""
+
+    def __init__(self, width: float, ratio: Ratio, kernel: int, num_classes: int, dropout: float, stem_stride: int):
+        super().__init__()
+        check_kernel(kernel)
+        ratios = LayerRatios(ratio)
+        channels = scale_channels(16 * width)
+        self.conv_stem = nn.Conv2d(3, channels, 3, stem_stride, pad_mode="pad", padding=1)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU()
+        stages = []
+        for stage in STAGES:
+            blocks = []
+            for kernel_size, expansion, out_channels, squeeze, stride in stage:
+                name = f"blocks.{len(stages)}.{len(blocks)}"
+                hidden, out = scale_channels(expansion * width), scale_channels(out_channels * width)
+                pair = ratios[f"{name}.ghost1"], ratios[f"{name}.ghost2"]
+                blocks.append(GhostBottleneck(channels, hidden, out, kernel_size, squeeze, stride, pair, kernel))
+                channels = out
+            stages.append(nn.SequentialCell(blocks))
+        ratios.check_all_used()
+        stages.append(nn.SequentialCell(_ConvBnReLU(channels, hidden)))
+        self.blocks = nn.SequentialCell(stages)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.conv_head = nn.Conv2d(hidden, HEAD, 1, has_bias=True)
+        self.flatten = nn.Flatten()
+        self.dropout = nn.Dropout(p=dropout)
+        self.classifier = nn.Dense(HEAD, num_classes)
+
+    def construct(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn1(self.conv_stem(x)))
+        x = self.blocks(x)
+        x = self.relu(self.conv_head(self.pool(x)))
+        return self.classifier(self.dropout(self.flatten(x)))
+
+
+def ghostnet(width: float = 1.0, ratio: Ratio = 2, kernel: int = 3, num_classes: int = 1000, dropout: float = 0.2,
+             stem_stride: int = 2) -> GhostNet:
+    """GhostNet: images (N, 3, H, W) to logits (N, num_classes).
+
+    Args:
+        width: Channel multiplier; the paper's 0.5, 1.0 and 1.3.
+        ratio: The ratio s of the Ghost modules, or one for each by name (``{"blocks.0.0.ghost1": 4}``; those not named
+            are plain). 1 makes every module a plain convolution.
+        kernel: d of the cheap operations.
+        num_classes: Size of the classifier.
+        dropout: Probability of dropping a feature before the classifier; 0.2 in the authors' code.
+        stem_stride: Stride of the first convolution; 2 for 224 x 224, 1 keeps 32 x 32 images from ending at 1 x 1.
+
+    Raises:
+        InputError: For a bad ratio or kernel, or a layer that does not exist.
+
+    Source: Table 1. The five strides of 2 make the last maps 7 x 7 for 224 x 224 images.
+    """
+    return GhostNet(width, ratio, kernel, num_classes, dropout, stem_stride)

@@ -1,0 +1,110 @@
+"""Tidy results: one row a run, in files that are whole or absent. Knows nothing of MindSpore."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ghostlib.config import Config
+from ghostlib.errors import InputError, RunError
+
+ROW = "row.json"
+
+
+def make_row(config: Config, **measured: Any) -> dict[str, Any]:
+    """One run's row: every field of its Config, where and with what it ran, and what was measured.
+
+    `weights` is, as in the paper's tables, how many the network has; the file a run started from, Config's field of
+    that name, is in `weights_from`. A mapping (`ratio`) is written as JSON.
+    """
+    fields = config.model_dump()
+    fields["weights_from"] = fields.pop("weights")
+    fields = {name: json.dumps(value) if isinstance(value, (dict, list)) else value for name, value in fields.items()}
+    return {**fields, **measured, **provenance()}
+
+
+def provenance() -> dict[str, str | int]:
+    """The commit, the machine and the versions that a result depends on."""
+    return {"commit": _commit(), "machine": _processor(), "cores": os.cpu_count() or 1,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("mindspore", "numpy")}}
+
+
+def _commit() -> str:
+    """The commit checked out where this package lies, with "+" where files differ from it; "" outside a checkout."""
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
+                              check=True).stdout.strip()
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file in one step: whoever reads it sees the old one or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def write_row(run_dir: Path, row: Mapping[str, Any]) -> Path:
+    """Writes `run_dir/row.json`, the sign that the run is complete."""
+    path = run_dir / ROW
+    write_text(path, json.dumps(row, indent=1) + "\n")
+    return path
+
+
+def read_row(run_dir: str | Path) -> dict[str, Any]:
+    """A run's row; `InputError` where there is none or it is broken."""
+    path = Path(run_dir) / ROW
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no complete run ({error})") from None
+
+
+def collect(run_dirs: Iterable[str | Path]) -> pd.DataFrame:
+    """One table of many runs' rows, in the order given; what a run did not record is missing, never 0."""
+    return pd.DataFrame([read_row(run_dir) for run_dir in run_dirs])
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Writes a table as CSV in one step."""
+    write_text(Path(path), table.to_csv(index=False))
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """A table of recorded rows; `InputError` where there is none."""
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no table of results ({error})") from None
+
+
+def wilson_interval(fraction: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The range of true fractions that fit one observed in `count` independent trials; 95 % for z = 1.96.
+
+    Source: Wilson 1927; unlike the normal approximation it stays within 0 and 1.
+    """
+    centre = (fraction + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * (fraction * (1 - fraction) / count + z * z / (4 * count**2)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)

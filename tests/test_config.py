@@ -1,0 +1,117 @@
+"""The schema: what is refused, in which words, and what is understood."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from ghostlib.config import MODELS, Config
+from ghostlib.errors import InputError
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"epoch": 3}, "epoch: no such parameter; did you mean epochs?"),
+    ({"learning_rat": 3}, "learning_rat: no such parameter; known: model, width"),
+    ({"lr": float("nan")}, "lr: nan given; allowed is a finite number"),
+    ({"lr": "fast"}, "lr: 'fast' given; allowed is a valid number"),
+    ({"lr": 0}, "lr: 0 given; allowed is greater than 0"),
+    ({"ratio": 0}, "ratio: 0 given; allowed are integers from 1"),
+    ({"ratio": {"blocks.0.0.ghost1": 0}}, "ratio: layer blocks.0.0.ghost1: 0 given; allowed are integers from 1"),
+    ({"ratio": {}}, "ratio: {} given"),
+    ({"kernel": 4}, "kernel: 4 given; allowed are odd integers"),
+    ({"kernel": 33}, "kernel: 33 given; larger than the 32 x 32 image"),
+    ({"batch_size": 0}, "batch_size: 0 given; allowed is greater than or equal to 1"),
+    ({"batch_size": "64"}, "batch_size: '64' given; allowed is a valid integer"),
+    ({"decay_all": "False"}, "decay_all: 'False' given; allowed is a valid boolean"),
+    ({"model": "ghostnt"}, "model: 'ghostnt' given; allowed is 'ghostnet', 'vgg16'"),
+    ({"workers": 10_000}, "workers: 10000 given; this machine has"),
+    ({"epochs": 5, "warmup_epochs": 5}, "warmup_epochs: 5 given; allowed is less than epochs (5)"),
+    ({"schedule": "steps"}, "milestones: [] given; schedule steps wants at least one epoch"),
+    ({"milestones": [1]}, "milestones: [1] given; schedule cosine wants an empty list"),
+    ({"schedule": "steps", "milestones": [3, 2]}, "milestones: [3, 2] given; allowed are ascending epochs"),
+    ({"lr_end": 1.0}, "lr_end: 1.0 given; allowed is at most lr"),
+    ({"model": "resnet20", "dropout": 0.2}, "dropout: 0.2 given; resnet20 has none"),
+    ({"model": "vgg16", "stem_stride": 1}, "stem_stride: 1 given; vgg16 has no such option"),
+    ({"num_classes": 100}, "num_classes: 100 given; digits has 10"),
+    ({"dataset": "cifar10", "image_size": 64}, "image_size: 64 given; cifar10 is 32 x 32"),
+    ({"image_size": 30}, "image_size: 30 given; digits are 8 x 8"),
+    ({"model": "vgg16", "image_size": 16}, "image_size: 16 given; vgg16 halves the map five times"),
+])
+def test_what_cannot_work_is_refused_in_one_line(values, message):
+    with pytest.raises(InputError) as error:
+        Config.of(values)
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+def test_everything_wrong_is_said_at_once():
+    with pytest.raises(InputError) as error:
+        Config.of({"lr": -1.0, "epochs": -1})
+    assert "lr: -1.0" in str(error.value) and "epochs: -1" in str(error.value)
+
+
+def test_what_yaml_and_papermill_make_of_numbers_is_understood():
+    config = Config.of({"lr": "1e-3", "batch_size": 1e2, "ratio": {"blocks.0.0.ghost1": 4}})
+    assert (config.lr, config.batch_size, config.ratio) == (0.001, 100, {"blocks.0.0.ghost1": 4})
+
+
+def test_yaml_there_and_back(tmp_path):
+    config = Config(ratio={"blocks.0.0.ghost1": 4}, lr=0.025, weights=None)
+    (tmp_path / "run.yaml").write_text(config.to_yaml())
+    assert Config.load(tmp_path / "run.yaml") == config
+    assert Config.load(tmp_path / "run.yaml", {"seed": 5}).seed == 5
+
+
+@pytest.mark.parametrize(("text", "message"), [("- 1\n- 2\n", "not a mapping"), ("", "not a mapping"),
+                                               ("lr: [", "not YAML"), (None, "cannot be read")])
+def test_a_file_that_is_no_mapping_is_refused_by_name(text, message, tmp_path):
+    path = tmp_path / "params.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=f"params.yaml.*{message}"):
+        Config.load(path)
+
+
+def test_a_notebooks_names_become_a_config_and_misspelt_ones_do_not():
+    names = {"In": ["x"], "Out": {}, "_private": 1, "exit": object(), "pd": sys, "lr": 0.2, "seed": 3}
+    assert Config.of_notebook(names) == Config(lr=0.2, seed=3)
+    with pytest.raises(InputError, match="epocs: no such parameter; did you mean epochs"):
+        Config.of_notebook({**names, "epocs": 2})
+    assert Config.of_notebook({**names, "tau": 0.9}, besides=["tau"]) == Config(lr=0.2, seed=3)
+
+
+def test_the_models_are_those_that_exist():
+    from ghostlib import models
+    assert set(MODELS) == set(models.MODELS)
+
+
+def test_params_files_are_runs(root):
+    files = sorted((root / "notebooks" / "params").glob("train_*.yaml"))
+    assert files
+    for path in files:
+        Config.load(path)
+
+
+def test_every_field_says_where_its_default_comes_from(root):
+    source = (root / "ghostlib" / "config.py").read_text().splitlines()
+    fields = [line for line in source if line.split(":")[0].strip() in Config.model_fields and line.startswith("    ")]
+    assert len(fields) >= len(Config.model_fields)
+
+
+@pytest.mark.parametrize("statement", ["import ghostlib.config", "import ghostlib.results", "import ghostlib.figures",
+                                       "from click.testing import CliRunner; from ghostlib.__main__ import main; "
+                                       "assert CliRunner().invoke(main, ['--help']).exit_code == 0"])
+def test_plotting_and_help_do_without_mindspore(statement):
+    done = subprocess.run([sys.executable, "-c", f"{statement}; import sys; print('mindspore' in sys.modules)"],
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_dependencies_stand_once_and_the_same(root):
+    """environment.yml and pyproject.toml want the same packages."""
+    environment = yaml.safe_load((root / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in environment if isinstance(entry, dict))
+    lines = (root / "pyproject.toml").read_text().split("dependencies = [")[1].split("\n]")[0].splitlines()
+    wanted = [line.split('"')[1] for line in lines if line.strip().startswith('"')]
+    assert sorted(pip) == sorted([*wanted, "-e ."])
+    assert "python=3.11" in environment

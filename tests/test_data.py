@@ -1,0 +1,220 @@
+"""From files to batches: what is random depends on seed, epoch and rank alone, and broken input is named."""
+
+import io
+import tarfile
+import threading
+from functools import partial
+from hashlib import md5
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ghostlib import augment, data
+from ghostlib.config import Config
+from ghostlib.errors import InputError, RunError
+
+
+def all_batches(batches, epoch=0):
+    return list(batches.epoch(epoch))
+
+
+def test_digits_are_real_and_a_third_is_kept_for_testing():
+    digits = data.load(Config())
+    assert (digits.train.images, digits.test.images) == (1198, 599)
+    assert len(digits.train) == 1198 // 64 and len(digits.test) == 10
+    batches = all_batches(digits.test)
+    assert sum(batch.valid for batch in batches) == 599
+    assert all(batch.images.shape == (64, 3, 32, 32) and batch.images.dtype == np.float32 for batch in batches)
+    np.testing.assert_array_equal(np.concatenate([b.labels[:b.valid] for b in batches]), digits.test.labels)
+    train = {digits.train.picture(i).tobytes() for i in range(digits.train.images)}
+    shared = sum(digits.test.picture(i).tobytes() in train for i in range(digits.test.images))
+    assert shared == 0
+
+
+def test_digits_are_normalised():
+    plain = data.load(Config(augment="none", batch_size=599))
+    images = np.concatenate([batch.images for batch in all_batches(plain.train)])
+    assert abs(images.mean()) < 0.02 and abs(images.std() - 1) < 0.02
+
+
+def test_randomness_is_a_function_of_seed_epoch_and_rank():
+    def first(seed=0, epoch=0, rank=0, ranks=1):
+        return next(data.load(Config(seed=seed), rank, ranks).train.epoch(epoch))
+    reference = first()
+    np.testing.assert_array_equal(reference.images, first().images)
+    for other in (first(seed=1), first(epoch=1), first(rank=1, ranks=2)):
+        assert not np.array_equal(reference.images, other.images)
+
+
+def test_ranks_share_an_epoch_out():
+    shares = [data.load(Config(augment="none", batch_size=1), rank, 3).train for rank in range(3)]
+    seen = [{batch.images.tobytes() for batch in share.epoch(2)} for share in shares]
+    assert [len(share) for share in shares] == [399, 399, 399]
+    assert not (seen[0] & seen[1] or seen[1] & seen[2] or seen[0] & seen[2])
+
+
+def test_crop_moves_and_flip_mirrors():
+    image = np.zeros((1, 3, 8, 8), np.uint8)
+    image[0, :, 4, 2] = 255
+    places = set()
+    for seed in range(200):
+        moved = augment.crop(image, np.random.default_rng(seed), padding=2)
+        assert moved.shape == image.shape
+        places |= {tuple(place) for place in np.argwhere(moved[0, 0])}
+    assert places == {(row, column) for row in range(2, 7) for column in range(0, 5)}
+    mirrored = augment.flip(np.repeat(image, 1000, axis=0), np.random.default_rng(0))
+    assert set(np.argwhere(mirrored[:, 0])[:, 2]) == {2, 5}
+    assert 400 < (mirrored[:, 0, 4, 5] > 0).sum() < 600
+
+
+def cifar(folder, records=4, names=("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5",
+                                    "test_batch")):
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in names:
+        rows = rng.integers(0, 256, (records, data.CIFAR_RECORD), np.uint8)
+        rows[:, 0] = np.arange(records) % 10
+        rows.tofile(folder / f"{name}.bin")
+    return folder
+
+
+CIFAR = {"dataset": "cifar10", "batch_size": 2}
+
+
+def test_cifar_is_read_in_its_layout(tmp_path):
+    folder = cifar(tmp_path / data.CIFAR_FOLDER)
+    loaded = data.load(Config(data_dir=str(tmp_path), **CIFAR))
+    assert (loaded.train.images, loaded.test.images) == (20, 4)
+    raw = np.fromfile(folder / "test_batch.bin", np.uint8)[1:data.CIFAR_RECORD]
+    np.testing.assert_array_equal(loaded.test.picture(0)[..., 0].ravel(), raw[:1024])  # the red plane comes first
+
+
+def test_the_real_cifar_when_it_is_there(root):
+    if not (root / "data" / data.CIFAR_FOLDER).is_dir():
+        pytest.skip("CIFAR-10 is not in data/: ghostlib fetch cifar10")
+    loaded = data.load(Config(data_dir=str(root / "data"), dataset="cifar10"))
+    assert (loaded.train.images, loaded.test.images) == (50_000, 10_000)
+    assert (np.bincount(loaded.train.labels) == 5000).all()
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda path: path.write_bytes(path.read_bytes()[:-7]), r"data_batch_3.bin: 12,285 bytes, truncated"),
+    (lambda path: path.write_bytes(b""), r"data_batch_3.bin: 0 bytes, truncated"),
+    (lambda path: path.unlink(), r"data_batch_3.bin: cannot be read"),
+    (lambda path: path.write_bytes(b"\x0b" * data.CIFAR_RECORD), r"data_batch_3.bin: label 11 in record 0")])
+def test_a_damaged_cifar_file_is_named(damage, message, tmp_path):
+    damage(cifar(tmp_path / data.CIFAR_FOLDER) / "data_batch_3.bin")
+    with pytest.raises(InputError, match=message):
+        data.load(Config(data_dir=str(tmp_path), **CIFAR))
+
+
+def test_a_missing_cifar_says_how_to_get_it(tmp_path):
+    with pytest.raises(InputError, match="holds no cifar-10-batches-bin; 'ghostlib fetch cifar10"):
+        data.load(Config(data_dir=str(tmp_path), **CIFAR))
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A file server on loopback; gives its folder and address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    handler.log_message = lambda *_: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+def test_cifar_is_downloaded_checked_and_unpacked(server, tmp_path):
+    folder, address = server
+    cifar(tmp_path / "source" / data.CIFAR_FOLDER)
+    with tarfile.open(folder / "cifar.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "source" / data.CIFAR_FOLDER, data.CIFAR_FOLDER)
+    right = md5((folder / "cifar.tar.gz").read_bytes()).hexdigest()
+    with pytest.raises(RunError, match="wrong hash, nothing was kept"):
+        data.fetch_cifar10(tmp_path / "target", f"{address}/cifar.tar.gz", "0" * 32)
+    with pytest.raises(RunError, match="cannot be downloaded"):
+        data.fetch_cifar10(tmp_path / "target", f"{address}/nothing.tar.gz", right)
+    assert not (tmp_path / "target").exists()
+    target = data.fetch_cifar10(tmp_path / "target", f"{address}/cifar.tar.gz", right)
+    assert [p.name for p in (tmp_path / "target").iterdir()] == [target.name]
+    assert data.load(Config(data_dir=str(tmp_path / "target"), **CIFAR)).train.images == 20
+    assert data.fetch_cifar10(tmp_path / "target", "http://127.0.0.1:9/none", right) == target  # there already
+
+
+def photographs(root, classes=("cat", "dog"), each=3, size=(48, 40)):
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for name in classes:
+            (root / split / name).mkdir(parents=True)
+            for i in range(each):
+                pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+                Image.fromarray(pixels).save(root / split / name / f"{i}.{'png' if i % 2 else 'jpg'}")
+    return root
+
+
+def folder_config(root, **changes):
+    return Config(dataset="imagefolder", data_dir=str(root), batch_size=2, num_classes=2, augment="crop+flip", **changes)
+
+
+def test_folders_are_classes(tmp_path):
+    loaded = data.load(folder_config(photographs(tmp_path)))
+    assert loaded.classes == ["cat", "dog"] and len(loaded.train) == 3
+    batch = next(loaded.train.epoch(0))
+    assert batch.images.shape == (2, 3, 32, 32) and batch.images.dtype == np.float32
+    assert [b.valid for b in loaded.test.epoch()] == [2, 2, 2]
+    np.testing.assert_array_equal(batch.images, next(loaded.train.epoch(0)).images)
+    assert not np.array_equal(batch.images, next(loaded.train.epoch(1)).images)
+    assert loaded.test.picture(0).shape == (32, 32, 3)
+
+
+def test_greyscale_photographs_are_read_as_colour(tmp_path):
+    root = photographs(tmp_path)
+    Image.fromarray(np.full((40, 40), 128, np.uint8)).save(root / "val" / "cat" / "0.jpg")
+    image = next(data.load(folder_config(root)).test.epoch()).images[0]
+    assert image.shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda root: [p.unlink() for p in (root / "train" / "dog").iterdir()], r"class folder .*train/dog is empty"),
+    (lambda root: (root / "train" / "dog" / "notes.txt").write_text("x"), r"train/dog/notes.txt is no image"),
+    (lambda root: (root / "val").rename(root / "test"), r"/val does not exist; wanted is a folder with one subfolder"),
+    (lambda root: (root / "val" / "dog").rename(root / "val" / "wolf"), r"differ in their class folders: dog, wolf")])
+def test_an_unusable_folder_is_named(damage, message, tmp_path):
+    damage(photographs(tmp_path))
+    with pytest.raises(InputError, match=message):
+        data.load(folder_config(tmp_path))
+
+
+def test_a_missing_folder_and_a_wrong_number_of_classes(tmp_path):
+    with pytest.raises(InputError, match="data_dir: .*nowhere does not exist"):
+        data.load(folder_config(tmp_path / "nowhere"))
+    photographs(tmp_path, classes=("a", "b", "c"))
+    with pytest.raises(InputError, match="num_classes: 2 given; .* has 3"):
+        data.load(folder_config(tmp_path))
+
+
+def test_a_file_that_is_no_image_inside_is_named(tmp_path):
+    photographs(tmp_path)
+    (tmp_path / "train" / "dog" / "1.png").write_bytes(b"not a picture at all")
+    with pytest.raises(RunError, match=r"data_dir: .*train/dog/1\.png cannot be read as an image"):
+        all_batches(data.load(folder_config(tmp_path)).train)
+
+
+def test_a_batch_larger_than_the_training_set_is_refused():
+    with pytest.raises(InputError, match="batch_size: 2000 given; .* allowed are 1 to 1198"):
+        data.load(Config(batch_size=2000))
+
+
+def test_pictures_from_a_stream_of_bytes_are_equal(tmp_path):
+    """Decoding is lossless for PNG, so a picture looked at is the picture stored."""
+    pixels = np.random.default_rng(1).integers(0, 256, (37, 37, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    photographs(tmp_path)
+    (tmp_path / "val" / "cat" / "0.jpg").write_bytes(stream.getvalue())
+    shown = data.load(folder_config(tmp_path)).test.picture(0)
+    np.testing.assert_array_equal(shown, pixels[2:34, 2:34])  # 37 = round(32 / 0.875): not scaled, centre cut out
