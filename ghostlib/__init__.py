@@ -1,0 +1,1 @@
+"""See, measure, doubt and train networks of cheap operations: GhostNet (arXiv 1911.11907) in MindSpore."""

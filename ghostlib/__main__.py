@@ -93,6 +93,17 @@ def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None
 
 
 @main.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
+def collect(table: Path, run_dirs) -> None:
+    """Record finished runs: write the rows of RUN_DIRS to TABLE, a CSV file."""
+    from ghostlib import results
+    rows = results.collect(run_dirs)
+    results.write_table(table, rows)
+    click.echo(f"{table}: {len(rows)} rows, top-1 {100 * rows.top1.mean():.2f} % on average")
+
+
+@main.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 def report(run_dir: Path) -> None:
     """Say how a finished run ended, where its files lie and what to try next."""

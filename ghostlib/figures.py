@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 INTRINSIC, GHOST = "#c44e52", "#4c9f70"  # red and green frames, as in the paper's Figure 4
 TRAIN, TEST = "#4c72b0", "#dd8452"
@@ -32,6 +33,8 @@ def fig_curves(history: pd.DataFrame) -> Figure:
     right.plot(history.epoch, history.lr, color="0.4", marker=".")
     right.set(title="Learning rate at the epoch's last step", xlabel="epoch", ylabel="per step", ylim=(0, None))
     left.legend()
+    for ax in (left, middle, right):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -118,6 +121,8 @@ def fig_speedup(speedup: pd.DataFrame, ratio: int) -> Figure:
     ax.plot(ordered.channels, ordered.counted, "o", color=TEST, label="counted in the built layer", alpha=0.7)
     ax.set(xscale="log", xlabel="input channels c", ylabel="times fewer multiply-adds", ylim=(1, ratio * 1.08),
            title="What a Ghost module saves, layer by layer")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ticks = ordered.channels.iloc[[0, len(ordered) // 4, len(ordered) // 2, 3 * len(ordered) // 4, -1]].unique()
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
     ax.legend(loc="lower right")
     return figure

@@ -15,10 +15,7 @@ def code_hash(notebook: NotebookNode) -> str:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """An executed notebook made ready to commit: no times, no bars, its code's hash in its metadata; in place.
-
-    A progress bar is drawn over and over behind carriage returns; like a terminal, this keeps what was last seen.
-    """
+    """An executed notebook made ready to commit: no clock times, its code's hash in its metadata; in place."""
     notebook.metadata.pop("papermill", None)
     notebook.metadata[HASH] = code_hash(notebook)
     for cell in notebook.cells:
@@ -26,14 +23,4 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             cell.metadata.pop(key, None)
         if cell.metadata.get("tags") == []:
             del cell.metadata["tags"]
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_last_seen, cell.outputs) if output]
     return notebook
-
-
-def _last_seen(output: NotebookNode) -> NotebookNode | None:
-    if output.output_type != "stream" or "\r" not in output.text:
-        return output
-    lines = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in output.text.split("\n")]
-    output.text = "\n".join(lines)
-    return output if output.text.strip() else None

@@ -55,15 +55,20 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def write_text(path: Path, text: str) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file in one step: whoever reads it sees the old one or the new one, whole."""
     temporary = path.with_name(f".{path.name}.part")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in one step, as UTF-8."""
+    write_bytes(path, text.encode())
 
 
 def write_row(run_dir: Path, row: Mapping[str, Any]) -> Path:

@@ -20,6 +20,7 @@ from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError
 from ghostlib.evaluate import Evaluation, evaluate
 from ghostlib.models import MODELS
+from ghostlib.progress import progress_bar
 from ghostlib.schedule import learning_rate
 from ghostlib.weights import load_weights, save_weights
 
@@ -144,7 +145,7 @@ def train(config: Config, progress: bool = True) -> Run:
     step = TrainStep(net, make_optimizer(net, config), config.label_smoothing)
     history: list[dict[str, Any]] = []
     images = len(data.train) * config.batch_size
-    with tqdm(total=config.epochs * images, unit=" images", disable=not progress, leave=False) as bar:
+    with progress_bar(config.epochs * images, "images", progress) as bar:
         for epoch in range(config.epochs):
             row = _train_epoch(step, data, config, epoch, bar)
             test = evaluate(net, data.test)

@@ -1,14 +1,14 @@
 """Network weights in files, read strictly: every tensor must fit, and what does not is named."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from mindspore import Tensor, nn
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ghostlib.errors import InputError
+from ghostlib.results import write_bytes
 
 # PyTorch's names for what MindSpore's BatchNorm holds.
 PYTORCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
@@ -59,7 +59,4 @@ def translate(net: nn.Cell, tensors: dict[str, np.ndarray]) -> dict[str, np.ndar
 
 def save_weights(net: nn.Cell, path: str | Path, metadata: dict[str, str] | None = None) -> None:
     """Writes a network's weights, running statistics too, as safetensors; at no moment is there half a file."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    save_file({name: parameter.asnumpy() for name, parameter in net.parameters_and_names()}, temporary, metadata)
-    os.replace(temporary, path)
+    write_bytes(Path(path), save({name: p.asnumpy() for name, p in net.parameters_and_names()}, metadata))
