@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 INTRINSIC, GHOST = "#c44e52", "#4c9f70"  # red and green frames, as in the paper's Figure 4
@@ -125,4 +126,41 @@ def fig_speedup(speedup: pd.DataFrame, ratio: int) -> Figure:
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.legend(loc="lower right")
+    return figure
+
+
+def fig_module(inputs: int, intrinsic: int, ghosts: int, kernel_size: int, kernel: int) -> Figure:
+    """The Ghost module drawn: c input maps, m intrinsic ones framed red, the ghosts made of them framed green.
+
+    Args:
+        inputs, intrinsic, ghosts: Numbers of maps; at most eight of each are drawn, the last one lowest.
+        kernel_size: k of the real convolution.
+        kernel: d of the cheap operations.
+    """
+    figure, ax = plt.subplots(figsize=(9, 3.6))
+
+    def stack(left: float, bottom: float, count: int, colour: str, label: str) -> float:
+        """Draws maps behind one another; gives the height of their middle."""
+        drawn = min(count, 8)
+        for i in range(drawn):
+            ax.add_patch(Rectangle((left + 0.09 * i, bottom - 0.09 * i), 0.9, 0.9, facecolor="white", edgecolor=colour,
+                                   linewidth=1.6, zorder=i))
+        ax.text(left + 0.45 + 0.045 * drawn, bottom + 1.02, label, ha="center", va="bottom", color=colour)
+        return bottom + 0.45 - 0.045 * drawn
+
+    def arrow(start: tuple[float, float], end: tuple[float, float], label: str) -> None:
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.3", "linewidth": 1.3})
+        ax.text((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 0.1, label, ha="center", va="bottom", fontsize=9)
+
+    middle = stack(0, 2.6, inputs, "0.3", f"{inputs} input maps")
+    upper = stack(4.0, 2.6, intrinsic, INTRINSIC, f"{intrinsic} intrinsic maps")
+    arrow((1.7, middle), (3.9, upper), f"real convolution, {kernel_size} × {kernel_size}\neach looks at all inputs")
+    lower = stack(7.4, 0.35, ghosts, GHOST, f"{ghosts} ghosts")
+    stack(7.4, 2.6, intrinsic, INTRINSIC, f"{intrinsic} intrinsic maps")
+    arrow((5.7, upper), (7.3, upper), "unchanged")
+    arrow((5.7, upper - 0.4), (7.3, lower), "")
+    ax.text(5.6, 1.0, f"cheap operations, {kernel} × {kernel}\neach looks at one map", ha="center", va="top", fontsize=9)
+    ax.text(9.5, (upper + lower) / 2, f"{intrinsic + ghosts}\noutput\nmaps", ha="left", va="center")
+    ax.set(xlim=(-0.2, 10.2), ylim=(-0.5, 4.0), aspect="equal")
+    ax.axis("off")
     return figure

@@ -1,0 +1,75 @@
+"""The command line: each piece of bad input ends in one line on stderr and status 2, with nothing written."""
+
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(("text", "words", "message"), [
+    ("epocs: 3", (), "epocs: no such parameter; did you mean epochs?"),
+    ("epochs: many", (), "epochs: 'many' given; allowed is a valid integer"),
+    ("ratio: 0", (), "ratio: 0 given; allowed are integers from 1"),
+    ("kernel: 2", (), "kernel: 2 given; allowed are odd integers"),
+    ("kernel: 35", (), "kernel: 35 given; larger than the 32 x 32 image"),
+    ("batch_size: 0", (), "batch_size: 0 given"),
+    ("lr: .nan", (), "lr: nan given; allowed is a finite number"),
+    ("workers: 9999", (), "workers: 9999 given; this machine has"),
+    ("- 1", (), "params.yaml: holds a list, not a mapping"),
+    ("lr: [", (), "params.yaml: not YAML"),
+    (None, (), "params.yaml: cannot be read"),
+    ("{}", ("-p", "lr", "fast"), "lr: 'fast' given"),
+    ("{}", ("-p", "sed", "3"), "sed: no such parameter; did you mean seed?"),
+    ("{}", ("-p", "lr", "["), "lr: '[' given"),
+    ("{dataset: imagefolder, data_dir: nowhere}", (), "data_dir: nowhere does not exist"),
+    ("dataset: cifar10", (), "data_dir: data holds no cifar-10-batches-bin"),
+    ("weights: none.safetensors", (), "weights: none.safetensors cannot be read"),
+    ("{model: resnet20, ratio: {stem: 2}}", (), "ratio: no layer 'stem' to replace"),
+    pytest.param("device: Ascend", (), "device: 'Ascend' given", id="no NPU"),
+])
+def test_bad_input_ends_in_one_line_and_writes_nothing(text, words, message, tmp_path, ghostlib_command):
+    if text is not None:
+        (tmp_path / "params.yaml").write_text(text)
+    before = sorted(tmp_path.rglob("*"))
+    done = ghostlib_command("train", "params.yaml", *words)
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"ghostlib: {message}"), done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_traceback_on_request(tmp_path, ghostlib_command):
+    (tmp_path / "params.yaml").write_text("epocs: 3")
+    done = ghostlib_command("--traceback", "train", "params.yaml")
+    assert done.returncode != 0 and "Traceback" in done.stderr
+
+
+def test_help_names_every_command(ghostlib_command):
+    done = ghostlib_command("--help")
+    assert done.returncode == 0
+    for command in ("train", "validate", "doctor", "fetch", "report", "collect"):
+        assert command in done.stdout
+
+
+@pytest.mark.slow
+def test_train_report_validate_collect(tmp_path, ghostlib_command):
+    (tmp_path / "params.yaml").write_text("{model: resnet20, width: 0.25, epochs: 1, run_dir: runs/one}")
+    done = ghostlib_command("train", "params.yaml")
+    assert done.returncode == 0, done.stderr
+    trained = done.stdout.split(" images")[0]
+    assert trained.startswith("top-1 ") and (tmp_path / "runs" / "one" / "row.json").exists()
+    again = ghostlib_command("validate", "params.yaml", "--weights", "runs/one/last.safetensors")
+    assert again.stdout.split(" images")[0] == trained
+    assert ghostlib_command("report", "runs/one").stdout.splitlines()[0] == trained.split(",")[0]
+    collected = ghostlib_command("collect", "table.csv", "runs/one")
+    assert collected.returncode == 0 and (tmp_path / "table.csv").read_text().count("\n") == 2
+    missing = ghostlib_command("report", "runs/none")
+    assert missing.returncode == 2 and "runs/none/row.json: no complete run" in missing.stderr
+
+
+def test_doctor_says_what_there_is(ghostlib_command):
+    done = ghostlib_command("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in (f"python      {sys.version.split()[0]}", "mindspore   ", "numpy       1.", "cores", "memory", "disk",
+                 "CPU         works", "nothing in this project has been run on an Ascend NPU"):
+        assert part in done.stdout

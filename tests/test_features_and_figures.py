@@ -1,0 +1,107 @@
+"""What layers show, and that every figure is drawn from arrays and rows alone."""
+
+import mindspore
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from ghostlib import features, figures, models, results
+from ghostlib.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def images(count=5, size=32):
+    return np.random.default_rng(0).standard_normal((count, 3, size, size)).astype(np.float32)
+
+
+def test_activations_are_what_the_layers_put_out():
+    net = models.ghostnet(0.5, num_classes=10, stem_stride=1).set_train(True)
+    names = ["blocks.0.0.ghost1", "blocks.0.0.ghost1.primary_conv.0", "blocks.0.0.ghost1.primary_conv.1",
+             "blocks.0.0.ghost1.primary_conv.2", "blocks.0.0.ghost1.cheap_operation", "classifier"]
+    maps = features.activations(net, images(), names, batch_size=2)
+    assert list(maps) == names and net.training
+    whole, convolved, normalised, intrinsic, ghosts, logits = (maps[name] for name in names)
+    assert whole.shape == (5, 8, 32, 32) and logits.shape == (5, 10)
+    np.testing.assert_array_equal(whole, np.concatenate([intrinsic, ghosts], axis=1))
+    np.testing.assert_array_equal(intrinsic, np.maximum(normalised, 0))
+    assert not np.allclose(convolved, normalised, atol=1e-6)
+    net.set_train(False)
+    np.testing.assert_allclose(logits, net(mindspore.Tensor(images())).asnumpy(), atol=1e-4)
+
+
+def test_activations_leave_no_hook_behind():
+    net = models.resnet20(0.25)
+    features.activations(net, images(), ["stem.0"])
+    assert not any(cell._forward_hook for _, cell in net.cells_and_names())
+
+
+@pytest.mark.parametrize(("name", "message"), [("stem.3", "did you mean stem"), ("", "layer: '' given")])
+def test_a_layer_that_does_not_exist_is_refused(name, message):
+    with pytest.raises(InputError, match=message):
+        features.activations(models.resnet20(0.25), images(), [name])
+
+
+def test_ghost_layers_are_found_in_both_forms():
+    assert features.ghost_layers(models.ghostnet(0.5, ratio=1)) == {}
+    found = features.ghost_layers(models.ghostnet(0.5))
+    assert found["blocks.0.0.ghost1"] == 4 and len(found) == 32
+    assert len(features.ghost_layers(models.vgg16(0.25, ratio=4))) == 13
+
+
+def test_likeness_tells_copies_from_noise():
+    rng = np.random.default_rng(0)
+    intrinsic = rng.standard_normal((6, 4, 16, 16))
+    ghosts = np.repeat(-2 * intrinsic + 1, 2, axis=1)  # two for each, in the order a depthwise convolution gives
+    likeness = features.ghost_likeness(np.concatenate([intrinsic, ghosts], axis=1), 4)
+    assert likeness["ghost and its source"] == pytest.approx(1)
+    assert likeness["two intrinsic maps"] < 0.1
+    flat = np.zeros((2, 4, 8, 8))
+    assert np.isnan(features.ghost_likeness(flat, 2)["ghost and its source"])
+
+
+def test_ghosts_stand_below_their_sources():
+    assert figures._paired(np.zeros((6, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert figures._paired(np.zeros((6, 1, 1)), 2).tolist() == [[0, 1], [2, 4], [3, 5]]
+    assert figures._paired(np.zeros((7, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 5, -1], [4, 6, -1]]
+
+
+def test_figures_are_drawn():
+    history = pd.DataFrame({"epoch": [1, 2], "lr": [.1, 0.], "train_loss": [2., 1.], "test_loss": [2., 1.5],
+                            "train_top1": [.2, .6], "test_top1": [.1, .5]})
+    picture = np.zeros((8, 8, 3), np.uint8)
+    drawn = [figures.fig_curves(history), figures.fig_confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), "ab"),
+             figures.fig_pictures([picture] * 3, ["a", "b", "c"]), figures.fig_pictures([], []),
+             figures.fig_ghost_maps(picture, {"a": (np.zeros((7, 4, 4)), 3), "b": (np.zeros((20, 4, 4)), 20)}),
+             figures.fig_module(3, 9, 27, 3, 5),
+             figures.fig_speedup(pd.DataFrame({"channels": [16, 960], "theory": [1.3, 2.], "counted": [1.3, 2.]}), 2)]
+    for figure in drawn:
+        figure.canvas.draw()
+
+
+def test_a_confusion_shows_each_count():
+    figure = figures.fig_confusion(np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 1]), ["a", "b"])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "1", "", "3"]
+
+
+def test_wilson_interval_against_known_values():
+    assert results.wilson_interval(0.5, 100) == pytest.approx((0.404, 0.596), abs=1e-3)
+    low, high = results.wilson_interval(1.0, 50)
+    assert high == 1.0 and low == pytest.approx(0.929, abs=1e-3)
+
+
+def test_what_was_not_recorded_is_missing_and_not_zero(tmp_path):
+    for name, row in (("a", {"top1": 0.5, "top5": 0.9}), ("b", {"top1": 0.25})):
+        (tmp_path / name).mkdir()
+        results.write_row(tmp_path / name, row)
+    table = results.collect([tmp_path / "a", tmp_path / "b"])
+    results.write_table(tmp_path / "table.csv", table)
+    again = results.read_table(tmp_path / "table.csv")
+    assert np.isnan(again.top5[1]) and again.top1.tolist() == [0.5, 0.25]
+    with pytest.raises(InputError, match="no complete run"):
+        results.read_row(tmp_path / "c")

@@ -1,0 +1,80 @@
+"""The commands of the README, and what they say before they start."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+
+def run(words, cwd, **environment):
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def copy_of_the_makefile(root, folder):
+    (folder / "tools").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "tools/preflight.py"):
+        shutil.copy(root / name, folder / name)
+    return folder
+
+
+def fake_python(folder, version):
+    """An executable that is this Python but says it is another version."""
+    path = folder / f"python{version[0]}.{version[1]}"
+    path.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c \"import runpy, sys; sys.version_info = {version}; "
+                    f"sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])\" \"$@\"\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("version", [(3, 9, 1), (3, 13, 0)])
+def test_a_wrong_python_is_said_in_one_line_before_anything_is_installed(version, root, tmp_path):
+    folder = copy_of_the_makefile(root, tmp_path / "a folder with spaces")
+    done = run(["make", "tour", f"PYTHON={fake_python(tmp_path, version)}"], folder)
+    assert done.returncode != 0
+    assert f"Python {version[0]}.{version[1]} found; MindSpore needs 3.10, 3.11 or 3.12" in done.stderr
+    assert not (folder / ".venv").exists() and not (folder / "data").exists()
+
+
+def test_too_little_disk_is_said_in_one_line(root, tmp_path):
+    code = ("import shutil, runpy, sys, collections; sys.argv = ['preflight', '.']; "
+            "shutil.disk_usage = lambda _: collections.namedtuple('u', 'total used free')(9e9, 8e9, 1e9); "
+            f"runpy.run_path({str(root / 'tools' / 'preflight.py')!r})")
+    done = run([sys.executable, "-c", code], tmp_path)
+    assert done.returncode == 1 and done.stderr.strip().count("\n") == 0
+    assert done.stderr.startswith("0.9 GiB of disk free here; the lab's packages need 6 GiB")
+
+
+def test_make_lists_its_targets(root):
+    done = run(["make"], root)
+    for target in ("tour", "test", "test-fast", "lab", "figures", "notebooks"):
+        assert f"make {target} " in done.stdout
+
+
+def test_figures_are_rebuilt_by_one_command(root, tmp_path):
+    shutil.copytree(root / "notebooks", tmp_path / "notebooks")
+    done = run([sys.executable, root / "tools" / "make_figures.py"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        path.name for path in (root / "figures").iterdir()}
+
+
+def test_the_readme_states_what_was_recorded(root):
+    tour = pd.read_csv(root / "data" / "results" / "tour.csv")
+    assert sorted(tour.seed) == [0, 1, 2] and tour.commit.nunique() == 1
+    readme = (root / "README.md").read_text()
+    stated = re.search(r"top-1 of \*\*([\d.]+) %\*\* \(mean of 3 seeds, ([\d.]+) to ([\d.]+) %\)", readme)
+    assert [float(part) for part in stated.groups()] == [
+        round(100 * value, 1) for value in (tour.top1.mean(), tour.top1.min(), tour.top1.max())]
+    assert tour.top1.mean() >= 0.98
+
+
+def test_the_readme_names_only_files_that_exist(root):
+    readme = (root / "README.md").read_text()
+    names = re.findall(r"\]\(([^)#:]+)\)|`((?:notebooks|ghostlib|data/paper|data/results|docs|tests)/[\w./-]+)`", readme)
+    assert len(names) > 5
+    for name in filter(None, (part for pair in names for part in pair)):
+        assert (root / name).exists(), name

@@ -1,0 +1,128 @@
+"""Every notebook runs, is committed as it ran, and keeps the rules of the house."""
+
+import statistics
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+import yaml
+
+from conftest import ROOT
+from ghostlib.config import Config
+from ghostlib.notebook import HASH, code_hash
+
+NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+TUTORIALS = [path for path in NOTEBOOKS if path.parent.name == "tutorials"]
+STUDIES = [path for path in NOTEBOOKS if path not in TUTORIALS]
+LARGEST = 1_000_000  # bytes
+
+
+def ids(paths):
+    return [path.stem for path in paths]
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def smoke(path):
+    return ROOT / "notebooks" / "params" / f"{path.stem}_smoke.yaml"
+
+
+def test_no_notebook_is_left_without_a_test():
+    """A study has a smoke params file, with which it is run below; a tutorial is held to its stored outputs."""
+    assert TUTORIALS and STUDIES
+    assert {path.parent.name for path in NOTEBOOKS} <= {"notebooks", "tutorials"}
+    for path in STUDIES:
+        assert smoke(path).exists(), f"{path.name} has no {smoke(path).name}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))
+def test_a_study_runs_with_its_smoke_params(path, tmp_path, monkeypatch):
+    values = yaml.safe_load(smoke(path).read_text()) or {}
+    if "run_dir" in values:
+        values["run_dir"] = str(tmp_path / "run")
+    monkeypatch.chdir(ROOT)
+    papermill.execute_notebook(path, tmp_path / "executed.ipynb", values, progress_bar=False)
+    assert all(cell.execution_count for cell in code_cells(read(tmp_path / "executed.ipynb")) if cell.source.strip())
+    assert ("run_dir" in values) == (tmp_path / "run" / "row.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", TUTORIALS, ids=ids(TUTORIALS))
+def test_a_tutorial_gives_its_stored_outputs_to_the_character(path):
+    done = subprocess.run([sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", str(path)],
+                          cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "passed" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_check_of_tutorials_can_fail(tmp_path):
+    """The same command on a copy with one stored character changed fails."""
+    notebook = read(TUTORIALS[0])
+    stream = next(output for cell in code_cells(notebook) for output in cell.outputs if output.output_type == "stream")
+    stream.text = stream.text.replace("4608", "4609")
+    nbformat.write(notebook, tmp_path / "changed.ipynb")
+    done = subprocess.run([sys.executable, "-m", "pytest", "--nbval", "-q", "-x", "-p", "no:cacheprovider",
+                           str(tmp_path / "changed.ipynb")], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "4609" in done.stdout
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))
+def test_parameters_are_literals_that_papermill_can_show(path):
+    tagged = [i for i, cell in enumerate(read(path).cells) if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    source = read(path).cells[tagged[0]].source
+    values: dict = {}
+    exec(source, {}, values)  # literals only: nothing to import, nothing to look up
+    shown = set(papermill.inspect_notebook(str(path)))
+    assert shown == set(values)
+    defaults = Config().model_dump()
+    assert {name: value for name, value in values.items() if name in defaults} == {
+        name: defaults[name] for name in values if name in defaults}
+    assert "Config.of_notebook(globals()" in next(
+        cell.source for cell in read(path).cells[tagged[0] + 1:] if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))
+def test_a_misspelt_parameter_is_refused_in_the_notebook(path, tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError, match="kernl: no such parameter; did you mean kernel"):
+        papermill.execute_notebook(path, tmp_path / "executed.ipynb", {"kernl": 3}, progress_bar=False, cwd=tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["executed.ipynb"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=ids(NOTEBOOKS))
+def test_stored_outputs_are_those_of_this_code(path):
+    notebook = read(path)
+    cells = [cell for cell in code_cells(notebook) if cell.source.strip()]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert notebook.metadata[HASH] == code_hash(notebook), "changed since it ran: make notebooks"
+    assert path.stat().st_size <= LARGEST
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=ids(NOTEBOOKS))
+def test_a_notebook_reads_like_a_lecture(path):
+    notebook = read(path)
+    title = notebook.cells[0]
+    assert title.cell_type == "markdown" and title.source.startswith("# ")
+    for word in ("**Question.**", "**Needs**", "**Takes**"):
+        assert word in title.source
+    assert "in doubt" in notebook.cells[-1].source + notebook.cells[-2].source + notebook.cells[-3].source
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    assert statistics.median(lengths) <= 8 and max(lengths) <= 25
+    lines = sum(lengths)
+    words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
+    low, high = (5, 10) if path in TUTORIALS else (2, 5.5)
+    assert low <= words / lines <= high, f"{words} words for {lines} lines of code"
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    for banned in ("sys.path", "%pip", "!pip", "os.environ", "CI"):
+        assert banned not in code

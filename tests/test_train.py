@@ -1,0 +1,164 @@
+"""The loop: it learns, it repeats itself to the bit, it stops when it must, and writes only whole files."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import papermill
+import pytest
+import yaml
+from click.testing import CliRunner
+from mindspore import Tensor
+from safetensors.numpy import load_file
+
+from ghostlib import data, evaluate, results, train
+from ghostlib.__main__ import main
+from ghostlib.config import Config
+from ghostlib.errors import InputError, RunError
+from ghostlib.schedule import learning_rate
+
+SMALL = {"model": "resnet20", "width": 0.25, "epochs": 1}
+
+
+@pytest.mark.slow
+def test_a_tiny_ghost_network_overfits_64_digits():
+    config = Config(model="resnet20", width=0.5, augment="none", weight_decay=0.0)
+    net, digits, _ = train.prepare(config)
+    batch = next(digits.train.epoch(0))
+    images, labels = Tensor(batch.images), Tensor(batch.labels)
+    step = train.TrainStep(net, train.make_optimizer(net, config), 0.0).set_train(True)
+    first, right = (float(value) for value in step(images, labels))
+    assert first == pytest.approx(math.log(10), rel=0.5) and right < 32
+    for _ in range(80):
+        loss, right = step(images, labels)
+    assert float(right) == 64 and float(loss) < 0.05
+
+
+@pytest.mark.slow
+def test_command_line_and_notebook_give_the_same_weights_to_the_bit(root, tmp_path):
+    params = root / "notebooks" / "params" / "train_smoke.yaml"
+    done = CliRunner().invoke(main, ["train", str(params), "-p", "run_dir", str(tmp_path / "command")])
+    assert done.exit_code == 0, done.output
+    values = {**yaml.safe_load(params.read_text()), "run_dir": str(tmp_path / "notebook")}
+    papermill.execute_notebook(root / "notebooks" / "train.ipynb", tmp_path / "executed.ipynb", values,
+                               progress_bar=False)
+    command, notebook = ((tmp_path / name / "last.safetensors").read_bytes() for name in ("command", "notebook"))
+    assert command == notebook
+    rows = results.collect([tmp_path / "command", tmp_path / "notebook"])
+    same = ["model", "width", "ratio", "kernel", "epochs", "seed", "weights", "macs", "top1", "top5", "commit"]
+    assert (rows[same].iloc[0] == rows[same].iloc[1]).all()
+
+
+@pytest.mark.slow
+def test_a_run_leaves_its_row_curves_parameters_and_weights(tmp_path):
+    config = Config(**SMALL, run_dir=str(tmp_path / "run"), ratio={"stages.0.0.body.0": 2}, seed=3)
+    run = train.train(config, progress=False)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "config.yaml", "history.csv", "last.safetensors", "row.json"]
+    assert Config.load(tmp_path / "run" / "config.yaml") == config
+    row = results.read_row(tmp_path / "run")
+    assert row == run.row and row["seed"] == 3 and row["ratio"] == '{"stages.0.0.body.0": 2}'
+    assert row["weights"] == sum(p.size for p in run.net.trainable_params()) and row["weights_from"] is None
+    assert row["test_images"] == 599 and 0 <= row["top1"] <= row["top5"] <= 1
+    assert {"commit", "machine", "mindspore", "numpy", "macs", "seconds"} <= set(row)
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert history.test_top1.iloc[-1] == pytest.approx(row["top1"])
+    assert history.train_loss.between(0.1, 10).all() and (history.images_per_second > 0).all()
+    again = evaluate.evaluate(run.net, run.data.test)
+    assert again.top1 == row["top1"] and not run.net.training
+    stored = load_file(tmp_path / "run" / "last.safetensors")
+    for name, parameter in run.net.parameters_and_names():
+        np.testing.assert_array_equal(stored[name], parameter.asnumpy())
+
+    # The same again, from the stored weights: nothing is trained, the outcome is the same.
+    only = Config(**{**SMALL, "epochs": 0}, ratio=config.ratio, run_dir=str(tmp_path / "again"),
+                  weights=str(tmp_path / "run" / "last.safetensors"))
+    assert train.train(only, progress=False).row["top1"] == row["top1"]
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text(yaml.safe_dump({**SMALL, "lr": 1e30, "run_dir": str(tmp_path / "run")}))
+    done = CliRunner().invoke(main, ["train", str(params)])
+    assert done.exit_code == 1
+    line = done.output.strip().splitlines()[-1]
+    assert line.startswith("ghostlib: loss: ") and "at step" in line and "lr 1e+30" in line
+    assert not (tmp_path / "run" / "row.json").exists()
+
+
+def test_nothing_is_written_when_a_run_is_refused(tmp_path):
+    for changes in ({"weights": str(tmp_path / "none.safetensors")}, {"ratio": {"no.such.layer": 2}},
+                    {"dataset": "cifar10", "data_dir": str(tmp_path)}, {"batch_size": 5000}):
+        with pytest.raises(InputError):
+            train.train(Config(**{**SMALL, "run_dir": str(tmp_path / "run"), **changes}), progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_run_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="run_dir: .*file/run cannot be written"):
+        train.train(Config(**SMALL, run_dir=str(tmp_path / "file" / "run")), progress=False)
+
+
+def test_weights_start_from_the_seed():
+    def first(seed):
+        return train.build(Config(**SMALL, seed=seed)).stem[0].weight.asnumpy()
+    np.testing.assert_array_equal(first(1), first(1))
+    assert not np.array_equal(first(1), first(2))
+
+
+def test_small_images_keep_a_sensible_resolution():
+    assert train.build(Config()).conv_stem.stride == (1, 1)
+    assert train.build(Config(image_size=224)).conv_stem.stride == (2, 2)
+    assert train.build(Config(stem_stride=2)).conv_stem.stride == (2, 2)
+
+
+def test_the_schedule_is_the_recipes():
+    config = Config(lr=0.4, lr_end=1e-7, warmup_epochs=20, epochs=600)
+    rates = [learning_rate(config, step, 10) for step in range(6001)]
+    assert rates[0] == 0 and rates[100] == pytest.approx(0.2) and rates[200] == pytest.approx(0.4)
+    assert rates[3100] == pytest.approx(0.2, rel=1e-5) and rates[6000] == pytest.approx(1e-7)
+    assert learning_rate(config, 10**6, 10) == pytest.approx(1e-7)  # there is no list to run out
+    assert np.argmax(rates) == 200 and (np.diff(rates[200:]) < 0).all()
+    steps = Config(lr=0.1, schedule="steps", milestones=[2, 4], epochs=6)
+    assert [learning_rate(steps, epoch * 7, 7) for epoch in range(6)] == pytest.approx([.1, .1, .01, .01, .001, .001])
+    assert learning_rate(Config(schedule="constant"), 99, 7) == Config().lr
+
+
+def test_momentum_and_decay_follow_their_definition():
+    """v = m v + g + wd w; w = w - lr v, on all weights or on all but biases and BatchNorm."""
+    for decay_all in (True, False):
+        config = Config(**SMALL, lr=0.1, momentum=0.5, weight_decay=0.1, decay_all=decay_all)
+        net = train.build(config)
+        optimizer = train.make_optimizer(net, config)
+        before = {p.name: p.asnumpy().copy() for p in net.trainable_params()}
+        gradients = tuple(Tensor(np.ones(p.shape, np.float32)) for p in optimizer.parameters)
+        for _ in range(2):
+            optimizer(gradients)
+        for p in net.trainable_params():
+            decay = 0.1 if decay_all or p.ndim > 1 else 0.0
+            w, v = before[p.name].astype(np.float64), 0.0
+            for _ in range(2):
+                v = 0.5 * v + 1 + decay * w
+                w = w - 0.1 * v
+            np.testing.assert_allclose(p.asnumpy(), w, atol=1e-5, err_msg=p.name)
+
+
+def test_scores_are_exact_counts():
+    logits = np.array([[3, 1, 2, 0, 0, 0], [0, 0, 0, 0, 0, 0], [0, 5, 4, 3, 2, 1], [np.nan, 1, 1, 1, 1, 9]])
+    outcome = evaluate.score(logits, np.array([0, 1, 5, 5]), 1.0)
+    assert (outcome.count, outcome.top1, outcome.top5) == (4, 0.25, 0.5)
+
+
+def test_padding_in_the_last_batch_is_not_counted():
+    net, digits, _ = train.prepare(Config(**SMALL))
+    whole = evaluate.evaluate(net, digits.test)
+    odd = evaluate.evaluate(net, data.load(Config(**SMALL, batch_size=50)).test)
+    assert whole.count == odd.count == 599
+    np.testing.assert_array_equal(whole.predictions, odd.predictions)
+    assert whole.loss == pytest.approx(odd.loss, rel=1e-4)
+
+
+def test_a_run_error_is_no_input_error():
+    assert not issubclass(RunError, InputError)

@@ -1,0 +1,44 @@
+"""Rebuilds figures/ from what is committed: `make figures`. No training, seconds."""
+
+import base64
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+from PIL import Image
+
+from ghostlib import figures
+
+TARGET = Path("figures")
+GAP = 24  # pixels between pictures put below one another
+
+
+def picture_of(notebook: str, function: str) -> Image.Image:
+    """The stored output of the cell of a notebook that calls a function of `ghostlib.figures`."""
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code" and f"figures.{function}(" in cell.source:
+            stored = next(output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {}))
+            return Image.open(io.BytesIO(base64.b64decode(stored))).convert("RGB")
+    raise LookupError(f"{notebook}: no cell calls figures.{function}")
+
+
+def stacked(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures below one another, centred on white."""
+    width = max(picture.width for picture in pictures)
+    height = sum(picture.height for picture in pictures) + GAP * (len(pictures) + 1)
+    page, top = Image.new("RGB", (width + 2 * GAP, height), "white"), GAP
+    for picture in pictures:
+        page.paste(picture, (GAP + (width - picture.width) // 2, top))
+        top += picture.height + GAP
+    return page
+
+
+figures.style()
+TARGET.mkdir(exist_ok=True)
+train = "notebooks/train.ipynb"
+stacked([picture_of(train, "fig_ghost_maps"), picture_of(train, "fig_curves")]).save(TARGET / "tour.png", optimize=True)
+picture_of("notebooks/complexity.ipynb", "fig_speedup").save(TARGET / "speedup.png", optimize=True)
+figures.fig_module(16, 16, 16, kernel_size=3, kernel=3).savefig(TARGET / "ghost_module.png")
+plt.close("all")
+print(*sorted(map(str, TARGET.glob("*.png"))), sep="\n")
