@@ -37,7 +37,7 @@ def _changes(pairs: tuple[tuple[str, str], ...]) -> dict:
         try:
             changes[name] = yaml.safe_load(text)
         except yaml.YAMLError:
-            raise InputError(f"{name}: {text!r} is not YAML; allowed are values as in a parameter file") from None
+            raise InputError(f"{name}: {text!r} given; allowed are YAML values, as in a parameter file") from None
     return changes
 
 

@@ -30,11 +30,21 @@ def _cpu_flags() -> set[str]:
 
 
 def use_device(device: str) -> None:
-    """Makes MindSpore compile graphs for "CPU" or "Ascend"; `InputError` where that device is not there."""
+    """Makes MindSpore compile graphs for "CPU" or "Ascend".
+
+    Raises:
+        InputError: Where that device is not there, or the process has already run on another.
+    """
     avoid_reference_convolutions()
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    if mindspore.get_context("device_target") == device:
+        return  # once something has run, MindSpore refuses even the same device
     try:
         mindspore.set_device(device)
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"device: {device!r} given; MindSpore has no such device here "
-                         f"({str(error).strip().splitlines()[0]}); 'ghostlib doctor' lists what there is") from None
+        why = " ".join(str(error).split())
+        if "has been initialized" in why:
+            raise InputError(f"device: {device!r} given; this process has already run on "
+                             f"{mindspore.get_context('device_target')}: restart it") from None
+        raise InputError(f"device: {device!r} given; MindSpore has no such device here ({why[:90]} ...); "
+                         f"'ghostlib doctor' lists what there is") from None

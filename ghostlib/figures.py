@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 INTRINSIC, GHOST = "#c44e52", "#4c9f70"  # red and green frames, as in the paper's Figure 4
 TRAIN, TEST = "#4c72b0", "#dd8452"
@@ -30,7 +30,10 @@ def fig_curves(history: pd.DataFrame) -> Figure:
         middle.plot(history.epoch, 100 * (1 - history[f"{split}_top1"]), color=colour, label=split, marker=".")
     left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy, nats", yscale="log")
     middle.set(title="Error", xlabel="epoch", ylabel="images not recognised, %", yscale="log")
-    middle.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for ax in (left, middle):
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
     right.plot(history.epoch, history.lr, color="0.4", marker=".")
     right.set(title="Learning rate at the epoch's last step", xlabel="epoch", ylabel="per step", ylim=(0, None))
     left.legend()

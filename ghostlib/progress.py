@@ -23,6 +23,7 @@ class _NotebookBar(tqdm):
 
 def progress_bar(total: int, unit: str, shown: bool = True) -> tqdm:
     """A bar for work of so many units; on a terminal it goes when the work is done, in a notebook it stays."""
-    notebook = "ipykernel" in sys.modules
+    ipython = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    notebook = hasattr(ipython, "kernel")
     options = {"total": total, "unit": f" {unit}", "disable": not shown, "leave": notebook, "mininterval": 0.5}
     return _NotebookBar(**options, file=io.StringIO(), ncols=100) if notebook else tqdm(**options)

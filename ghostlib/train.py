@@ -104,15 +104,17 @@ class TrainStep(nn.Cell):
 
 
 def make_optimizer(net: nn.Cell, config: Config) -> nn.Optimizer:
-    """Momentum SGD whose rate the loop sets before each step; decays all weights or, without decay_all, only matrices."""
+    """Momentum SGD whose rate the loop sets before each step.
+
+    Weight decay applies to all weights or, without `decay_all`, to all but biases and BatchNorm's. The groups say so
+    even where it is all: a plain list of weights MindSpore decays without those named gamma and beta.
+    """
     weights = net.trainable_params()
-    if config.decay_all or not config.weight_decay:
-        groups: list = weights
-    else:
-        groups = [{"params": [w for w in weights if w.ndim > 1], "weight_decay": config.weight_decay},
-                  {"params": [w for w in weights if w.ndim == 1], "weight_decay": 0.0},
-                  {"order_params": weights}]
-    return nn.Momentum(groups, config.lr, config.momentum, weight_decay=config.weight_decay)
+    decayed = [w for w in weights if config.decay_all or w.ndim > 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}]
+    if len(decayed) < len(weights):
+        groups.append({"params": [w for w in weights if w.ndim == 1], "weight_decay": 0.0})
+    return nn.Momentum([*groups, {"order_params": weights}], config.lr, config.momentum)
 
 
 def train(config: Config, progress: bool = True) -> Run:
