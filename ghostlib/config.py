@@ -40,7 +40,12 @@ class Config(BaseModel):
     dataset: Dataset = "digits"  # ours: needs no download
     data_dir: str = "data"  # ours; holds cifar-10-batches-bin, or train/ and val/ with class folders
     image_size: int = Field(32, ge=8)  # paper: CIFAR-10's size; mindcv recipe: 224
-    augment: Literal["none", "crop", "crop+flip"] = "crop"  # ours: a mirrored digit is no digit
+    augment: Literal["none", "crop", "crop+flip", "randaugment"] = "crop"  # ours: a mirrored digit is no digit;
+    # mindcv recipe: randaugment, which is crop+flip followed by RandAugment m9 n2 mstd0.5
+    erasing: float = Field(0.0, ge=0, le=1)  # ours: share of images with a rectangle blanked; mindcv recipe: 0.25
+    repeats: int = Field(1, ge=1, le=8)  # ours: how often an epoch shows an image; mindcv recipe for 1.3: 3
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # mindcv recipe
+    crop_ratio: float = Field(0.875, gt=0, le=1)  # mindcv recipe: test images are scaled to 256 for a 224 crop
     workers: int = Field(1, ge=1)  # ours: threads that read and augment images from folders
 
     # The training
@@ -57,15 +62,20 @@ class Config(BaseModel):
     milestones: list[int] = []  # epochs after which "steps" multiplies the rate by lr_decay
     lr_decay: float = Field(0.1, gt=0, le=1)  # He et al. 2016, for "steps"
     label_smoothing: float = Field(0.1, ge=0, lt=1)  # mindcv recipe
+    clip: float = Field(0.0, ge=0)  # ours: largest norm of the whole gradient; 0 clips nothing, as the mindcv recipe
+    amp: Literal["O0", "O1", "O2", "O3"] = "O0"  # ours; mindcv recipe: O3, the whole network in float16
+    loss_scale: float = Field(1.0, gt=0)  # ours; mindcv recipe: starts at 2^24
+    loss_scale_dynamic: bool = False  # ours; mindcv recipe: halved on overflow, doubled after 2000 good steps
 
     # The run
     seed: int = Field(0, ge=0, lt=2**31)
     device: Literal["CPU", "Ascend"] = "CPU"
     weights: str | None = None  # a file to start from; None starts from random weights
     run_dir: str = "data/runs/tour"  # everything the run writes
+    resume: bool = False  # go on from run_dir/last.safetensors, if it is there
 
     @field_validator("width", "dropout", "lr", "momentum", "weight_decay", "lr_end", "lr_decay", "label_smoothing",
-                     mode="before")
+                     "erasing", "crop_ratio", "clip", "loss_scale", mode="before")
     @classmethod
     def _read_float(cls, value: Any) -> Any:
         """YAML 1.1 reads 1e-3, without a point, as a string."""
@@ -77,7 +87,7 @@ class Config(BaseModel):
         return value
 
     @field_validator("epochs", "batch_size", "image_size", "num_classes", "seed", "workers", "warmup_epochs",
-                     mode="before")
+                     "repeats", mode="before")
     @classmethod
     def _read_int(cls, value: Any) -> Any:
         """Papermill reads 1e3 as a float; a whole one is meant as an integer."""
@@ -131,6 +141,9 @@ class Config(BaseModel):
             raise _impossible("image_size", self.image_size, "cifar10 is 32 x 32; allowed is 32")
         if self.dataset == "digits" and self.image_size % 8:
             raise _impossible("image_size", self.image_size, "digits are 8 x 8 and enlarged; allowed are multiples of 8")
+        if self.augment == "randaugment" and self.dataset != "imagefolder":
+            raise _impossible("augment", self.augment, f"it is for photographs; {self.dataset} allows none, crop and "
+                              f"crop+flip")
         if self.model == "vgg16" and self.image_size < 32:
             raise _impossible("image_size", self.image_size, "vgg16 halves the map five times; allowed are 32 and more")
         return self

@@ -13,15 +13,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ghostlib.augment import augment
+from ghostlib.augment import augment, erase
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
+from ghostlib.randaugment import randaugment
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's training images
 DIGITS_MEAN, DIGITS_STD = (0.310,) * 3, (0.319,) * 3  # of the training digits at 32 x 32
 
-CROP_RATIO = 0.875  # mindcv recipe: 224 of 256 pixels
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: a label, then the red, green and blue planes
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -91,10 +91,14 @@ def _generator(*key: int) -> np.random.Generator:
     return np.random.default_rng(key)
 
 
-def _order(images: int, seed: int, epoch: int, rank: int, ranks: int) -> np.ndarray:
-    """This rank's share of one epoch's shuffled indices; every rank gets equally many."""
-    shuffled = _generator(seed, epoch).permutation(images)
-    return shuffled[rank:images - images % ranks:ranks]
+def _order(images: int, config: Config, epoch: int, rank: int, ranks: int) -> np.ndarray:
+    """This rank's share of one epoch's shuffled indices; every rank gets equally many.
+
+    With repeated augmentation an image comes `config.repeats` times in a row, shared out over the ranks, and the epoch
+    is cut to its usual length, so that it shows fewer different images (Hoffer et al. 2020, as timm does it).
+    """
+    shuffled = np.repeat(_generator(config.seed, epoch).permutation(images), config.repeats)
+    return shuffled[rank::ranks][:images // ranks]
 
 
 class ArrayBatches:
@@ -103,41 +107,42 @@ class ArrayBatches:
     Args:
         pictures: (N, 3, H, W) uint8.
         labels: (N,) integers.
-        batch_size: Images a batch.
+        config: Fields batch_size, augment, erasing, repeats and seed are used.
         mean, std: Of each channel, for pixels in [0, 1].
-        augmentation: What `Config.augment` names; None for testing: in order, unchanged, none dropped.
-        seed, rank, ranks: What the randomness depends on, besides the epoch.
+        training: Shuffled, augmented and without an incomplete batch; else in order, unchanged, none dropped.
+        rank, ranks: Which share of an epoch to give, of how many.
     """
 
-    def __init__(self, pictures: np.ndarray, labels: np.ndarray, batch_size: int, mean: Sequence[float],
-                 std: Sequence[float], augmentation: str | None = None, seed: int = 0, rank: int = 0, ranks: int = 1):
+    def __init__(self, pictures: np.ndarray, labels: np.ndarray, config: Config, mean: Sequence[float],
+                 std: Sequence[float], training: bool = False, rank: int = 0, ranks: int = 1):
         self.images = len(pictures)
         self.labels = labels.astype(np.int32)
         self._pictures = pictures
-        self._batch_size = batch_size
+        self._config, self._training = config, training
+        self._batch_size = config.batch_size
         self._scale = np.float32(1 / 255 / np.array(std))[:, None, None]
         self._shift = np.float32(np.array(mean) / np.array(std))[:, None, None]
-        self._augmentation = augmentation
-        self._seed, self._rank, self._ranks = seed, rank, ranks
+        self._rank, self._ranks = rank, ranks
 
     def __len__(self) -> int:
-        if self._augmentation is None:
-            return -(-self.images // self._batch_size)
-        return self.images // self._ranks // self._batch_size
+        if self._training:
+            return self.images // self._ranks // self._batch_size
+        return -(-self.images // self._batch_size)
 
     def epoch(self, epoch: int = 0) -> Iterator[Batch]:
-        training = self._augmentation is not None
-        order = _order(self.images, self._seed, epoch, self._rank, self._ranks) if training else np.arange(self.images)
-        rng = _generator(self._seed, epoch, self._rank)
+        config = self._config
+        order = (_order(self.images, config, epoch, self._rank, self._ranks) if self._training
+                 else np.arange(self.images))
+        rng = _generator(config.seed, epoch, self._rank)
         for start in range(0, len(self) * self._batch_size, self._batch_size):
             index = order[start:start + self._batch_size]
             pictures = self._pictures[index]
-            if training:
-                pictures = augment(pictures, self._augmentation, rng)
-            yield _padded(self._normalise(pictures), self.labels[index], self._batch_size)
-
-    def _normalise(self, pictures: np.ndarray) -> np.ndarray:
-        return pictures * self._scale - self._shift
+            if self._training:
+                pictures = augment(pictures, config.augment, rng)
+            images = pictures * self._scale - self._shift
+            if self._training and config.erasing:
+                erase(images, config.erasing, rng)
+            yield _padded(images, self.labels[index], self._batch_size)
 
     def picture(self, index: int) -> np.ndarray:
         return self._pictures[index].transpose(1, 2, 0)
@@ -152,8 +157,8 @@ def _padded(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Batch:
 
 
 def _split_arrays(config: Config, train, test, mean, std, classes, rank: int, ranks: int) -> Data:
-    return Data(ArrayBatches(*train, config.batch_size, mean, std, config.augment, config.seed, rank, ranks),
-                ArrayBatches(*test, config.batch_size, mean, std), classes)
+    return Data(ArrayBatches(*train, config, mean, std, True, rank, ranks),
+                ArrayBatches(*test, config, mean, std), classes)
 
 
 def _digits(config: Config, rank: int, ranks: int) -> Data:
@@ -280,7 +285,7 @@ def list_folder(folder: Path) -> tuple[list[Path], np.ndarray, list[str]]:
 
 
 class _Files:
-    """What MindSpore's dataset reads from: encoded bytes, label and index of the i-th image of an epoch."""
+    """What MindSpore's dataset reads from: encoded bytes, label and place in the epoch of its i-th image."""
 
     def __init__(self, files: Sequence[Path], labels: np.ndarray, order: np.ndarray):
         self._files, self._labels, self._order = files, labels, order
@@ -288,16 +293,17 @@ class _Files:
     def __len__(self) -> int:
         return len(self._order)
 
-    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         index = self._order[i]
-        return np.fromfile(self._files[index], np.uint8), self._labels[index]
+        return np.fromfile(self._files[index], np.uint8), self._labels[index], np.int64(i)
 
 
 class FolderBatches:
     """Batches of photographs, decoded and augmented by MindSpore's C++ operations in `config.workers` threads.
 
-    Training takes a random crop of 8 to 100 % of the area (mindcv recipe) and a mirror image half of the time, as
-    `config.augment` says, testing the centre after scaling the shorter side to image_size / 0.875.
+    Training takes a random crop of 8 to 100 % of the area (mindcv recipe) and a mirror image half of the time, then
+    RandAugment and random erasing, as `config.augment` and `.erasing` say; testing takes the centre after scaling the
+    shorter side to image_size / crop_ratio. The random crops depend on `config.workers` too.
     """
 
     def __init__(self, files: Sequence[Path], labels: np.ndarray, config: Config, rank: int = 0, ranks: int = 1,
@@ -316,34 +322,58 @@ class FolderBatches:
         from mindspore import dataset
 
         config = self._config
-        order = (_order(self.images, config.seed, epoch, self._rank, self._ranks) if self._training
+        order = (_order(self.images, config, epoch, self._rank, self._ranks) if self._training
                  else np.arange(self.images))
+        rng = _generator(config.seed, epoch, self._rank)
         # The random operations take their seeds from here when the pipeline is built.
-        dataset.config.set_seed(int(_generator(config.seed, epoch, self._rank).integers(2**31)))
-        files = dataset.GeneratorDataset(_Files(self._files, self.labels, order), ["image", "label"], shuffle=False)
-        images = files.map(self._operations(), "image", num_parallel_workers=config.workers)
+        dataset.config.set_seed(int(rng.integers(2**31)))
+        images = dataset.GeneratorDataset(_Files(self._files, self.labels, order), ["image", "label", "place"],
+                                          shuffle=False)
+        images = images.map(self._decode(), "image", num_parallel_workers=config.workers)
+        if self._training and config.augment == "randaugment":
+            def change(image: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                key = config.seed, epoch, self._rank, int(place)
+                return randaugment(image, _generator(*key)), place
+            images = images.map(change, ["image", "place"], num_parallel_workers=config.workers)
+        images = images.map(self._normalise(), "image", num_parallel_workers=config.workers)
         batches = images.batch(config.batch_size, drop_remainder=self._training)
         try:
-            for pictures, labels in batches.create_tuple_iterator(num_epochs=1, output_numpy=True):
+            for pictures, labels, _ in batches.create_tuple_iterator(num_epochs=1, output_numpy=True):
+                if self._training and config.erasing:
+                    pictures = erase(pictures.copy(), config.erasing, rng)
                 yield _padded(pictures, labels, config.batch_size)
         except RuntimeError as error:
             raise RunError(f"data_dir: {self._broken(order)} cannot be read as an image; allowed are whole JPEG, PNG "
                            f"and BMP files") from error
 
-    def _operations(self) -> list:
+    def _decode(self) -> list:
         from mindspore.dataset import vision
-        from mindspore.dataset.vision import Inter
 
         size, how = self._config.image_size, self._config.augment
-        if self._training and "crop" in how:
-            operations = [vision.RandomCropDecodeResize(size, (0.08, 1.0), (3 / 4, 4 / 3), Inter.BILINEAR)]
+        if self._training and how != "none":
+            operations = [vision.RandomCropDecodeResize(size, (0.08, 1.0), (3 / 4, 4 / 3), self._interpolation())]
         else:
-            operations = [vision.Decode(), vision.Resize(round(size / CROP_RATIO), Inter.BILINEAR),
-                          vision.CenterCrop(size)]
-        if self._training and "flip" in how:
+            operations = [vision.Decode(), *self._centre()]
+        if self._training and how in ("crop+flip", "randaugment"):
             operations.append(vision.RandomHorizontalFlip(0.5))
+        return operations
+
+    def _centre(self) -> list:
+        from mindspore.dataset import vision
+
+        size = self._config.image_size
+        return [vision.Resize(round(size / self._config.crop_ratio), self._interpolation()), vision.CenterCrop(size)]
+
+    def _interpolation(self):
+        from mindspore.dataset.vision import Inter
+
+        return {"bilinear": Inter.BILINEAR, "bicubic": Inter.BICUBIC}[self._config.interpolation]
+
+    def _normalise(self) -> list:
+        from mindspore.dataset import vision
+
         scaled = [[255 * value for value in values] for values in (IMAGENET_MEAN, IMAGENET_STD)]
-        return [*operations, vision.Normalize(*scaled), vision.HWC2CHW()]
+        return [vision.Normalize(*scaled), vision.HWC2CHW()]
 
     def _broken(self, order: np.ndarray) -> Path | str:
         """The first file of an epoch that cannot be decoded."""
@@ -359,6 +389,7 @@ class FolderBatches:
     def picture(self, index: int) -> np.ndarray:
         from mindspore.dataset import vision
 
-        size = self._config.image_size
         image = vision.Decode()(np.fromfile(self._files[index], np.uint8))
-        return vision.CenterCrop(size)(vision.Resize(round(size / CROP_RATIO))(image))
+        for operation in self._centre():
+            image = operation(image)
+        return image

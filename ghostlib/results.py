@@ -59,7 +59,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file in one step: whoever reads it sees the old one or the new one, whole."""
     temporary = path.with_name(f".{path.name}.part")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut could leave the new name with the old or no content
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -10,16 +10,17 @@ from safetensors.numpy import load_file, save
 from ghostlib.errors import InputError
 from ghostlib.results import write_bytes
 
+OPTIMIZER = "optimizer."  # begins the names of what a run's bundle holds besides the network
 # PyTorch's names for what MindSpore's BatchNorm holds.
 PYTORCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
 def load_weights(net: nn.Cell, path: str | Path) -> None:
-    """Sets a network's weights from a safetensors file with our names or PyTorch's (the authors' code, timm).
+    """Sets a network's weights from a safetensors file: one of our own runs', the authors' or timm's.
 
     Args:
         net: The network; unchanged unless the whole file fits.
-        path: The file.
+        path: The file. What a run's bundle holds for its optimizer is passed over.
 
     Raises:
         InputError: For a file that is missing or no safetensors, or listing every tensor that is missing, unexpected
@@ -29,15 +30,26 @@ def load_weights(net: nn.Cell, path: str | Path) -> None:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"weights: {path} cannot be read as safetensors ({error})") from None
+    put(net, {name: array for name, array in tensors.items() if not name.startswith(OPTIMIZER)}, f"weights: {path}")
+
+
+def put(net: nn.Cell, tensors: dict[str, np.ndarray], source: str) -> None:
+    """Sets every parameter of a network from tensors under our names or PyTorch's; `InputError` unless all fit.
+
+    Args:
+        net: The network; unchanged unless everything fits.
+        tensors: One for each parameter, by name.
+        source: What an error begins with: the field and where the tensors came from.
+    """
     own = translate(net, tensors)
-    expected = {name: parameter for name, parameter in net.parameters_and_names()}
+    expected = dict(net.parameters_and_names())
     problems = _list("missing", expected.keys() - own.keys())
     problems += _list("unexpected", own.keys() - expected.keys())
     problems += _list("misshapen", (f"{name} {own[name].shape} for {tuple(expected[name].shape)}"
                                     for name in expected.keys() & own.keys()
                                     if own[name].shape != tuple(expected[name].shape)))
     if problems:
-        raise InputError(f"weights: {path} does not fit this network: {'; '.join(problems)}")
+        raise InputError(f"{source} does not fit this network: {'; '.join(problems)}")
     for name, parameter in expected.items():
         parameter.set_data(Tensor(own[name].astype(np.float32), parameter.dtype))
 

@@ -6,6 +6,7 @@ Layers are named as in the authors' code, so that their weights, timm's and mind
 from mindspore import Tensor, nn
 
 from ghostlib.ghost import GhostModule, LayerRatios, Ratio, check_kernel
+from ghostlib.models.dropout import Dropout
 
 # Table 1. One list a stage; a block is (kernel of the stride-2 depthwise convolution and the shortcut, expansion,
 # output channels, squeeze-and-excitation?, stride).
@@ -134,14 +135,14 @@ class GhostNet(nn.Cell):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.conv_head = nn.Conv2d(hidden, HEAD, 1, has_bias=True)
         self.flatten = nn.Flatten()
-        self.dropout = nn.Dropout(p=dropout)
+        self.dropout = Dropout(dropout, HEAD)
         self.classifier = nn.Dense(HEAD, num_classes)
 
-    def construct(self, x: Tensor) -> Tensor:
+    def construct(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
         x = self.relu(self.bn1(self.conv_stem(x)))
         x = self.blocks(x)
         x = self.relu(self.conv_head(self.pool(x)))
-        return self.classifier(self.dropout(self.flatten(x)))
+        return self.classifier(self.dropout(self.flatten(x), kept))
 
 
 def ghostnet(width: float = 1.0, ratio: Ratio = 2, kernel: int = 3, num_classes: int = 1000, dropout: float = 0.2,

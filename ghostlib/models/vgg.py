@@ -3,6 +3,7 @@
 from mindspore import Tensor, nn
 
 from ghostlib.ghost import Ratio, ghostify
+from ghostlib.models.dropout import Dropout
 
 # Channels of the 13 convolutions; "pool" halves the map: 32, 16, 8, 4, 2, 1.
 LAYERS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")
@@ -25,11 +26,13 @@ class VGG(nn.Cell):
         self.features = nn.SequentialCell(layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.classifier = nn.SequentialCell(nn.Dense(channels, channels), nn.ReLU(), nn.Dropout(p=dropout),
-                                            nn.Dense(channels, num_classes))
+        self.hidden = nn.SequentialCell(nn.Dense(channels, channels), nn.ReLU())
+        self.dropout = Dropout(dropout, channels)
+        self.classifier = nn.Dense(channels, num_classes)
 
-    def construct(self, x: Tensor) -> Tensor:
-        return self.classifier(self.flatten(self.pool(self.features(x))))
+    def construct(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        x = self.hidden(self.flatten(self.pool(self.features(x))))
+        return self.classifier(self.dropout(x, kept))
 
 
 def vgg16(width: float = 1.0, ratio: Ratio = 1, kernel: int = 3, num_classes: int = 10, dropout: float = 0.0) -> VGG:
