@@ -81,6 +81,7 @@ class _GhostCell(nn.Cell):
         self.kernel = check_kernel(kernel)
         self.intrinsic, self.ghosts = split_channels(out_channels, ratio)
         self.has_ghosts = self.ghosts > 0
+        self.concat = ops.Concat(axis=1)
         # Each intrinsic map has s - 1 kernels, as in the authors' code, whose weights therefore fit. Only where s does
         # not divide n are there more ghosts than needed; a slice copies memory for no arithmetic, so it is made only
         # then, and on the ghosts alone.
@@ -93,7 +94,7 @@ class _GhostCell(nn.Cell):
         ghosts = self.cheap_operation(intrinsic)
         if self.has_surplus:
             ghosts = ghosts[:, :self.ghosts]
-        return ops.concat((intrinsic, ghosts), axis=1)
+        return self.concat((intrinsic, ghosts))
 
 
 class GhostModule(_GhostCell):

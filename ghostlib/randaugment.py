@@ -41,10 +41,10 @@ def enhance(name: str, image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def posterize(image: np.ndarray, bits: int) -> np.ndarray:
-    """Keeps the highest `bits` of each value; 0 leaves black."""
+    """Keeps the highest `bits` of each value, at least one, as Pillow wants."""
     from mindspore.dataset import vision
 
-    return vision.Posterize(bits)(image) if bits else np.zeros_like(image)
+    return vision.Posterize(max(1, bits))(image)
 
 
 def solarize(image: np.ndarray, threshold: int) -> np.ndarray:

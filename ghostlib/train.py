@@ -97,6 +97,7 @@ class TrainStep(nn.Cell):
         self.optimizer = optimizer
         self.loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
         self.clip = config.clip
+        self.each = ops.HyperMap()
         self.scaled = config.loss_scale != 1 or config.loss_scale_dynamic
         self.gradients = ops.value_and_grad(self.forward, None, optimizer.parameters, has_aux=True)
 
@@ -111,7 +112,7 @@ class TrainStep(nn.Cell):
         right = (logits.argmax(axis=1) == labels).astype(mindspore.float32).sum()
         finite = Tensor(True)
         if self.scaled:
-            gradients = ops.hyper_map(ops.partial(_unscale, scale), gradients)
+            gradients = self.each(ops.partial(_unscale, scale), gradients)
             finite = amp.all_finite(gradients)
         if self.clip > 0:
             gradients = ops.clip_by_global_norm(gradients, self.clip)

@@ -218,3 +218,13 @@ def test_pictures_from_a_stream_of_bytes_are_equal(tmp_path):
     (tmp_path / "val" / "cat" / "0.jpg").write_bytes(stream.getvalue())
     shown = data.load(folder_config(tmp_path)).test.picture(0)
     np.testing.assert_array_equal(shown, pixels[2:34, 2:34])  # 37 = round(32 / 0.875): not scaled, centre cut out
+
+
+def test_photographs_take_the_whole_recipe_and_repeat_themselves(tmp_path):
+    config = folder_config(photographs(tmp_path), erasing=0.5, interpolation="bicubic", workers=1)
+    plain, recipe = (data.load(config.model_copy(update={"augment": how})) for how in ("crop+flip", "randaugment"))
+    one, again = all_batches(recipe.train, 3), all_batches(recipe.train, 3)
+    for first, second in zip(one, again):
+        np.testing.assert_array_equal(first.images, second.images)
+    assert any(not np.array_equal(a.images, b.images) for a, b in zip(one, all_batches(plain.train, 3)))
+    assert one[0].images.shape == (2, 3, 32, 32)

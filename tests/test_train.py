@@ -2,6 +2,7 @@
 
 import math
 
+import mindspore
 import numpy as np
 import pandas as pd
 import papermill
@@ -170,3 +171,56 @@ def test_padding_in_the_last_batch_is_not_counted():
 
 def test_a_run_error_is_no_input_error():
     assert not issubclass(RunError, InputError)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["O1", "O2", "O3"])
+def test_half_precision_trains_with_weights_and_loss_in_float32(level, tmp_path):
+    config = Config(**SMALL, amp=level, loss_scale=1024.0, run_dir=str(tmp_path))
+    run = train.train(config, progress=False)
+    assert {str(p.dtype) for p in run.net.trainable_params()} == {"Float32"}
+    assert run.history.train_loss.iloc[0] < 2.5 and run.row["amp"] == level
+
+
+@pytest.mark.slow
+def test_an_overflow_is_skipped_and_the_scale_recovers():
+    """A loss scale beyond float32 halves until it is not; skipped steps change no weight and no momentum."""
+    config = Config(**SMALL, loss_scale=2.0**130, loss_scale_dynamic=True)
+    net, digits, _ = train.prepare(config)
+    optimizer = train.make_optimizer(net, config)
+    step = train.TrainStep(net, optimizer, config).set_train(True)
+    batch = next(digits.train.epoch(0))
+    state = train.State(loss_scale=config.loss_scale)
+    weight = net.stem[0].weight
+    skipped = 0
+    for _ in range(40):
+        before = weight.asnumpy().copy()
+        _, _, finite = step(Tensor(batch.images), Tensor(batch.labels), Tensor(state.loss_scale, mindspore.float32))
+        assert np.array_equal(weight.asnumpy(), before) == (not bool(finite))
+        assert np.isfinite(weight.asnumpy()).all()
+        skipped += not bool(finite)
+        train._rescale(state, bool(finite))
+        if bool(finite):
+            break
+    assert skipped >= 1 and bool(finite) and state.loss_scale == 2.0**130 / 2**skipped
+    state.good_steps = train.GROWTH - 1
+    train._rescale(state, True)
+    assert state.loss_scale == 2.0**130 / 2**skipped * 2 and state.good_steps == 0
+    with pytest.raises(RunError, match="loss_scale: the gradient overflows at scale 1"):
+        train._rescale(train.State(loss_scale=1.0), False)
+
+
+def test_scaling_and_clipping_do_to_the_gradient_what_they_say():
+    """One step at any scale moves the weights alike; clipped to a norm, it moves them by lr times that norm."""
+    moved = {}
+    for name, changes in {"plain": {}, "scaled": {"loss_scale": 256.0}, "clipped": {"clip": 0.5}}.items():
+        config = Config(**SMALL, lr=1.0, weight_decay=0.0, **changes)
+        net, digits, _ = train.prepare(config)
+        step = train.TrainStep(net, train.make_optimizer(net, config), config).set_train(True)
+        batch = next(digits.train.epoch(0))
+        before = [p.asnumpy().copy() for p in net.trainable_params()]
+        step(Tensor(batch.images), Tensor(batch.labels), Tensor(config.loss_scale, mindspore.float32))
+        moved[name] = np.concatenate([(p.asnumpy() - b).ravel() for p, b in zip(net.trainable_params(), before)])
+    np.testing.assert_allclose(moved["scaled"], moved["plain"], atol=1e-5)
+    assert np.linalg.norm(moved["plain"]) > 0.5
+    assert np.linalg.norm(moved["clipped"]) == pytest.approx(0.5, rel=1e-3)

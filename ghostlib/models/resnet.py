@@ -17,11 +17,12 @@ class PaddedShortcut(nn.Cell):
         super().__init__()
         self.subsample = nn.MaxPool2d(1, stride)  # a 1 x 1 window picks the pixel itself
         self.extra = out_channels - in_channels
+        self.concat = ops.Concat(axis=1)
 
     def construct(self, x: Tensor) -> Tensor:
         x = self.subsample(x)
         n, _, height, width = x.shape
-        return ops.concat((x, ops.zeros((n, self.extra, height, width), x.dtype)), axis=1)
+        return self.concat((x, ops.zeros((n, self.extra, height, width), x.dtype)))
 
 
 class Block(nn.Cell):
