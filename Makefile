@@ -33,8 +33,10 @@ test: .venv/installed  ## the whole suite
 test-fast: .venv/installed  ## what takes seconds, for everyday
 	@$(PYTEST) -m "not slow"
 
+# NPU servers and containers are often worked on as root, which Jupyter refuses unless told.
 lab: .venv/installed  ## JupyterLab, on this machine only, with a token
-	@$(PY) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
+	@$(PY) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks \
+		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 figures: .venv/installed  ## rebuild figures/ from committed tables and notebooks
 	@$(PY) tools/make_figures.py

@@ -55,7 +55,8 @@ def train(params: Path, pairs) -> None:
     config = Config.load(params, _changes(pairs))
     from ghostlib.train import train as run
     result = run(config)
-    click.echo(f"{result.test}\nin {config.run_dir}: row.json, history.csv, config.yaml, last.safetensors")
+    click.echo(f"{result.test}\nin {config.run_dir}: row.json, history.csv, config.yaml, last.safetensors, "
+               f"best.safetensors")
 
 
 @main.command()
@@ -115,7 +116,8 @@ def report(run_dir: Path) -> None:
     click.echo(f"in {run_dir}:")
     told = {"train.ipynb": "the executed notebook: curves, mistakes, ghost feature maps",
             "row.json": "the run as one row", "history.csv": "its curves", "config.yaml": "its parameters",
-            "last.safetensors": "its weights"}
+            "last.safetensors": "its weights and all that resuming needs",
+            "best.safetensors": "the same after its best epoch"}
     for name, what in told.items():
         if (run_dir / name).exists():
             click.echo(f"  {name:<17} {what}")
