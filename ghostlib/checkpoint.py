@@ -15,7 +15,7 @@ from ghostlib.results import provenance, write_bytes
 from ghostlib.weights import OPTIMIZER, put
 
 FORMAT = "ghostlib run, version 1"
-FREE = {"run_dir", "resume", "weights"}  # what may differ when a run goes on: it decides nothing of the result
+FREE = {"run_dir", "resume", "weights"}  # what may differ when a run goes on: it decides nothing from here on
 
 
 @dataclass
@@ -78,8 +78,12 @@ def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Confi
     if other:
         raise InputError(f"resume: {path} is of a run with {'; '.join(other)}; wanted are the same parameters, or "
                          f"another run_dir")
+    momentum = _momentum(net, optimizer)
+    lost = [name for name, moment in momentum.items() if name not in tensors or tensors[name].shape != moment.shape]
+    if lost:
+        raise InputError(f"resume: {path} lacks {len(lost)} of the optimizer's tensors ({', '.join(lost)})")
     put(net, {name: array for name, array in tensors.items() if not name.startswith(OPTIMIZER)}, f"resume: {path}")
-    for name, moment in _momentum(net, optimizer).items():
+    for name, moment in momentum.items():
         moment.set_data(Tensor(tensors[name], moment.dtype))
     return State(**json.loads(metadata["state"]))
 

@@ -33,7 +33,7 @@ class Config(BaseModel):
     ratio: int | dict[str, int] = 2  # paper: s = 2 in GhostNet; or {layer: s}, layers not named are plain
     kernel: int = 3  # paper: d = 3 in GhostNet
     stem_stride: Literal[1, 2] | None = None  # ours: GhostNet's first stride; None takes 1 up to 64 pixels, else 2
-    num_classes: int = Field(10, ge=2)  # the digits'
+    num_classes: int = Field(10, ge=2)  # ours: the digits'
     dropout: float = Field(0.0, ge=0, lt=1)  # ours; mindcv recipe: 0.2
 
     # The images
@@ -59,7 +59,7 @@ class Config(BaseModel):
     schedule: Literal["cosine", "steps", "constant"] = "cosine"  # mindcv recipe
     warmup_epochs: int = Field(0, ge=0)  # ours; mindcv recipe: 20
     lr_end: float = Field(0.0, ge=0)  # ours: where the cosine ends; mindcv recipe: 1e-7
-    milestones: list[int] = []  # epochs after which "steps" multiplies the rate by lr_decay
+    milestones: list[int] = []  # ours: epochs after which "steps" multiplies the rate by lr_decay
     lr_decay: float = Field(0.1, gt=0, le=1)  # He et al. 2016, for "steps"
     label_smoothing: float = Field(0.1, ge=0, lt=1)  # mindcv recipe
     clip: float = Field(0.0, ge=0)  # ours: largest norm of the whole gradient; 0 clips nothing, as the mindcv recipe
@@ -68,11 +68,11 @@ class Config(BaseModel):
     loss_scale_dynamic: bool = False  # ours; mindcv recipe: halved on overflow, doubled after 2000 good steps
 
     # The run
-    seed: int = Field(0, ge=0, lt=2**31)
-    device: Literal["CPU", "Ascend"] = "CPU"
-    weights: str | None = None  # a file to start from; None starts from random weights
-    run_dir: str = "data/runs/tour"  # everything the run writes
-    resume: bool = False  # go on from run_dir/last.safetensors, if it is there
+    seed: int = Field(0, ge=0, lt=2**31)  # ours
+    device: Literal["CPU", "Ascend"] = "CPU"  # ours: what every machine has; mindcv recipe: Ascend
+    weights: str | None = None  # ours: a file to start from; None starts from random weights
+    run_dir: str = "data/runs/tour"  # ours: everything the run writes
+    resume: bool = False  # ours: go on from run_dir/last.safetensors, if it is there
 
     @field_validator("width", "dropout", "lr", "momentum", "weight_decay", "lr_end", "lr_decay", "label_smoothing",
                      "erasing", "crop_ratio", "clip", "loss_scale", mode="before")

@@ -17,6 +17,7 @@ from ghostlib.augment import augment, erase
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 from ghostlib.randaugment import randaugment
+from ghostlib.randomness import AUGMENT, ORDER, PICTURE, stream
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's training images
@@ -31,7 +32,7 @@ CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
 
 
 class Batch(NamedTuple):
-    """Normalised images (N, 3, H, W) float32 and labels (N,) int32; only the first `valid` are real, the rest padding."""
+    """Normalised images (N, 3, H, W) float32, labels (N,) int32; the first `valid` are real, the rest padding."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -87,17 +88,13 @@ def load(config: Config, rank: int = 0, ranks: int = 1) -> Data:
     return data
 
 
-def _generator(*key: int) -> np.random.Generator:
-    return np.random.default_rng(key)
-
-
 def _order(images: int, config: Config, epoch: int, rank: int, ranks: int) -> np.ndarray:
     """This rank's share of one epoch's shuffled indices; every rank gets equally many.
 
     With repeated augmentation an image comes `config.repeats` times in a row, shared out over the ranks, and the epoch
     is cut to its usual length, so that it shows fewer different images (Hoffer et al. 2020, as timm does it).
     """
-    shuffled = np.repeat(_generator(config.seed, epoch).permutation(images), config.repeats)
+    shuffled = np.repeat(stream(config.seed, ORDER, epoch).permutation(images), config.repeats)
     return shuffled[rank::ranks][:images // ranks]
 
 
@@ -133,7 +130,7 @@ class ArrayBatches:
         config = self._config
         order = (_order(self.images, config, epoch, self._rank, self._ranks) if self._training
                  else np.arange(self.images))
-        rng = _generator(config.seed, epoch, self._rank)
+        rng = stream(config.seed, AUGMENT, epoch, self._rank)
         for start in range(0, len(self) * self._batch_size, self._batch_size):
             index = order[start:start + self._batch_size]
             pictures = self._pictures[index]
@@ -324,7 +321,7 @@ class FolderBatches:
         config = self._config
         order = (_order(self.images, config, epoch, self._rank, self._ranks) if self._training
                  else np.arange(self.images))
-        rng = _generator(config.seed, epoch, self._rank)
+        rng = stream(config.seed, AUGMENT, epoch, self._rank)
         # The random operations take their seeds from here when the pipeline is built.
         dataset.config.set_seed(int(rng.integers(2**31)))
         images = dataset.GeneratorDataset(_Files(self._files, self.labels, order), ["image", "label", "place"],
@@ -332,8 +329,7 @@ class FolderBatches:
         images = images.map(self._decode(), "image", num_parallel_workers=config.workers)
         if self._training and config.augment == "randaugment":
             def change(image: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-                key = config.seed, epoch, self._rank, int(place)
-                return randaugment(image, _generator(*key)), place
+                return randaugment(image, stream(config.seed, PICTURE, epoch, self._rank, int(place))), place
             images = images.map(change, ["image", "place"], num_parallel_workers=config.workers)
         images = images.map(self._normalise(), "image", num_parallel_workers=config.workers)
         batches = images.batch(config.batch_size, drop_remainder=self._training)
@@ -343,8 +339,9 @@ class FolderBatches:
                     pictures = erase(pictures.copy(), config.erasing, rng)
                 yield _padded(pictures, labels, config.batch_size)
         except RuntimeError as error:
-            raise RunError(f"data_dir: {self._broken(order)} cannot be read as an image; allowed are whole JPEG, PNG "
-                           f"and BMP files") from error
+            broken = self._broken(order)
+            why = f"{broken} cannot be read as an image; allowed are whole JPEG, PNG and BMP files"
+            raise RunError(f"data_dir: {why if broken else error}") from error
 
     def _decode(self) -> list:
         from mindspore.dataset import vision
@@ -375,8 +372,8 @@ class FolderBatches:
         scaled = [[255 * value for value in values] for values in (IMAGENET_MEAN, IMAGENET_STD)]
         return [vision.Normalize(*scaled), vision.HWC2CHW()]
 
-    def _broken(self, order: np.ndarray) -> Path | str:
-        """The first file of an epoch that cannot be decoded."""
+    def _broken(self, order: np.ndarray) -> Path | None:
+        """The first file of an epoch that cannot be decoded, if that is what went wrong."""
         from mindspore.dataset import vision
 
         for index in order:
@@ -384,7 +381,7 @@ class FolderBatches:
                 vision.Decode()(np.fromfile(self._files[index], np.uint8))
             except (RuntimeError, ValueError, TypeError):
                 return self._files[index]
-        return "a file"
+        return None
 
     def picture(self, index: int) -> np.ndarray:
         from mindspore.dataset import vision

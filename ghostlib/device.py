@@ -13,7 +13,7 @@ ONEDNN_ISA = "ONEDNN_MAX_CPU_ISA"
 def avoid_reference_convolutions() -> None:
     """Keeps MindSpore's CPU convolutions off oneDNN's unoptimised reference code on processors with AVX-512.
 
-    There the oneDNN inside MindSpore 2.10 computes 3 x 3 and depthwise convolutions by `ref:any`, measured 20 to 130
+    There the oneDNN inside MindSpore 2.10 computes 3 x 3 and depthwise convolutions by `ref:any`, measured 17 to 140
     times slower than its AVX2 code (docs/performance.md). oneDNN reads the variable at its first convolution and never
     again; a value that the user has set is respected.
     """

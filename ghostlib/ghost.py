@@ -63,8 +63,6 @@ def split_channels(channels: int, ratio: int) -> tuple[int, int]:
     return intrinsic, channels - intrinsic
 
 
-
-
 def _depthwise(intrinsic: int, ratio: int, kernel: int, has_bias: bool = False) -> nn.Conv2d:
     """s - 1 cheap d x d kernels for each of m intrinsic maps: (N, m, H, W) -> (N, m (s - 1), H, W)."""
     return nn.Conv2d(intrinsic, intrinsic * (ratio - 1), kernel, pad_mode="pad", padding=kernel // 2,

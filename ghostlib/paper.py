@@ -68,7 +68,8 @@ def layer_speedups(ghost: complexity.Complexity, plain: complexity.Complexity, r
     def by_module(cost: complexity.Complexity) -> pd.DataFrame:
         table = cost.table[cost.table.layer.str.contains("ghost") & (cost.table.type == "convolution")]
         module = table.layer.str.extract(r"(.*ghost\d)", expand=False)
-        return table.groupby(module, sort=False).agg(macs=("macs", "sum"), channels=("input", lambda shapes: shapes.iloc[0][0]))
+        return table.groupby(module, sort=False).agg(macs=("macs", "sum"),
+                                                     channels=("input", lambda shapes: shapes.iloc[0][0]))
 
     mine, twin = by_module(ghost), by_module(plain)
     theory = [complexity.theoretical_speedup(channels, 1, ratio, kernel) for channels in mine.channels]

@@ -22,6 +22,7 @@ from ghostlib.errors import InputError, RunError
 from ghostlib.evaluate import Evaluation, evaluate
 from ghostlib.models import MODELS
 from ghostlib.progress import progress_bar
+from ghostlib.randomness import DROPOUT, stream
 from ghostlib.schedule import learning_rate
 from ghostlib.weights import load_weights
 
@@ -88,7 +89,7 @@ class TrainStep(nn.Cell):
     Args:
         net: Images to logits (N, classes).
         optimizer: Over the network's trainable weights.
-        config: Fields label_smoothing, clip, amp and loss_scale_dynamic are used.
+        config: Fields label_smoothing, clip, loss_scale and loss_scale_dynamic are used.
     """
 
     def __init__(self, net: nn.Cell, optimizer: nn.Optimizer, config: Config):
@@ -107,7 +108,8 @@ class TrainStep(nn.Cell):
         loss = self.loss(logits, labels)
         return loss * scale, loss, logits
 
-    def construct(self, images: Tensor, labels: Tensor, scale: Tensor, kept: Tensor | None = None) -> tuple[Tensor, ...]:
+    def construct(self, images: Tensor, labels: Tensor, scale: Tensor,
+                  kept: Tensor | None = None) -> tuple[Tensor, ...]:
         (_, loss, logits), gradients = self.gradients(images, labels, scale, kept)
         right = (logits.argmax(axis=1) == labels).astype(mindspore.float32).sum()
         finite = Tensor(True)
@@ -221,7 +223,7 @@ def _train_epoch(step: TrainStep, data: Data, config: Config, state: State, bar:
         if config.loss_scale_dynamic:
             _rescale(state, bool(finite))
         if number % CHECK == 0 or number + 1 == len(data.train):
-            _check_finite(float(loss), state.epoch, number, rate, config)
+            _check_finite(float(loss), bool(finite), state, rate, config)
         state.step += 1
         bar.update(config.batch_size)
     losses, right = (np.array([float(value) for value in column]) for column in zip(*outcomes))
@@ -235,7 +237,7 @@ def _dropout_noise(net: nn.Cell, config: Config, epoch: int, number: int) -> Ten
     """What the network's dropout multiplies by in one step: a function of seed, epoch and step."""
     if not config.dropout:
         return None
-    return Tensor(net.dropout.noise(np.random.default_rng((config.seed, epoch, number)), config.batch_size))
+    return Tensor(net.dropout.noise(stream(config.seed, DROPOUT, epoch, number), config.batch_size))
 
 
 def _rescale(state: State, finite: bool) -> None:
@@ -251,7 +253,12 @@ def _rescale(state: State, finite: bool) -> None:
         state.good_steps += 1
 
 
-def _check_finite(loss: float, epoch: int, number: int, rate: float, config: Config) -> None:
+def _check_finite(loss: float, finite: bool, state: State, rate: float, config: Config) -> None:
+    """Ends a run whose loss is not finite, or whose gradient overflows at a scale that nothing would lower."""
+    where = f"at step {state.step} (epoch {state.epoch + 1}), lr {rate:g}"
     if not math.isfinite(loss):
-        raise RunError(f"loss: {loss} at step {number} of epoch {epoch + 1}, lr {rate:g}; a smaller lr or a longer "
-                       f"warm-up may help; the last whole epoch, if any, is in {config.run_dir}")
+        raise RunError(f"loss: {loss} {where}; a smaller lr or a longer warm-up may help; the last whole epoch, if "
+                       f"any, is in {config.run_dir}")
+    if not finite and not config.loss_scale_dynamic:
+        raise RunError(f"loss_scale: the gradient overflows at {config.loss_scale:g} {where}; allowed is less, or "
+                       f"loss_scale_dynamic: true")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from ghostlib import checkpoint, results, train
@@ -97,6 +98,18 @@ def test_a_truncated_bundle_is_refused_and_nothing_changed(damage, saved, tmp_pa
     np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
 
 
+def test_a_bundle_without_momentum_is_refused_and_nothing_changed(saved, tmp_path):
+    path, config, net, optimizer = saved
+    with safe_open(path, "numpy") as file:
+        metadata = file.metadata()
+    kept = {name: array + 1 for name, array in load_file(path).items() if not name.startswith("optimizer.")}
+    save_file(kept, tmp_path / "last.safetensors", metadata)
+    before = net.stem[0].weight.asnumpy().copy()
+    with pytest.raises(InputError, match="lacks .* of the optimizer's tensors .optimizer.momentum.stem.0.weight"):
+        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config)
+    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
+
+
 def test_weights_that_are_no_bundle_are_refused(saved, tmp_path):
     path, config, net, optimizer = saved
     save_file(load_file(path), tmp_path / "last.safetensors")
@@ -134,7 +147,6 @@ def test_a_bundle_is_also_a_weights_file(saved):
 
 
 def test_the_metadata_says_where_a_bundle_came_from(saved):
-    from safetensors import safe_open
     with safe_open(saved[0], "numpy") as file:
         metadata = file.metadata()
     assert json.loads(metadata["config"])["width"] == 0.25 and "mindspore" in json.loads(metadata["versions"])

@@ -48,6 +48,14 @@ def test_randomness_is_a_function_of_seed_epoch_and_rank():
         assert not np.array_equal(reference.images, other.images)
 
 
+def test_streams_of_different_purposes_and_places_are_different():
+    from ghostlib.randomness import AUGMENT, ORDER, PICTURE, stream
+    places = [(ORDER, 3), (AUGMENT, 3, 0), (AUGMENT, 3, 1), (AUGMENT, 0, 3), (PICTURE, 3, 0, 0), (PICTURE, 3, 0, 1)]
+    drawn = {stream(5, *place).integers(2**62) for place in places}
+    assert len(drawn) == len(places)
+    assert stream(5, ORDER, 3).integers(2**62) in drawn and stream(6, ORDER, 3).integers(2**62) not in drawn
+
+
 def test_ranks_share_an_epoch_out():
     shares = [data.load(Config(augment="none", batch_size=1), rank, 3).train for rank in range(3)]
     seen = [{batch.images.tobytes() for batch in share.epoch(2)} for share in shares]
@@ -202,6 +210,15 @@ def test_a_file_that_is_no_image_inside_is_named(tmp_path):
     (tmp_path / "train" / "dog" / "1.png").write_bytes(b"not a picture at all")
     with pytest.raises(RunError, match=r"data_dir: .*train/dog/1\.png cannot be read as an image"):
         all_batches(data.load(folder_config(tmp_path)).train)
+
+
+def test_a_failure_that_no_file_explains_is_told_as_it_is(tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("out of memory")
+    batches = data.load(folder_config(photographs(tmp_path))).train
+    monkeypatch.setattr(data, "_padded", fail)
+    with pytest.raises(RunError, match="data_dir: out of memory"):
+        all_batches(batches)
 
 
 def test_a_batch_larger_than_the_training_set_is_refused():

@@ -169,10 +169,6 @@ def test_padding_in_the_last_batch_is_not_counted():
     assert whole.loss == pytest.approx(odd.loss, rel=1e-4)
 
 
-def test_a_run_error_is_no_input_error():
-    assert not issubclass(RunError, InputError)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("level", ["O1", "O2", "O3"])
 def test_half_precision_trains_with_weights_and_loss_in_float32(level, tmp_path):
@@ -210,6 +206,12 @@ def test_an_overflow_is_skipped_and_the_scale_recovers():
         train._rescale(train.State(loss_scale=1.0), False)
 
 
+def test_a_static_scale_that_overflows_is_said_and_not_skipped_in_silence(tmp_path):
+    with pytest.raises(RunError, match=r"loss_scale: the gradient overflows at 1\.36.* at step 0 .*loss_scale_dynamic"):
+        train.train(Config(**SMALL, loss_scale=2.0**130, run_dir=str(tmp_path)), progress=False)
+
+
+@pytest.mark.slow
 def test_scaling_and_clipping_do_to_the_gradient_what_they_say():
     """One step at any scale moves the weights alike; clipped to a norm, it moves them by lr times that norm."""
     moved = {}
