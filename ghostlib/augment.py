@@ -4,6 +4,8 @@ Photographs from folders are cropped and mirrored while they are decoded, by Min
 (`ghostlib.data`), and changed one by one by `ghostlib.randaugment`.
 """
 
+import math
+
 import numpy as np
 
 PADDING = 4  # pixels; He et al. 2016, section 4.2
@@ -74,3 +76,19 @@ def erase(images: np.ndarray, probability: float, rng: np.random.Generator) -> n
                 images[i, :, top:top + h, left:left + w] = 0
                 break
     return images
+
+
+def crop_box(rng: np.random.Generator, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, width and height of a random part of a photograph, in pixels.
+
+    Its area is 8 to 100 % of the whole, its sides' ratio 3/4 to 4/3, log-uniform (Szegedy et al. 2015; mindcv recipe).
+    Where ten tries do not fit, the largest centred part of an allowed ratio.
+    """
+    for _ in range(10):
+        area = width * height * rng.uniform(0.08, 1)
+        ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+        wide, high = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < wide <= width and 0 < high <= height:
+            return int(rng.integers(width - wide + 1)), int(rng.integers(height - high + 1)), wide, high
+    wide, high = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
+    return (width - wide) // 2, (height - high) // 2, max(1, wide), max(1, high)

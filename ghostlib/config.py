@@ -4,7 +4,6 @@ The defaults are the tour: a small GhostNet on real handwritten digits, minutes 
 fails here, before anything starts, with the field, the value and what is allowed.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +11,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ghostlib import mindcv
 from ghostlib.errors import InputError, check_kernel, check_ratio, nearest
 
 Model = Literal["ghostnet", "vgg16", "resnet20", "resnet56", "resnet50"]
@@ -46,13 +46,16 @@ class Config(BaseModel):
     repeats: int = Field(1, ge=1, le=8)  # ours: how often an epoch shows an image; mindcv recipe for 1.3: 3
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # mindcv recipe
     crop_ratio: float = Field(0.875, gt=0, le=1)  # mindcv recipe: test images are scaled to 256 for a 224 crop
-    workers: int = Field(1, ge=1)  # ours: threads that read and augment images from folders
+    workers: int = Field(1, ge=1)  # ours: threads of each device that read and augment images from folders
+    broken_limit: int = Field(100, ge=0)  # ours: unreadable images that a run names and skips before it stops
 
     # The training
     epochs: int = Field(14, ge=0)  # ours; 0 only evaluates
-    batch_size: int = Field(64, ge=1)  # ours; mindcv recipe: 128 on each of 8 devices
+    batch_size: int = Field(64, ge=1)  # ours: images a step on each device; mindcv recipe: 128 on each of 8
     optimizer: Literal["momentum"] = "momentum"  # mindcv recipe: without Nesterov
     lr: float = Field(0.05, gt=0)  # ours; mindcv recipe: 0.4 for 1024 images a step
+    lr_batch: int | None = Field(None, ge=1)  # ours: images a step, over all devices, that lr is meant for
+    lr_scaling: bool = False  # ours: whether lr is multiplied by what a step has over lr_batch
     momentum: float = Field(0.9, ge=0, lt=1)  # mindcv recipe
     weight_decay: float = Field(1e-4, ge=0)  # ours; mindcv recipe: 2e-5
     decay_all: bool = True  # mindcv recipe: decay on biases and BatchNorm too
@@ -64,13 +67,20 @@ class Config(BaseModel):
     label_smoothing: float = Field(0.1, ge=0, lt=1)  # mindcv recipe
     clip: float = Field(0.0, ge=0)  # ours: largest norm of the whole gradient; 0 clips nothing, as the mindcv recipe
     amp: Literal["O0", "O1", "O2", "O3"] = "O0"  # ours; mindcv recipe: O3, the whole network in float16
-    loss_scale: float = Field(1.0, gt=0)  # ours; mindcv recipe: starts at 2^24
+    amp_dtype: Literal["float16", "bfloat16"] = "float16"  # mindcv recipe
+    loss_scale: float = Field(1.0, gt=0, le=2.0**127)  # ours; mindcv recipe: starts at 2^24
     loss_scale_dynamic: bool = False  # ours; mindcv recipe: halved on overflow, doubled after 2000 good steps
+    bad_steps: int = Field(50, ge=1)  # ours: steps in a row without a finite gradient after which a run stops
+    val_interval: int = Field(1, ge=1)  # mindcv recipe: epochs between looks at the test images
 
     # The run
     seed: int = Field(0, ge=0, lt=2**31)  # ours
     device: Literal["CPU", "Ascend"] = "CPU"  # ours: what every machine has; mindcv recipe: Ascend
-    weights: str | None = None  # ours: a file to start from; None starts from random weights
+    devices: int = Field(1, ge=1)  # ours; mindcv recipe: 8, started by MindSpore's msrun
+    port: int = Field(8118, ge=1024, le=65535)  # ours: msrun's own, on which the devices' processes meet
+    sink: bool = False  # ours: batches queue on the device; mindcv recipe: true
+    weights: str | None = None  # ours: a file, URL or short name to start from; None starts from random weights
+    new_head: bool = False  # ours: take all of weights but the last layer, which then fits other classes
     run_dir: str = "data/runs/tour"  # ours: everything the run writes
     resume: bool = False  # ours: go on from run_dir/last.safetensors, if it is there
 
@@ -87,7 +97,7 @@ class Config(BaseModel):
         return value
 
     @field_validator("epochs", "batch_size", "image_size", "num_classes", "seed", "workers", "warmup_epochs",
-                     "repeats", mode="before")
+                     "repeats", "broken_limit", "lr_batch", "bad_steps", "val_interval", "devices", "port", mode="before")
     @classmethod
     def _read_int(cls, value: Any) -> Any:
         """Papermill reads 1e3 as a float; a whole one is meant as an integer."""
@@ -106,14 +116,6 @@ class Config(BaseModel):
     @classmethod
     def _read_kernel(cls, value: Any) -> int:
         return _checked(check_kernel, value)
-
-    @field_validator("workers")
-    @classmethod
-    def _enough_cores(cls, value: int) -> int:
-        cores = os.cpu_count() or 1
-        if value > cores:
-            raise ValueError(f"{value} given; this machine has {cores} cores, allowed are 1 to {cores}")
-        return value
 
     @model_validator(mode="after")
     def _possible(self) -> "Config":
@@ -144,9 +146,39 @@ class Config(BaseModel):
         if self.augment == "randaugment" and self.dataset != "imagefolder":
             raise _impossible("augment", self.augment, f"it is for photographs; {self.dataset} allows none, crop and "
                               f"crop+flip")
+        if self.new_head and not self.weights:
+            raise _impossible("new_head", self.new_head, "there are no weights to take the rest from; allowed is false")
+        if self.lr_scaling and not self.lr_batch:
+            raise _impossible("lr_scaling", self.lr_scaling, "lr_batch says what lr is meant for; allowed is false, or "
+                              "an lr_batch")
+        if self.device == "CPU" and self.sink:
+            raise _impossible("sink", self.sink, "MindSpore has no dataset sink on a CPU; allowed there is false")
+        if self.device == "CPU" and self.amp_dtype == "bfloat16":
+            raise _impossible("amp_dtype", self.amp_dtype, "MindSpore has no bfloat16 convolution on a CPU; allowed "
+                              "there is float16")
         if self.model == "vgg16" and self.image_size < 32:
             raise _impossible("image_size", self.image_size, "vgg16 halves the map five times; allowed are 32 and more")
         return self
+
+    @property
+    def global_batch(self) -> int:
+        """Images a step, over all devices."""
+        return self.batch_size * self.devices
+
+    @property
+    def peak_lr(self) -> float:
+        """The rate after the warm-up: lr, or with `lr_scaling` what linear scaling makes of it (Goyal et al. 2017)."""
+        return self.lr * self.global_batch / self.lr_batch if self.lr_scaling and self.lr_batch else self.lr
+
+    def remarks(self) -> list[str]:
+        """What a user should know before this run starts, one line each."""
+        lines = []
+        if self.lr_batch and self.lr_batch != self.global_batch:
+            scaled = self.lr * self.global_batch / self.lr_batch
+            meant = f"lr: {self.lr:g} is meant for {self.lr_batch:,} images a step, this run has {self.global_batch:,}"
+            lines.append(f"{meant}; scaled to {scaled:g}" if self.lr_scaling else
+                         f"{meant}; lr_scaling: true would make it {scaled:g}")
+        return lines
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Config":
@@ -166,12 +198,13 @@ class Config(BaseModel):
 
     @classmethod
     def load(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> "Config":
-        """The Config in a YAML file, with `changes` in place of the fields they name.
+        """The Config in a YAML file, ours or mindcv's, with `changes` in place of the fields they name.
 
         Raises:
             InputError: Also for a file that is missing, no YAML or no mapping.
         """
-        return cls.of({**read_yaml(path), **(changes or {})})
+        values = read_yaml(path)
+        return cls.of({**(mindcv.translate(values, path) if mindcv.is_recipe(values) else values), **(changes or {})})
 
     @classmethod
     def of_notebook(cls, names: Mapping[str, Any], besides: Iterable[str] = ()) -> "Config":

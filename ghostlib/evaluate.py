@@ -1,4 +1,4 @@
-"""How good a network is: exact counts over a whole split."""
+"""How good a network is: exact counts over a whole split, on one device or many."""
 
 import time
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor, nn
 
-from ghostlib.data import Batches
+from ghostlib.batches import Batches
+from ghostlib.progress import progress_bar
+from ghostlib.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -14,11 +16,12 @@ class Evaluation:
     """The outcome over all images of a split.
 
     Attributes:
-        count: Images seen.
+        count: Images seen; those that cannot be read are not among them.
         top1, top5: Fractions of them whose class was the first, or among the first five, of the network's answers.
         loss: Mean cross-entropy in nats, without label smoothing.
         predictions: (count,) the first answers.
         labels: (count,) the true classes.
+        places: (count,) the images' indices in the split.
         seconds: Time it took.
     """
 
@@ -28,6 +31,7 @@ class Evaluation:
     loss: float
     predictions: np.ndarray
     labels: np.ndarray
+    places: np.ndarray
     seconds: float
 
     def __str__(self) -> str:
@@ -35,27 +39,41 @@ class Evaluation:
                 f"{self.count / self.seconds:.0f} images/s")
 
 
-def evaluate(net: nn.Cell, batches: Batches) -> Evaluation:
+def evaluate(net: nn.Cell, batches: Batches, ranks: Ranks = Ranks(), progress: bool = False) -> Evaluation:
     """Runs a network over a split; padding in the last batch is not counted.
 
     Args:
         net: Images (N, 3, H, W) to logits (N, classes); left in the training or evaluation state it was in.
-        batches: The split.
+        batches: The split. Of many ranks each gives it its own share; their counts are summed, so that the outcome is
+            exact, and the same on all, for any number of images and ranks.
+        ranks: The processes that share the work.
+        progress: Whether to show a progress bar.
     """
     training = net.training
     net.set_train(False)
     start = time.perf_counter()
+    outcomes = np.zeros((4, batches.images), np.float32)  # seen or not, answer, its rank, loss; zero where another's
     try:
-        logits, labels = zip(*((net(Tensor(batch.images)).asnumpy()[:batch.valid], batch.labels[:batch.valid])
-                               for batch in batches.epoch()))
+        with progress_bar(batches.images // ranks.size, "test images", progress and ranks.first) as bar:
+            for batch in batches.epoch():
+                real = len(batch.places)
+                logits = net(Tensor(batch.images)).asnumpy()[:real]
+                outcomes[:, batch.places] = [np.ones(real), *_judge(logits, batch.labels[:real])]
+                bar.update(real)
     finally:
         net.set_train(training)
-    seconds = time.perf_counter() - start
-    return score(np.concatenate(logits), np.concatenate(labels), seconds)
+    outcomes = ranks.sum(outcomes)
+    places = np.flatnonzero(outcomes[0])
+    return _summary(*outcomes[1:, places], batches.labels[places], places, time.perf_counter() - start)
 
 
 def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
-    """The Evaluation of logits (N, classes) for labels (N,).
+    """The Evaluation of logits (N, classes) for labels (N,)."""
+    return _summary(*_judge(logits, labels), labels, np.arange(len(labels)), seconds)
+
+
+def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+    """For each image the answer, the true class's rank among the answers, from 1, and the loss.
 
     A tie is no success: a class ranks behind every other with the same logit, so a network that answers the same for
     all classes scores 0 and not 1; neither is an answer that is not finite.
@@ -65,5 +83,10 @@ def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
     rank = np.where(np.isfinite(logits).all(axis=1), (logits >= own[:, None]).sum(axis=1), logits.shape[1] + 1)
     shifted = logits - logits.max(axis=1, keepdims=True)
     loss = np.log(np.exp(shifted).sum(axis=1)) - (own - logits.max(axis=1))
-    return Evaluation(len(labels), float((rank <= 1).mean()), float((rank <= 5).mean()), float(loss.mean()),
-                      logits.argmax(axis=1), labels, seconds)
+    return logits.argmax(axis=1), rank, loss
+
+
+def _summary(predictions: np.ndarray, rank: np.ndarray, loss: np.ndarray, labels: np.ndarray, places: np.ndarray,
+             seconds: float) -> Evaluation:
+    return Evaluation(len(labels), float((rank <= 1).mean()), float((rank <= 5).mean()),
+                      float(loss.mean(dtype=np.float64)), predictions.astype(int), labels, places, seconds)

@@ -8,21 +8,22 @@ from ghostlib.config import Config
 def learning_rate(config: Config, step: int, steps_per_epoch: int) -> float:
     """The rate of one step.
 
-    It rises linearly from 0 over the warm-up, then falls as half a cosine from lr to lr_end at the run's last step
-    (mindcv recipe), by lr_decay at each milestone, or not at all. Past the end it stays where it ended.
+    It rises linearly from 0 to `config.peak_lr` over the warm-up, then falls as half a cosine from there to lr_end at
+    the run's last step (mindcv recipe), by lr_decay at each milestone, or not at all. Past the end it stays where it
+    ended.
 
     Args:
-        config: Fields lr, lr_end, lr_decay, schedule, milestones, warmup_epochs and epochs are used.
+        config: `peak_lr` and the fields lr_end, lr_decay, schedule, milestones, warmup_epochs and epochs are used.
         step: Counted from 0 over the whole run.
         steps_per_epoch: What turns epochs into steps.
     """
     warmup = config.warmup_epochs * steps_per_epoch
     if step < warmup:
-        return config.lr * step / warmup
+        return config.peak_lr * step / warmup
     if config.schedule == "steps":
         passed = sum(step >= milestone * steps_per_epoch for milestone in config.milestones)
-        return config.lr * config.lr_decay**passed
+        return config.peak_lr * config.lr_decay**passed
     if config.schedule == "constant":
-        return config.lr
+        return config.peak_lr
     progress = min(1.0, (step - warmup) / max(1, config.epochs * steps_per_epoch - warmup))
-    return config.lr_end + (config.lr - config.lr_end) * (1 + math.cos(math.pi * progress)) / 2
+    return config.lr_end + (config.peak_lr - config.lr_end) * (1 + math.cos(math.pi * progress)) / 2

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,26 +10,28 @@ from typing import Any
 import mindspore
 import numpy as np
 import pandas as pd
-from mindspore import Tensor, amp, nn, ops
+from mindspore import Tensor, amp, nn
 from tqdm import tqdm
 
 from ghostlib import results
+from ghostlib.batches import Batches, Data
 from ghostlib.checkpoint import State, load_bundle, save_bundle
 from ghostlib.complexity import Complexity, count
 from ghostlib.config import Config
-from ghostlib.data import Data, load
+from ghostlib.data import load
 from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError
 from ghostlib.evaluate import Evaluation, evaluate
 from ghostlib.models import MODELS
 from ghostlib.progress import progress_bar
 from ghostlib.randomness import DROPOUT, stream
+from ghostlib.ranks import Ranks, join
 from ghostlib.schedule import learning_rate
+from ghostlib.step import TrainStep, make_optimizer
 from ghostlib.weights import load_weights
 
 SMALL = 64  # pixels; up to this size GhostNet's first convolution does not stride unless told to
 CHECK = 50  # steps between looks at the loss: each look waits for the device
-GROWTH = 2000  # good steps after which a dynamic loss scale doubles; mindcv recipe
 LAST, BEST = "last.safetensors", "best.safetensors"
 
 
@@ -65,83 +68,19 @@ def build(config: Config) -> nn.Cell:
     return MODELS[config.model](config.width, config.ratio, config.kernel, config.num_classes, **options)
 
 
-def prepare(config: Config) -> tuple[nn.Cell, Data, Complexity]:
+def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Complexity]:
     """Network, data and cost of a run, everything that can be refused refused, and nothing written.
 
     Raises:
         InputError: For a device that is not there, unusable data or weights, or layers that do not exist.
     """
     use_device(config.device)
-    data = load(config)
+    data = load(config, ranks.rank, ranks.size)
     net = build(config)
     cost = count(net, (3, config.image_size, config.image_size))
     if config.weights:
-        load_weights(net, config.weights)
+        load_weights(net, config.weights, config.new_head)
     return net, data, cost
-
-
-class TrainStep(nn.Cell):
-    """One compiled step: forward, backward and update.
-
-    Called with images (N, 3, H, W), labels (N,), the loss scale, and dropout's noise or None, it returns the loss, how
-    many images were right, and whether the gradient was finite; where it was not, nothing was changed.
-
-    Args:
-        net: Images to logits (N, classes).
-        optimizer: Over the network's trainable weights.
-        config: Fields label_smoothing, clip, loss_scale and loss_scale_dynamic are used.
-    """
-
-    def __init__(self, net: nn.Cell, optimizer: nn.Optimizer, config: Config):
-        super().__init__()
-        self.net = net
-        self.optimizer = optimizer
-        self.loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-        self.clip = config.clip
-        self.each = ops.HyperMap()
-        self.scaled = config.loss_scale != 1 or config.loss_scale_dynamic
-        self.gradients = ops.value_and_grad(self.forward, None, optimizer.parameters, has_aux=True)
-
-    def forward(self, images: Tensor, labels: Tensor, scale: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
-        logits = self.net(images) if kept is None else self.net(images, kept)
-        logits = logits.astype(mindspore.float32)  # mindcv recipe: the loss in float32, whatever the network is in
-        loss = self.loss(logits, labels)
-        return loss * scale, loss, logits
-
-    def construct(self, images: Tensor, labels: Tensor, scale: Tensor,
-                  kept: Tensor | None = None) -> tuple[Tensor, ...]:
-        (_, loss, logits), gradients = self.gradients(images, labels, scale, kept)
-        right = (logits.argmax(axis=1) == labels).astype(mindspore.float32).sum()
-        finite = Tensor(True)
-        if self.scaled:
-            gradients = self.each(ops.partial(_unscale, scale), gradients)
-            finite = amp.all_finite(gradients)
-        if self.clip > 0:
-            gradients = ops.clip_by_global_norm(gradients, self.clip)
-        if self.scaled:
-            if finite:
-                self.optimizer(gradients)
-        else:
-            self.optimizer(gradients)
-        return loss, right, finite
-
-
-def _unscale(scale: Tensor, gradient: Tensor) -> Tensor:
-    return gradient.astype(mindspore.float32) / scale
-
-
-def make_optimizer(net: nn.Cell, config: Config) -> nn.Optimizer:
-    """Momentum SGD whose rate the loop sets before each step.
-
-    Weight decay applies to all weights or, without `decay_all`, to all but biases and BatchNorm's. The groups say so
-    even where it is all: a plain list of weights MindSpore decays without those named gamma and beta.
-    """
-    weights = net.trainable_params()
-    decayed = [w for w in weights if config.decay_all or w.ndim > 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}]
-    if len(decayed) < len(weights):
-        groups.append({"params": [w for w in weights if w.ndim == 1], "weight_decay": 0.0})
-    return nn.Momentum([*groups, {"order_params": weights}], config.lr, config.momentum)
 
 
 def train(config: Config, progress: bool = True) -> Run:
@@ -150,6 +89,9 @@ def train(config: Config, progress: bool = True) -> Run:
     Everything a run writes is in `config.run_dir`, which is made only when the run can start: `config.yaml`;
     `history.csv`, `last.safetensors` and, after an epoch better than all before, `best.safetensors`; `row.json`, last.
     The row is that of the last epoch, never of the best on the test images.
+
+    With `config.devices` above 1 this is one of as many processes, which `ghostlib.launch` starts: all train and test,
+    each its own share of the images, and the first one writes.
 
     Args:
         config: The run. The same Config gives the same weights, bit for bit, on the same kind of CPU, whether it ran
@@ -161,40 +103,60 @@ def train(config: Config, progress: bool = True) -> Run:
 
     Raises:
         InputError: Before anything is written, see `prepare`, and for a bundle that is not this run's.
-        RunError: For a loss that is not finite, an image that cannot be read, or a folder that cannot be written.
+        RunError: For a loss that is not finite, too many images that cannot be read, or a folder that cannot be written.
     """
     start = time.perf_counter()
-    net, data, cost = prepare(config)
+    use_device(config.device)
+    ranks = join(config)
+    net, data, cost = prepare(config, ranks)
     if config.amp != "O0":
-        net = amp.auto_mixed_precision(net, config.amp, dtype=mindspore.float16)
+        net = amp.auto_mixed_precision(net, config.amp, dtype=getattr(mindspore, config.amp_dtype))
     optimizer = make_optimizer(net, config)
     run_dir = Path(config.run_dir)
     state = State(loss_scale=config.loss_scale)
     if config.resume and (run_dir / LAST).exists():
         state = load_bundle(run_dir / LAST, net, optimizer, config)
+    ranks.share_weights(net)
     start -= state.seconds
-    _open(run_dir, config)
+    if ranks.first:
+        _open(run_dir, config)
 
-    step = TrainStep(net, optimizer, config)
-    images = len(data.train) * config.batch_size
-    test = None
-    with progress_bar(config.epochs * images, "images", progress) as bar:
+    step = TrainStep(net, optimizer, config, ranks.size)
+    step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
+    step.good.set_data(Tensor(state.good_steps, mindspore.int32))
+    outcomes = _outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
+    images = len(data.train) * config.global_batch
+    test, told = None, {}
+    with progress_bar(config.epochs * images, "images", progress and ranks.first) as bar:
         bar.update(state.epoch * images)
         for epoch in range(state.epoch, config.epochs):
-            row = _train_epoch(step, data, config, state, bar)
-            test = evaluate(net, data.test)
-            state.history.append(row | {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5})
+            row = _train_epoch(step, outcomes, len(data.train), config, state, ranks, bar)
+            ranks.average_statistics(net)
+            test, better = None, False
+            if (epoch + 1) % config.val_interval == 0 or epoch + 1 == config.epochs:
+                test = evaluate(net, data.test, ranks)
+                if not math.isfinite(test.loss):
+                    raise RunError(f"loss: {test.loss} on the test images after epoch {epoch + 1}; a smaller lr or a "
+                                   f"longer warm-up may help; {_last_good(config)}")
+                row |= {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5}
+                better, state.best = test.top1 > state.best, max(test.top1, state.best)
+                bar.set_postfix_str(f"epoch {epoch + 1}, loss {row['train_loss']:.3f}, test {100 * test.top1:.1f} %")
+            _share_broken(data, ranks, told, bar)
+            state.history.append(row)
             state.epoch, state.seconds = epoch + 1, time.perf_counter() - start
-            better, state.best = test.top1 > state.best, max(test.top1, state.best)
-            bar.set_postfix_str(f"epoch {epoch + 1}, loss {row['train_loss']:.3f}, test {100 * test.top1:.1f} %")
-            for name in (LAST, BEST) if better else (LAST,):
-                save_bundle(run_dir / name, net, optimizer, state, config)
-            results.write_table(run_dir / "history.csv", pd.DataFrame(state.history))
-    test = test or evaluate(net, data.test)
+            state.loss_scale, state.good_steps = float(step.scale.value()), int(step.good.value())
+            if ranks.first:
+                for name in (LAST, BEST) if better else (LAST,):
+                    save_bundle(run_dir / name, net, optimizer, state, config)
+                results.write_table(run_dir / "history.csv", pd.DataFrame(state.history))
+    test = test or evaluate(net, data.test, ranks, progress)
     net.set_train(False)
     row = results.make_row(config, weights=cost.weights, macs=cost.macs, conv_macs=cost.conv_macs, top1=test.top1,
-                           top5=test.top5, test_images=test.count, seconds=round(time.perf_counter() - start, 1))
-    results.write_row(run_dir, row)
+                           top5=test.top5, test_images=test.count,
+                           broken_images=int(data.train.broken.sum() + data.test.broken.sum()),
+                           seconds=round(time.perf_counter() - start, 1))
+    if ranks.first:
+        results.write_row(run_dir, row)
     return Run(config, net, data, pd.DataFrame(state.history), test, row)
 
 
@@ -208,57 +170,84 @@ def _open(run_dir: Path, config: Config) -> None:
         raise InputError(f"run_dir: {run_dir} cannot be written ({error}); allowed is a folder of yours") from None
 
 
-def _train_epoch(step: TrainStep, data: Data, config: Config, state: State, bar: tqdm) -> dict[str, Any]:
+class Feed:
+    """What each step of a run is called with, from an epoch on: images (N, 3, H, W), labels (N,), the learning rate and,
+    if the network has dropout, what it multiplies by (N, C). Iterating it again starts again."""
+
+    def __init__(self, net: nn.Cell, batches: Batches, config: Config, first_epoch: int = 0, rank: int = 0):
+        self._net, self._batches, self._config = net, batches, config
+        self._first_epoch, self._rank = first_epoch, rank
+        self.columns = ["images", "labels", "rate"] + (["kept"] if config.dropout else [])
+
+    def __len__(self) -> int:
+        return (self._config.epochs - self._first_epoch) * len(self._batches)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        config, steps = self._config, len(self._batches)
+        for epoch in range(self._first_epoch, config.epochs):
+            for number, batch in enumerate(self._batches.epoch(epoch)):
+                rate = np.float32(learning_rate(config, epoch * steps + number, steps))
+                arrays = (batch.images, batch.labels, rate)
+                if config.dropout:
+                    rng = stream(config.seed, DROPOUT, epoch, number, self._rank)
+                    arrays += (self._net.dropout.noise(rng, config.batch_size),)
+                yield arrays
+
+
+def _outcomes(step: TrainStep, feed: Feed, sink: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """Runs the steps of a feed one by one as they are asked for; with `sink` from a queue on the device."""
+    if not sink:
+        return (step(*map(Tensor, arrays)) for arrays in feed)
+    from mindspore import dataset
+    queue = dataset.GeneratorDataset(feed, feed.columns, shuffle=False)
+    run = mindspore.data_sink(step, queue, jit_config=mindspore.JitConfig())
+    return (run() for _ in range(len(feed)))
+
+
+def _train_epoch(step: TrainStep, outcomes: Iterator[tuple[Tensor, Tensor]], steps: int, config: Config, state: State,
+                 ranks: Ranks, bar: tqdm) -> dict[str, Any]:
     """One pass over the training images; the row of `Run.history` without its test columns."""
     step.set_train(True)
     start = time.perf_counter()
-    outcomes = []
-    for number, batch in enumerate(data.train.epoch(state.epoch)):
-        rate = learning_rate(config, state.epoch * len(data.train) + number, len(data.train))
-        step.optimizer.learning_rate.set_data(Tensor(rate, mindspore.float32))
-        noise = _dropout_noise(step.net, config, state.epoch, number)
-        loss, right, finite = step(Tensor(batch.images), Tensor(batch.labels),
-                                   Tensor(state.loss_scale, mindspore.float32), noise)
-        outcomes.append((loss, right))
-        if config.loss_scale_dynamic:
-            _rescale(state, bool(finite))
-        if number % CHECK == 0 or number + 1 == len(data.train):
-            _check_finite(float(loss), bool(finite), state, rate, config)
+    table = []
+    for number in range(steps):
+        table.append(next(outcomes))
+        if number % CHECK == 0 or number + 1 == steps:
+            _check_finite(step, float(table[-1][0]), state, config)
         state.step += 1
-        bar.update(config.batch_size)
-    losses, right = (np.array([float(value) for value in column]) for column in zip(*outcomes))
+        bar.update(config.global_batch)
+    sums = ranks.sum(np.array([[float(value) for value in values] for values in table]).sum(axis=0))
     seconds = time.perf_counter() - start
-    images = len(losses) * config.batch_size
-    return {"epoch": state.epoch + 1, "lr": rate, "train_loss": losses.mean(), "train_top1": right.sum() / images,
-            "loss_scale": state.loss_scale, "images_per_second": images / seconds, "seconds": seconds}
+    images = steps * config.global_batch
+    return {"epoch": state.epoch + 1, "lr": float(step.optimizer.learning_rate.value()),
+            "train_loss": sums[0] / (steps * ranks.size), "train_top1": sums[1] / images,
+            "loss_scale": float(step.scale.value()), "images_per_second": images / seconds, "seconds": seconds}
 
 
-def _dropout_noise(net: nn.Cell, config: Config, epoch: int, number: int) -> Tensor | None:
-    """What the network's dropout multiplies by in one step: a function of seed, epoch and step."""
-    if not config.dropout:
-        return None
-    return Tensor(net.dropout.noise(stream(config.seed, DROPOUT, epoch, number), config.batch_size))
+def _check_finite(step: TrainStep, loss: float, state: State, config: Config) -> None:
+    """Ends a run that has made no progress for too many steps."""
+    bad = int(step.bad.value())
+    if bad < config.bad_steps:
+        return
+    where = f"up to step {state.step} (epoch {state.epoch + 1}), lr {float(step.optimizer.learning_rate.value()):g}"
+    if math.isfinite(loss):
+        raise RunError(f"loss_scale: the gradient overflowed at {float(step.scale.value()):g} in {bad} steps in a row "
+                       f"{where}; allowed is less{'' if config.loss_scale_dynamic else ', or loss_scale_dynamic: true'}; "
+                       f"{_last_good(config)}")
+    raise RunError(f"loss: {loss} for {bad} steps in a row {where}; a smaller lr or a longer warm-up may help; "
+                   f"{_last_good(config)}")
 
 
-def _rescale(state: State, finite: bool) -> None:
-    """Dynamic loss scaling: half after an overflow, whose step was skipped, double after GROWTH good steps."""
-    if not finite:
-        if state.loss_scale <= 1:
-            raise RunError(f"loss_scale: the gradient overflows at scale {state.loss_scale:g} in step {state.step} "
-                           f"(epoch {state.epoch + 1}); a smaller lr may help, or amp O0")
-        state.loss_scale, state.good_steps = state.loss_scale / 2, 0
-    elif state.good_steps + 1 == GROWTH:
-        state.loss_scale, state.good_steps = state.loss_scale * 2, 0
-    else:
-        state.good_steps += 1
+def _last_good(config: Config) -> str:
+    return f"the last good epoch, if any, is in {config.run_dir}"
 
 
-def _check_finite(loss: float, finite: bool, state: State, rate: float, config: Config) -> None:
-    """Ends a run whose loss is not finite, or whose gradient overflows at a scale that nothing would lower."""
-    where = f"at step {state.step} (epoch {state.epoch + 1}), lr {rate:g}"
-    if not math.isfinite(loss):
-        raise RunError(f"loss: {loss} {where}; a smaller lr or a longer warm-up may help; the last whole epoch, if "
-                       f"any, is in {config.run_dir}")
-    if not finite and not config.loss_scale_dynamic:
-        raise RunError(f"loss_scale: the gradient overflows at {config.loss_scale:g} {where}; allowed is less, or "
-                       f"loss_scale_dynamic: true")
+def _share_broken(data: Data, ranks: Ranks, told: dict[str, np.ndarray], bar: tqdm) -> None:
+    """Tells every rank which images any of them found unreadable; the first one says the names not `told` before."""
+    for split, batches in (("training", data.train), ("test", data.test)):
+        batches.broken[:] = ranks.sum(batches.broken) > 0
+        batches.check_broken()
+        new = batches.broken & ~told.get(split, np.zeros_like(batches.broken))
+        if new.any() and ranks.first:
+            bar.write(f"data_dir: {new.sum()} {split} image(s) cannot be read and are skipped: {batches.names(new)}")
+        told[split] = batches.broken.copy()

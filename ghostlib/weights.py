@@ -15,7 +15,7 @@ OPTIMIZER = "optimizer."  # begins the names of what a run's bundle holds beside
 PYTORCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
-def load_weights(net: nn.Cell, path: str | Path) -> None:
+def load_weights(net: nn.Cell, path: str | Path, new_head: bool = False) -> None:
     """Sets a network's weights from a safetensors file: one of our own runs', the authors' or timm's.
 
     Args:

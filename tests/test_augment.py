@@ -118,11 +118,11 @@ def test_erasing_takes_the_share_and_the_sizes_of_the_recipe():
 
 
 def test_repeated_augmentation_shows_each_image_several_times_in_an_epoch_of_usual_length():
-    from ghostlib.data import _order
+    from ghostlib.batches import share_of
     config = Config(repeats=3)
-    order = _order(100, config, 0, 0, 1)
+    order = share_of(100, config, 0, 0, 1, True)
     assert len(order) == 100 and set(np.bincount(order)[np.bincount(order) > 0]) <= {1, 3}
-    shares = [_order(99, config, 0, rank, 3) for rank in range(3)]
+    shares = [share_of(99, config, 0, rank, 3, True) for rank in range(3)]
     np.testing.assert_array_equal(shares[0], shares[1])  # three copies of an image go to three ranks
     assert len(shares[0]) == 33 and len(set(shares[0])) == 33
 
@@ -130,3 +130,14 @@ def test_repeated_augmentation_shows_each_image_several_times_in_an_epoch_of_usu
 def test_randaugment_is_for_photographs():
     with pytest.raises(InputError, match="augment: 'randaugment' given; it is for photographs; digits allows"):
         Config.of({"augment": "randaugment"})
+
+
+def test_crops_are_of_the_recipes_sizes_and_shapes_and_lie_inside():
+    boxes = np.array([augment.crop_box(np.random.default_rng(seed), 500, 375) for seed in range(3000)])
+    left, top, width, height = boxes.T
+    assert (boxes >= 0).all() and (left + width <= 500).all() and (top + height <= 375).all()
+    area, ratio = width * height / (500 * 375), width / height
+    assert 0.079 < area.min() < 0.1 and 0.9 < area.max() <= 1 and 0.4 < area.mean() < 0.5
+    assert 0.74 < ratio.min() < 0.77 and 1.3 < ratio.max() < 1.35 and abs(np.log(ratio).mean()) < 0.03
+    assert augment.crop_box(np.random.default_rng(0), 1000, 10) == (494, 0, 13, 10)
+    assert augment.crop_box(np.random.default_rng(0), 1, 1) == (0, 0, 1, 1)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ghostlib import augment, data
+from ghostlib import augment, data, folders
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 
@@ -25,9 +25,9 @@ def test_digits_are_real_and_a_third_is_kept_for_testing():
     assert (digits.train.images, digits.test.images) == (1198, 599)
     assert len(digits.train) == 1198 // 64 and len(digits.test) == 10
     batches = all_batches(digits.test)
-    assert sum(batch.valid for batch in batches) == 599
+    assert sum(len(batch.places) for batch in batches) == 599
     assert all(batch.images.shape == (64, 3, 32, 32) and batch.images.dtype == np.float32 for batch in batches)
-    np.testing.assert_array_equal(np.concatenate([b.labels[:b.valid] for b in batches]), digits.test.labels)
+    np.testing.assert_array_equal(np.concatenate([b.labels[:len(b.places)] for b in batches]), digits.test.labels)
     train = {digits.train.picture(i).tobytes() for i in range(digits.train.images)}
     shared = sum(digits.test.picture(i).tobytes() in train for i in range(digits.test.images))
     assert shared == 0
@@ -173,7 +173,7 @@ def test_folders_are_classes(tmp_path):
     assert loaded.classes == ["cat", "dog"] and len(loaded.train) == 3
     batch = next(loaded.train.epoch(0))
     assert batch.images.shape == (2, 3, 32, 32) and batch.images.dtype == np.float32
-    assert [b.valid for b in loaded.test.epoch()] == [2, 2, 2]
+    assert [len(b.places) for b in loaded.test.epoch()] == [2, 2, 2]
     np.testing.assert_array_equal(batch.images, next(loaded.train.epoch(0)).images)
     assert not np.array_equal(batch.images, next(loaded.train.epoch(1)).images)
     assert loaded.test.picture(0).shape == (32, 32, 3)
@@ -205,20 +205,87 @@ def test_a_missing_folder_and_a_wrong_number_of_classes(tmp_path):
         data.load(folder_config(tmp_path))
 
 
-def test_a_file_that_is_no_image_inside_is_named(tmp_path):
-    photographs(tmp_path)
-    (tmp_path / "train" / "dog" / "1.png").write_bytes(b"not a picture at all")
-    with pytest.raises(RunError, match=r"data_dir: .*train/dog/1\.png cannot be read as an image"):
+def spoil(root):
+    """Damages what ImageNet has damaged, and worse: gives the names of those that nothing can read."""
+    def encoded(mode, fmt):
+        stream = io.BytesIO()
+        Image.fromarray(np.random.default_rng(3).integers(0, 256, (40, 48, 3), np.uint8)).convert(mode).save(stream, fmt)
+        return stream.getvalue()
+
+    contents = {"cmyk.jpg": encoded("CMYK", "JPEG"), "grey.jpg": encoded("L", "JPEG"), "palette.png": encoded("P", "PNG"),
+                "disguised.jpg": encoded("RGBA", "PNG"), "text.jpg": b"not a picture at all", "zero.jpg": b"",
+                "half.jpg": encoded("RGB", "JPEG")[:500]}
+    for split in ("train", "val"):
+        for name, content in contents.items():
+            (root / split / "dog" / name).write_bytes(content)
+    return {"text.jpg", "zero.jpg", "half.jpg"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_cannot_be_read_is_skipped_and_named_and_everything_else_is_read(workers, tmp_path):
+    unreadable = spoil(photographs(tmp_path, each=4))
+    loaded = data.load(folder_config(tmp_path, workers=workers))
+    batches = all_batches(loaded.test)
+    places = np.concatenate([batch.places for batch in batches])
+    assert len(places) == len(set(places)) == loaded.test.images - 3 == 12
+    assert [len(batch.images) for batch in batches] == [2] * len(batches)
+    for batch in batches:
+        np.testing.assert_array_equal(batch.labels[:len(batch.places)], loaded.test.labels[batch.places])
+    for epoch in range(2):
+        assert len(all_batches(loaded.train, epoch)) == len(loaded.train) == 7
+    for batches in (loaded.train, loaded.test):
+        names = batches.names(batches.broken)
+        assert {name.rsplit("/", 1)[1] for name in names.split(", ")} == unreadable
+
+
+def test_too_many_unreadable_images_end_the_run(tmp_path):
+    spoil(photographs(tmp_path))
+    loaded = data.load(folder_config(tmp_path, broken_limit=1))
+    for batches in (loaded.train, loaded.test):
+        with pytest.raises(RunError, match=r"data_dir: [23] images cannot be read, broken_limit allows 1: .*\.jpg"):
+            all_batches(batches)
+    assert data.load(folder_config(tmp_path, broken_limit=3)).test.broken.sum() == 0
+
+
+def test_nothing_but_unreadable_images(tmp_path):
+    for path in photographs(tmp_path).rglob("*.*g"):
+        path.write_bytes(b"")
+    with pytest.raises(RunError, match="data_dir: no image in .* can be read"):
         all_batches(data.load(folder_config(tmp_path)).train)
+
+
+def test_cmyk_is_read_as_the_colours_it_means(tmp_path):
+    photographs(tmp_path, size=(37, 37))
+    Image.new("CMYK", (37, 37), (0, 255, 255, 0)).save(tmp_path / "val" / "cat" / "0.jpg", quality=100)
+    red = data.load(folder_config(tmp_path)).test.picture(0).reshape(-1, 3).mean(axis=0)
+    assert red[0] > 200 and red[1] < 60 and red[2] < 60
+
+
+def test_a_flat_validation_folder_is_recognised(tmp_path):
+    photographs(tmp_path)
+    for path in list((tmp_path / "val").rglob("*.*g")):
+        path.rename(tmp_path / "val" / f"{path.parent.name}_{path.name}")
+    for folder in ("cat", "dog"):
+        (tmp_path / "val" / folder).rmdir()
+    with pytest.raises(InputError, match=r"val has no class folders but 6 images .* 'ghostlib prepare-imagenet ARCHIVES"):
+        data.load(folder_config(tmp_path))
 
 
 def test_a_failure_that_no_file_explains_is_told_as_it_is(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("out of memory")
     batches = data.load(folder_config(photographs(tmp_path))).train
-    monkeypatch.setattr(data, "_padded", fail)
-    with pytest.raises(RunError, match="data_dir: out of memory"):
+    monkeypatch.setattr(folders, "padded", fail)
+    with pytest.raises(RunError, match="data_dir: .*out of memory"):
         all_batches(batches)
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 7, 20])
+def test_ranks_share_the_test_images_out_with_none_left_or_twice(ranks):
+    config = Config(batch_size=50)
+    shares = [data.load(config, rank, ranks).test for rank in range(ranks)]
+    places = np.concatenate([batch.places for share in shares for batch in share.epoch()])
+    assert sorted(places) == list(range(599))
 
 
 def test_a_batch_larger_than_the_training_set_is_refused():

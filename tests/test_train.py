@@ -17,6 +17,8 @@ from ghostlib.__main__ import main
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 from ghostlib.schedule import learning_rate
+from ghostlib.step import GROWTH, TrainStep, make_optimizer
+from ghostlib.weights import save_weights
 
 SMALL = {"model": "resnet20", "width": 0.25, "epochs": 1}
 
@@ -35,12 +37,12 @@ def test_a_tiny_ghost_network_overfits_64_digits():
     net, digits, _ = train.prepare(config)
     batch = next(digits.train.epoch(0))
     images, labels = Tensor(batch.images), Tensor(batch.labels)
-    step = train.TrainStep(net, train.make_optimizer(net, config), config).set_train(True)
-    one = Tensor(1.0)
-    first, right, _ = (float(value) for value in step(images, labels, one))
+    step = TrainStep(net, make_optimizer(net, config), config).set_train(True)
+    rate = Tensor(config.lr)
+    first, right = (float(value) for value in step(images, labels, rate))
     assert first == pytest.approx(math.log(10), rel=0.5) and right < 32
     for _ in range(80):
-        loss, right, _ = step(images, labels, one)
+        loss, right = step(images, labels, rate)
     assert float(right) == 64 and float(loss) < 0.05
 
 
@@ -92,8 +94,30 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     done = CliRunner().invoke(main, ["train", str(params)])
     assert done.exit_code == 1
     line = done.output.strip().splitlines()[-1]
-    assert line.startswith("ghostlib: loss: ") and "at step" in line and "e+27; a smaller lr" in line
-    assert not (tmp_path / "run" / "row.json").exists()
+    assert line.startswith("ghostlib: loss: nan on the test images after epoch 1; a smaller lr")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml"]
+
+
+@pytest.mark.slow
+def test_so_many_steps_without_a_finite_loss_stop_the_run_and_the_last_good_bundle_stays(tmp_path):
+    good = Config(**SMALL, schedule="constant", run_dir=str(tmp_path))
+    train.train(good, progress=False)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    net, _, _ = train.prepare(good)
+    for name, parameter in net.parameters_and_names():  # weights that overflow whatever they meet
+        parameter.set_data(Tensor(np.full(parameter.shape, 1e30, np.float32)))
+    save_weights(net, tmp_path / "wild.safetensors")
+    wild = good.model_copy(update={"weights": str(tmp_path / "wild.safetensors"), "bad_steps": 5})
+    with pytest.raises(RunError, match=r"loss: nan for \d+ steps in a row up to step \d+ .*the last good epoch, if any"):
+        train.train(wild, progress=False)
+    assert (tmp_path / "last.safetensors").read_bytes() == before and not (tmp_path / "row.json").exists()
+
+
+@pytest.mark.slow
+def test_tests_while_training_can_be_fewer(tmp_path):
+    run = train.train(Config(**{**SMALL, "epochs": 3}, val_interval=2, run_dir=str(tmp_path)), progress=False)
+    assert run.history.test_top1.notna().tolist() == [False, True, True]
+    assert run.row["top1"] == run.history.test_top1.iloc[-1]
 
 
 def test_nothing_is_written_when_a_run_is_refused(tmp_path):
@@ -140,7 +164,7 @@ def test_momentum_and_decay_follow_their_definition():
     for decay_all in (True, False):
         config = Config(**SMALL, lr=0.1, momentum=0.5, weight_decay=0.1, decay_all=decay_all)
         net = train.build(config)
-        optimizer = train.make_optimizer(net, config)
+        optimizer = make_optimizer(net, config)
         before = {p.name: p.asnumpy().copy() for p in net.trainable_params()}
         gradients = tuple(Tensor(np.ones(p.shape, np.float32)) for p in optimizer.parameters)
         for _ in range(2):
@@ -180,35 +204,44 @@ def test_half_precision_trains_with_weights_and_loss_in_float32(level, tmp_path)
 
 @pytest.mark.slow
 def test_an_overflow_is_skipped_and_the_scale_recovers():
-    """A loss scale beyond float32 halves until it is not; skipped steps change no weight and no momentum."""
-    config = Config(**SMALL, loss_scale=2.0**130, loss_scale_dynamic=True)
+    """In half precision the recipe's scale of 2^24 overflows: it halves until it does not, and grows again.
+
+    A skipped step changes no weight and no momentum.
+    """
+    config = Config(**SMALL, amp="O3", loss_scale=2.0**24, loss_scale_dynamic=True)
     net, digits, _ = train.prepare(config)
-    optimizer = train.make_optimizer(net, config)
-    step = train.TrainStep(net, optimizer, config).set_train(True)
+    net = mindspore.amp.auto_mixed_precision(net, "O3", dtype=mindspore.float16)
+    optimizer = make_optimizer(net, config)
+    step = TrainStep(net, optimizer, config).set_train(True)
     batch = next(digits.train.epoch(0))
-    state = train.State(loss_scale=config.loss_scale)
-    weight = net.stem[0].weight
-    skipped = 0
-    for _ in range(40):
-        before = weight.asnumpy().copy()
-        _, _, finite = step(Tensor(batch.images), Tensor(batch.labels), Tensor(state.loss_scale, mindspore.float32))
-        assert np.array_equal(weight.asnumpy(), before) == (not bool(finite))
-        assert np.isfinite(weight.asnumpy()).all()
-        skipped += not bool(finite)
-        train._rescale(state, bool(finite))
-        if bool(finite):
+    images, labels, rate = Tensor(batch.images), Tensor(batch.labels), Tensor(0.05, mindspore.float32)
+
+    def state():
+        return [p.asnumpy().copy() for p in (*optimizer.parameters, *optimizer.moments)]
+
+    skipped, before = 0, state()
+    for _ in range(30):
+        step(images, labels, rate)
+        after = state()
+        if int(step.bad.value()) == 0:
             break
-    assert skipped >= 1 and bool(finite) and state.loss_scale == 2.0**130 / 2**skipped
-    state.good_steps = train.GROWTH - 1
-    train._rescale(state, True)
-    assert state.loss_scale == 2.0**130 / 2**skipped * 2 and state.good_steps == 0
-    with pytest.raises(RunError, match="loss_scale: the gradient overflows at scale 1"):
-        train._rescale(train.State(loss_scale=1.0), False)
+        skipped += 1
+        assert int(step.bad.value()) == skipped and float(step.scale.value()) == 2.0**(24 - skipped)
+        assert all(np.array_equal(one, other) for one, other in zip(before, after))
+    assert skipped >= 1 and int(step.good.value()) == 1
+    assert not np.array_equal(before[0], after[0]) and all(np.isfinite(array).all() for array in after)
+    scale = float(step.scale.value())
+    step.scale.set_data(Tensor(scale / 4, mindspore.float32))
+    step.good.set_data(Tensor(GROWTH - 1, mindspore.int32))
+    step(images, labels, rate)
+    assert float(step.scale.value()) == scale / 2 and int(step.good.value()) == 0
 
 
+@pytest.mark.slow
 def test_a_static_scale_that_overflows_is_said_and_not_skipped_in_silence(tmp_path):
-    with pytest.raises(RunError, match=r"loss_scale: the gradient overflows at 1\.36.* at step 0 .*loss_scale_dynamic"):
-        train.train(Config(**SMALL, loss_scale=2.0**130, run_dir=str(tmp_path)), progress=False)
+    config = Config(**SMALL, amp="O3", loss_scale=2.0**40, bad_steps=5, run_dir=str(tmp_path))
+    with pytest.raises(RunError, match=r"loss_scale: the gradient overflowed at 1\.09.* steps in a row .*dynamic: true"):
+        train.train(config, progress=False)
 
 
 @pytest.mark.slow
@@ -218,10 +251,10 @@ def test_scaling_and_clipping_do_to_the_gradient_what_they_say():
     for name, changes in {"plain": {}, "scaled": {"loss_scale": 256.0}, "clipped": {"clip": 0.5}}.items():
         config = Config(**SMALL, lr=1.0, weight_decay=0.0, **changes)
         net, digits, _ = train.prepare(config)
-        step = train.TrainStep(net, train.make_optimizer(net, config), config).set_train(True)
+        step = TrainStep(net, make_optimizer(net, config), config).set_train(True)
         batch = next(digits.train.epoch(0))
         before = [p.asnumpy().copy() for p in net.trainable_params()]
-        step(Tensor(batch.images), Tensor(batch.labels), Tensor(config.loss_scale, mindspore.float32))
+        step(Tensor(batch.images), Tensor(batch.labels), Tensor(1.0, mindspore.float32))
         moved[name] = np.concatenate([(p.asnumpy() - b).ravel() for p, b in zip(net.trainable_params(), before)])
     np.testing.assert_allclose(moved["scaled"], moved["plain"], atol=1e-5)
     assert np.linalg.norm(moved["plain"]) > 0.5

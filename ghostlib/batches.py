@@ -1,0 +1,138 @@
+"""What a dataset is to the rest: two splits in batches of one fixed size; those that are held in memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ghostlib.augment import augment, erase
+from ghostlib.config import Config
+from ghostlib.randomness import AUGMENT, ORDER, stream
+
+
+class Batch(NamedTuple):
+    """Normalised images (N, 3, H, W) float32 and labels (N,) int32; the first `len(places)` are real, the rest padding.
+
+    `places` are the real images' indices in the split.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    places: np.ndarray
+
+
+class Batches(Protocol):
+    """One split of a dataset, in batches of one fixed size, as a compiled graph wants them.
+
+    `len()` is the number of batches an epoch has, `images` the number of images in the split, `labels` their (N,)
+    labels in order, `broken` (N,) which of them are known to be unreadable.
+    """
+
+    images: int
+    labels: np.ndarray
+    broken: np.ndarray
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
+        """One rank's batches of one epoch; training drops an incomplete last batch, testing pads it."""
+        ...
+
+    def check_broken(self) -> None:
+        """Raises RunError if more are broken than the run allows."""
+        ...
+
+    def names(self, chosen: np.ndarray) -> str:
+        """The names of the images that a (N,) mask chooses, in one line, the first few of many."""
+        ...
+
+    def picture(self, index: int) -> np.ndarray:
+        """One image as it is looked at: (H, W, 3) uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class Data:
+    """A dataset's two splits and the names of its classes, in the order of the labels."""
+
+    train: Batches
+    test: Batches
+    classes: Sequence[str]
+
+
+def batch_count(images: int, batch_size: int, ranks: int, training: bool) -> int:
+    """How many batches each rank sees in an epoch; in training all see equally many, since they wait for one another."""
+    share = images // ranks
+    return share // batch_size if training else -(-images // ranks // batch_size)
+
+
+def share_of(images: int, config: Config, epoch: int, rank: int, ranks: int, training: bool) -> np.ndarray:
+    """The indices of one rank's images in one epoch: shuffled in training, else in order and none left out.
+
+    With repeated augmentation an image comes `config.repeats` times in a row, shared out over the ranks, and the epoch
+    is cut to its usual length, so that it shows fewer different images (Hoffer et al. 2020, as timm does it).
+    """
+    if not training:
+        return np.arange(rank, images, ranks)
+    shuffled = np.repeat(stream(config.seed, ORDER, epoch).permutation(images), config.repeats)
+    return shuffled[rank::ranks][:images // ranks]
+
+
+def padded(images: np.ndarray, labels: np.ndarray, places: np.ndarray, batch_size: int) -> Batch:
+    """A Batch of one fixed size: zeros behind the images that there are."""
+    missing = batch_size - len(images)
+    if missing:
+        images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
+        labels = np.concatenate([labels, np.zeros(missing, labels.dtype)])
+    return Batch(np.ascontiguousarray(images, np.float32), labels.astype(np.int32), places)
+
+
+class ArrayBatches:
+    """Batches of images held in memory.
+
+    Args:
+        pictures: (N, 3, H, W) uint8.
+        labels: (N,) integers.
+        config: Fields batch_size, augment, erasing, repeats and seed are used.
+        mean, std: Of each channel, for pixels in [0, 1].
+        training: Shuffled, augmented and without an incomplete batch; else in order, unchanged, none dropped.
+        rank, ranks: Which share of an epoch to give, of how many.
+    """
+
+    def __init__(self, pictures: np.ndarray, labels: np.ndarray, config: Config, mean: Sequence[float],
+                 std: Sequence[float], training: bool = False, rank: int = 0, ranks: int = 1):
+        self.images = len(pictures)
+        self.labels = labels.astype(np.int32)
+        self.broken = np.zeros(len(pictures), bool)
+        self._pictures = pictures
+        self._config, self._training = config, training
+        self._scale = np.float32(1 / 255 / np.array(std))[:, None, None]
+        self._shift = np.float32(np.array(mean) / np.array(std))[:, None, None]
+        self._rank, self._ranks = rank, ranks
+
+    def __len__(self) -> int:
+        return batch_count(self.images, self._config.batch_size, self._ranks, self._training)
+
+    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
+        config, size = self._config, self._config.batch_size
+        order = share_of(self.images, config, epoch, self._rank, self._ranks, self._training)
+        rng = stream(config.seed, AUGMENT, epoch, self._rank)
+        for start in range(0, len(self) * size if self._training else len(order), size):
+            index = order[start:start + size]
+            pictures = self._pictures[index]
+            if self._training:
+                pictures = augment(pictures, config.augment, rng)
+            images = pictures * self._scale - self._shift
+            if self._training and config.erasing:
+                erase(images, config.erasing, rng)
+            yield padded(images, self.labels[index], index, size)
+
+    def check_broken(self) -> None:
+        """Images in memory have been read."""
+
+    def names(self, chosen: np.ndarray) -> str:
+        return ", ".join(map(str, np.flatnonzero(chosen)[:5]))
+
+    def picture(self, index: int) -> np.ndarray:
+        return self._pictures[index].transpose(1, 2, 0)

@@ -1,0 +1,200 @@
+"""Photographs in folders, one for each class: found, read, augmented and put into batches."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ghostlib.augment import crop_box, erase
+from ghostlib.batches import Batch, Data, batch_count, padded, share_of
+from ghostlib.config import Config
+from ghostlib.errors import InputError, RunError
+from ghostlib.randaugment import randaugment
+from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+FORMATS = ("JPEG", "PNG", "BMP")  # by content, whatever a file is called; as Pillow names them
+SHOWN = 5  # names that one line lists at most
+UNREADABLE = -1  # the index of an image that is not there
+
+
+def load_folders(config: Config, rank: int, ranks: int) -> Data:
+    """data_dir/train and data_dir/val, each with one folder of photographs for each class.
+
+    Raises:
+        InputError: For a folder that is missing, or of another layout.
+    """
+    root = Path(config.data_dir)
+    if not root.is_dir():
+        raise InputError(f"data_dir: {root} does not exist; wanted is a folder with train/ and val/, a folder in each "
+                         f"for each class")
+    train_files, train_labels, classes = list_folder(root / "train")
+    test_files, test_labels, test_classes = list_folder(root / "val")
+    if classes != test_classes:
+        odd = sorted(set(classes) ^ set(test_classes))
+        raise InputError(f"data_dir: train/ and val/ in {root} differ in their class folders: {some(odd)}; wanted are "
+                         f"the same in both")
+    return Data(FolderBatches(train_files, train_labels, config, rank, ranks, training=True),
+                FolderBatches(test_files, test_labels, config, rank, ranks), classes)
+
+
+def list_folder(folder: Path) -> tuple[list[Path], np.ndarray, list[str]]:
+    """The images below a folder with one subfolder for each class.
+
+    Returns:
+        Their paths, their labels (N,) and the names of the classes; all in alphabetical order.
+
+    Raises:
+        InputError: For a missing folder, one without classes, an empty class, or a file that is no image by its name.
+    """
+    if not folder.is_dir():
+        raise InputError(f"data_dir: {folder} does not exist; wanted is a folder with one subfolder for each class")
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    classes = sorted(entry.name for entry in entries if entry.is_dir())
+    if not classes:
+        flat = sum(entry.suffix.lower() in SUFFIXES for entry in entries)
+        raise InputError(f"data_dir: {folder} has no class folders" + (
+            f" but {flat:,} images side by side; 'ghostlib prepare-imagenet ARCHIVES {folder.parent}' sorts ImageNet's "
+            f"archives into classes" if flat else "; wanted is one subfolder for each class"))
+    files, labels = [], []
+    for label, name in enumerate(classes):
+        images = sorted(entry for entry in (folder / name).iterdir() if not entry.name.startswith("."))
+        if not images:
+            raise InputError(f"data_dir: class folder {folder / name} is empty; wanted is at least one image in each")
+        for path in images:
+            if path.suffix.lower() not in SUFFIXES:
+                raise InputError(f"data_dir: {path} is no image; allowed are {', '.join(SUFFIXES)}")
+        files += images
+        labels += [label] * len(images)
+    return files, np.array(labels, np.int32), classes
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of many names, for a line."""
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+class FolderBatches:
+    """Batches of photographs, read, decoded and augmented in `config.workers` threads.
+
+    Training takes a random crop of 8 to 100 % of the area (mindcv recipe) and a mirror image half of the time, then
+    RandAugment and random erasing, as `config.augment` and `.erasing` say; testing takes the centre after scaling the
+    shorter side to image_size / crop_ratio. Pillow decodes, since MindSpore 2.10's decoder kills the process on some
+    damaged files; MindSpore scales, as in the mindcv recipe.
+
+    Greyscale, CMYK and palette files are read as colours. A file that cannot be read is marked in `broken` and skipped:
+    in training the epoch's next image stands in for it, in testing it does not count. More of them than
+    `config.broken_limit` end the run with a RunError that names some.
+    """
+
+    def __init__(self, files: Sequence[Path], labels: np.ndarray, config: Config, rank: int = 0, ranks: int = 1,
+                 training: bool = False):
+        self.images = len(files)
+        self.labels = labels
+        self.broken = np.zeros(len(files), bool)
+        self._files, self._config = files, config
+        self._rank, self._ranks, self._training = rank, ranks, training
+
+    def __len__(self) -> int:
+        return batch_count(self.images, self._config.batch_size, self._ranks, self._training)
+
+    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
+        config = self._config
+        order = share_of(self.images, config, epoch, self._rank, self._ranks, self._training)
+        rng = stream(config.seed, AUGMENT, epoch, self._rank)
+        try:
+            for images, labels, index in self._pipeline(epoch, order):
+                self.check_broken()
+                read = index != UNREADABLE
+                if self._training and not read.all():
+                    raise RunError(f"data_dir: no image in {config.data_dir} can be read; {self.names(self.broken)}")
+                if self._training and config.erasing:
+                    images = erase(images.copy(), config.erasing, rng)
+                if read.any():
+                    yield padded(images[read], labels[read], index[read], config.batch_size)
+        except RuntimeError as error:
+            if isinstance(error, RunError):
+                raise
+            raise RunError(f"data_dir: {config.data_dir}: {' '.join(str(error).split())}") from error
+
+    def _pipeline(self, epoch: int, order: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        """Normalised images (N, 3, H, W), labels (N,) and indices (N,), UNREADABLE where there is no image."""
+        from mindspore import dataset
+        from mindspore.dataset import vision
+
+        config, many = self._config, {"num_parallel_workers": self._config.workers}
+        augmented = self._training and config.augment != "none"
+
+        def read(place: np.ndarray) -> tuple[np.ndarray, ...]:
+            index, picture = self._first_readable(order, int(place))
+            rng = stream(config.seed, PICTURE, epoch, self._rank, int(place))
+            if augmented:
+                left, top, width, height = crop_box(rng, picture.shape[1], picture.shape[0])
+                picture = np.ascontiguousarray(picture[top:top + height, left:left + width])
+            return picture, self.labels[index], np.int64(index), place
+
+        def change(picture: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            rng = stream(config.seed, FLIP, epoch, self._rank, int(place))
+            if config.augment != "crop" and rng.random() < 0.5:
+                picture = np.ascontiguousarray(picture[:, ::-1])
+            return (randaugment(picture, rng) if config.augment == "randaugment" else picture), place
+
+        images = dataset.GeneratorDataset(range(len(order)), ["place"], shuffle=False)
+        images = images.map(read, "place", ["image", "label", "index", "place"], **many)
+        size = config.image_size
+        images = images.map([vision.Resize((size, size), self._interpolation())] if augmented else self._centre(),
+                            "image", **many)
+        if augmented:
+            images = images.map(change, ["image", "place"], **many)
+        scaled = [[255 * value for value in values] for values in (IMAGENET_MEAN, IMAGENET_STD)]
+        images = images.map([vision.Normalize(*scaled), vision.HWC2CHW()], "image", **many)
+        batches = images.project(["image", "label", "index"]).batch(config.batch_size, drop_remainder=self._training)
+        return batches.create_tuple_iterator(num_epochs=1, output_numpy=True)
+
+    def _first_readable(self, order: np.ndarray, place: int) -> tuple[int, np.ndarray]:
+        """The image at a place of the epoch; in training the next that can be read, if it cannot."""
+        for index in np.roll(order, -place)[:self._config.broken_limit + 1 if self._training else 1]:
+            picture = decode(self._files[index])
+            if picture is not None:
+                return index, picture
+            self.broken[index] = True
+        return UNREADABLE, np.zeros((self._config.image_size, self._config.image_size, 3), np.uint8)
+
+    def check_broken(self) -> None:
+        count = np.count_nonzero(self.broken)
+        if count > self._config.broken_limit:
+            raise RunError(f"data_dir: {count} images cannot be read, broken_limit allows {self._config.broken_limit}: "
+                           f"{self.names(self.broken)}")
+
+    def names(self, chosen: np.ndarray) -> str:
+        return some([str(self._files[index]) for index in np.flatnonzero(chosen)])
+
+    def _centre(self) -> list:
+        from mindspore.dataset import vision
+
+        size = self._config.image_size
+        return [vision.Resize(round(size / self._config.crop_ratio), self._interpolation()), vision.CenterCrop(size)]
+
+    def _interpolation(self):
+        from mindspore.dataset.vision import Inter
+
+        return {"bilinear": Inter.BILINEAR, "bicubic": Inter.BICUBIC}[self._config.interpolation]
+
+    def picture(self, index: int) -> np.ndarray:
+        picture = decode(self._files[index])
+        if picture is None:
+            raise RunError(f"data_dir: {self._files[index]} cannot be read as an image")
+        for operation in self._centre():
+            picture = operation(picture)
+        return picture
+
+
+def decode(path: Path) -> np.ndarray | None:
+    """A photograph's pixels (H, W, 3) uint8; None if the file is no whole JPEG, PNG or BMP, whatever it is called."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None

@@ -1,0 +1,152 @@
+"""mindcv's recipes: its YAML files for GhostNet, read as they are. The only place that knows its names.
+
+Every key is translated, or refused by name if its value asks for what ghostlib does not do. A key that a file leaves
+out has mindcv's default, not ours. Source: mindcv's config.py and configs/ghostnet, commit 51b0636.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ghostlib.errors import InputError, nearest
+
+CARDS = 8  # its README starts the recipes with `msrun --worker_num 8`
+MODEL = re.compile(r"ghostnet_(050|100|130)")
+UNIQUE = {"mode", "distribute", "num_parallel_workers", "val_while_train", "dataset_download", "drop_remainder",
+          "image_resize", "crop_pct", "re_prob", "auto_augment", "aug_repeats", "ckpt_path", "keep_checkpoint_max",
+          "ckpt_save_dir", "epoch_size", "dataset_sink_mode", "amp_level", "scheduler", "min_lr", "decay_epochs", "opt",
+          "loss_scale_type", "drop_overflow_update", "use_nesterov"}  # names that no parameter of ours has
+
+Fields = dict[str, Any]
+
+
+class _Refused(Exception):
+    """What a key allows."""
+
+
+def _only(*allowed: Any) -> Callable[[Any], Fields]:
+    """A key that ghostlib needs no field for, since it always does what these values ask."""
+    def read(value: Any) -> Fields:
+        if value not in allowed:
+            raise _Refused(" or ".join(map(repr, allowed)))
+        return {}
+    return read
+
+
+def _near(*allowed: float) -> Callable[[Any], Fields]:
+    def read(value: Any) -> Fields:
+        if not isinstance(value, (list, tuple)) or [round(part, 3) for part in value] != list(allowed):
+            raise _Refused(repr(list(allowed)))
+        return {}
+    return read
+
+
+def _as(field: str) -> Callable[[Any], Fields]:
+    return lambda value: {field: value}
+
+
+def _one_of(field: str, names: Mapping[Any, Any]) -> Callable[[Any], Fields]:
+    def read(value: Any) -> Fields:
+        if value not in names:
+            raise _Refused(" or ".join(map(repr, names)))
+        return {field: names[value]}
+    return read
+
+
+def _model(value: Any) -> Fields:
+    name = MODEL.fullmatch(str(value))
+    if not name:
+        raise _Refused("ghostnet_050, ghostnet_100 or ghostnet_130")
+    return {"model": "ghostnet", "width": int(name[1]) / 100}
+
+
+def _validation(value: Any) -> Fields:
+    """ghostlib always tests the trained network; without it while training, once at the end."""
+    return {} if value else {"val_interval": 10**6}
+
+
+# mindcv's key: its default, and what becomes of a value.
+KEYS: dict[str, tuple[Any, Callable[[Any], Fields]]] = {
+    "mode": (0, _only(0)),  # graph mode
+    "distribute": (False, _one_of("devices", {True: CARDS, False: 1})),
+    "num_parallel_workers": (8, _as("workers")),
+    "val_while_train": (False, _validation),
+    "val_interval": (1, _as("val_interval")),
+    "seed": (42, _as("seed")),
+    "device_target": ("Ascend", _one_of("device", {"Ascend": "Ascend", "CPU": "CPU"})),
+    "dataset": ("imagenet", _one_of("dataset", {"imagenet": "imagefolder", "cifar10": "cifar10"})),
+    "data_dir": ("./", _as("data_dir")),
+    "shuffle": (True, _only(True)),
+    "dataset_download": (False, _only(False)),
+    "batch_size": (128, _as("batch_size")),
+    "drop_remainder": (True, _only(True)),
+    "image_resize": (224, _as("image_size")),
+    "scale": ([0.08, 1.0], _near(0.08, 1.0)),
+    "ratio": ([0.75, 1.333], _near(0.75, 1.333)),  # of a crop's sides; not the Ghost module's s
+    "hflip": (0.5, _only(0.5)),
+    "interpolation": ("bilinear", _one_of("interpolation", {"bilinear": "bilinear", "bicubic": "bicubic"})),
+    "crop_pct": (0.875, _as("crop_ratio")),
+    "re_prob": (0.0, _as("erasing")),
+    "auto_augment": (None, _one_of("augment", {"randaug-m9-mstd0.5": "randaugment", None: "crop+flip"})),
+    "aug_repeats": (0, lambda value: {"repeats": value or 1}),
+    "model": ("", _model),
+    "num_classes": (1000, _as("num_classes")),
+    "drop_rate": (0.2, _as("dropout")),  # GhostNet's own default there
+    "pretrained": (False, _only(False)),
+    "ckpt_path": ("", lambda value: {"weights": value or None}),
+    "keep_checkpoint_max": (10, lambda value: {}),  # we keep the last and the best, whatever the number
+    "ckpt_save_dir": ("./ckpt", _as("run_dir")),
+    "epoch_size": (90, _as("epochs")),
+    "dataset_sink_mode": (True, _as("sink")),
+    "amp_level": ("O0", _as("amp")),
+    "loss": ("CE", _only("CE")),
+    "label_smoothing": (0.0, _as("label_smoothing")),
+    "scheduler": ("cosine_decay", _one_of("schedule", {"cosine_decay": "cosine", "constant": "constant"})),
+    "min_lr": (1e-6, _as("lr_end")),
+    "lr": (0.001, _as("lr")),
+    "warmup_epochs": (3, _as("warmup_epochs")),
+    "decay_epochs": (None, lambda value: {}),  # held to epoch_size below
+    "opt": ("adam", _one_of("optimizer", {"momentum": "momentum"})),
+    "momentum": (0.9, _as("momentum")),
+    "weight_decay": (1e-6, _as("weight_decay")),
+    "loss_scale_type": ("fixed", _one_of("loss_scale_dynamic", {"dynamic": True, "fixed": False})),
+    "drop_overflow_update": (False, lambda value: {}),  # an overflowing step is always dropped
+    "loss_scale": (1.0, _as("loss_scale")),
+    "use_nesterov": (False, _only(False)),
+}
+
+
+def is_recipe(values: Mapping[str, Any]) -> bool:
+    """Whether a mapping of parameters is in mindcv's names."""
+    return len(UNIQUE & values.keys()) >= 3
+
+
+def translate(values: Mapping[str, Any], source: str | Path) -> Fields:
+    """Our fields for a recipe in mindcv's names.
+
+    Args:
+        values: What its YAML file holds.
+        source: The file, for errors.
+
+    Raises:
+        InputError: Naming a key that is unknown or has a value which ghostlib does not offer.
+    """
+    for key in values:
+        if key not in KEYS:
+            raise InputError(f"{key}: {source} is a recipe of mindcv's, and ghostlib reads no such key in one; "
+                             f"{nearest(str(key), KEYS)}")
+    fields: Fields = {"decay_all": True}
+    complete = {key: values.get(key, default) for key, (default, _) in KEYS.items()}
+    for key, (_, read) in KEYS.items():
+        try:
+            fields |= read(complete[key])
+        except _Refused as allowed:
+            raise InputError(f"{key}: {complete[key]!r} given in {source}, a recipe of mindcv's; allowed is {allowed}") \
+                from None
+    span = complete["decay_epochs"]
+    if span is not None and span != complete["epoch_size"] - complete["warmup_epochs"]:
+        raise InputError(f"decay_epochs: {span!r} given in {source}; allowed is epoch_size - warmup_epochs, the rest of "
+                         f"the run")
+    # The rate is meant for the recipe's cards, on however many it runs.
+    return fields | {"lr_batch": complete["batch_size"] * CARDS}
