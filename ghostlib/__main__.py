@@ -51,8 +51,18 @@ def _with_params(command):
 @_with_params
 def train(params: Path, pairs) -> None:
     """Train the network of a parameter file; notebooks/train.ipynb does the same with the same file."""
+    from ghostlib import launch
     from ghostlib.config import Config
     config = Config.load(params, _changes(pairs))
+    for remark in config.remarks():
+        click.echo(f"ghostlib: {remark}", err=True)
+    if config.devices > 1 and launch.process_count() is None:
+        started = launch.Launch(config, ["train", str(params), *(word for pair in pairs for word in ("-p", *pair))])
+        click.echo(started)
+        with started:
+            for _ in started.follow():
+                pass
+        return
     from ghostlib.train import train as run
     result = run(config)
     click.echo(f"{result.test}\nin {config.run_dir}: row.json, history.csv, config.yaml, last.safetensors, "

@@ -4,7 +4,6 @@ What the ranks must agree on goes through sums over all of them (MindSpore's All
 collective that works on CPUs and NPUs alike.
 """
 
-import os
 from dataclasses import dataclass
 
 import mindspore
@@ -13,8 +12,7 @@ from mindspore import Tensor, nn, ops
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError
-
-WORKERS = "MS_WORKER_NUM"  # in which msrun tells its processes how many they are
+from ghostlib.launch import process_count
 
 
 @dataclass(frozen=True)
@@ -52,24 +50,19 @@ class Ranks:
             parameter.set_data(Tensor(values.reshape(parameter.shape), parameter.dtype))
 
 
-def started_by_msrun() -> bool:
-    """Whether this process is one of several that msrun started."""
-    return os.environ.get("MS_ROLE") == "MS_WORKER"
-
-
 def join(config: Config) -> Ranks:
     """This process's place among those of its run; waits until all have come.
 
     Raises:
         InputError: If the run wants another number of devices than there are processes.
     """
-    size = int(os.environ.get(WORKERS, 1)) if started_by_msrun() else 1
-    if size != config.devices:
-        raise InputError(f"devices: {config.devices} given; msrun started {size} processes, allowed is as many"
-                         if started_by_msrun() else
-                         f"devices: {config.devices} given; this process is alone: 'ghostlib train' and "
-                         f"ghostlib.launch start as many as a run wants")
-    if size == 1:
+    size = process_count()
+    if (size or 1) != config.devices:
+        raise InputError(f"devices: {config.devices} given; " + (
+            f"msrun started {size} process(es), allowed is as many" if size else
+            "this process is alone; 'ghostlib train' and ghostlib.launch start as many as a run wants"))
+    if size is None:
         return Ranks()
-    mindspore.communication.init()
+    mindspore.set_auto_parallel_context(parallel_mode="data_parallel", gradients_mean=True)
+    mindspore.communication.init()  # of msrun's scheduler this is all the work: there it returns when the others end
     return Ranks(mindspore.communication.get_rank(), mindspore.communication.get_group_size())

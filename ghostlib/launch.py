@@ -1,0 +1,173 @@
+"""Runs as processes of their own: one, or one for each device through MindSpore's msrun. Knows nothing of MindSpore.
+
+The command is there to be shown and works when typed. What the first process says is passed on as it comes; when one
+process ends badly all end; and leaving the `with` block early, as an interrupt does, ends every one.
+"""
+
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from ghostlib.config import Config
+from ghostlib.errors import InputError, RunError
+from ghostlib.results import write_text
+
+CONFIG, HISTORY, LOGS = "config.yaml", "history.csv", "msrun"  # in a run's folder
+POLL = 0.1  # seconds between looks at what was said
+GRACE = 10.0  # seconds that processes are given to end by themselves
+SET_PARENT_DEATH_SIGNAL = 1  # prctl's number for it
+
+
+def process_count() -> int | None:
+    """How many processes msrun started this one among; None if it did not."""
+    return int(os.environ["MS_WORKER_NUM"]) if os.environ.get("MS_ROLE") in ("MS_WORKER", "MS_SCHED") else None
+
+
+def command(config: Config, arguments: Sequence[str]) -> list[str]:
+    """The words that start `ghostlib ARGUMENTS` on all devices of a Config."""
+    program = ["python", "-m", "ghostlib", *arguments]  # msrun knows Python by this name only
+    if config.devices == 1:
+        return program
+    return ["msrun", "--bind_core=True", f"--worker_num={config.devices}", f"--local_worker_num={config.devices}",
+            f"--master_port={config.port}", "--join=True", "--tail_worker_log=0",
+            f"--log_dir={Path(config.run_dir) / LOGS}", *program]
+
+
+def check(config: Config) -> None:
+    """Refuses what msrun would stumble over.
+
+    Raises:
+        InputError: For more devices than this machine has, or a port in use.
+    """
+    cpu = config.device == "CPU"
+    there = max(1, (os.cpu_count() or 1) if cpu else len(list(Path("/dev").glob("davinci[0-9]*"))))
+    if config.devices > there:
+        kind = "core(s), of which each process wants one" if cpu else "NPU(s) or none"
+        raise InputError(f"devices: {config.devices} given; this machine has {there} {kind}; allowed are 1 to {there}, "
+                         f"and docs/ascend.md says how to use several machines")
+    if config.devices > 1:
+        with socket.socket() as probe, socket.socket() as other:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", config.port))
+            except OSError:
+                other.bind(("127.0.0.1", 0))
+                raise InputError(f"port: {config.port} given; something on this machine uses it; allowed is a free one, "
+                                 f"such as {other.getsockname()[1]}") from None
+
+
+class Launch:
+    """A run in processes of its own, from entering the `with` block to leaving it.
+
+    >>> with Launch(config) as run:  # doctest: +SKIP
+    ...     for history in run.follow():
+    ...         draw(history)
+
+    Args:
+        config: The run.
+        arguments: What `ghostlib` is called with; without them `train` with the Config, written to its run folder.
+
+    Raises:
+        InputError: See `check`; on entering, for a run folder that cannot be written.
+    """
+
+    def __init__(self, config: Config, arguments: Sequence[str] = ()):
+        check(config)
+        self.config = config
+        self._folder = Path(config.run_dir)
+        self._own_file = not arguments
+        self.words = command(config, arguments or ["train", str(self._folder / CONFIG)])
+        self._bin = str(Path(sys.executable).parent)
+
+    def __str__(self) -> str:
+        """The command as a shell takes it, in this folder."""
+        activated = shutil.which("python") == str(Path(self._bin) / "python")
+        return ("" if activated else f'PATH={shlex.quote(self._bin)}:"$PATH" ') + shlex.join(self.words)
+
+    def __enter__(self) -> "Launch":
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if self._own_file:
+                write_text(self._folder / CONFIG, self.config.to_yaml())
+        except (OSError, RunError) as error:
+            raise InputError(f"run_dir: {self._folder} cannot be written ({error}); allowed is a folder of yours") \
+                from None
+        (self._folder / HISTORY).unlink(missing_ok=True)
+        # MindSpore's warnings while the processes find each other are many and mean nothing; its errors are shown.
+        environment = {"GLOG_v": "3", **os.environ, "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}"}
+        self._process = subprocess.Popen(self.words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT, preexec_fn=_end_with_parent, start_new_session=True)
+        os.set_blocking(self._process.stdout.fileno(), False)
+        return self
+
+    def follow(self) -> Iterator[pd.DataFrame]:
+        """Passes on what the run says until it ends; yields its history so far (`Run.history`) after each epoch.
+
+        Raises:
+            RunError: If it ended badly, with the last word of the process that did.
+        """
+        epochs = 0
+        while True:
+            ended = self._process.poll() is not None
+            said = self._process.stdout.read()
+            if said:
+                sys.stderr.write(said.decode(errors="replace"))
+                sys.stderr.flush()
+            history = self._history()
+            if len(history) > epochs:
+                epochs = len(history)
+                yield history
+            if ended and not said:
+                break
+            time.sleep(POLL)
+        if self._process.returncode:
+            raise RunError(self._last_words())
+
+    def _history(self) -> pd.DataFrame:
+        path = self._folder / HISTORY
+        return pd.read_csv(path) if path.exists() else pd.DataFrame()
+
+    def _last_words(self) -> str:
+        if self.config.devices == 1:
+            return f"the run ended with status {self._process.returncode}; what it said stands above"
+        said: list[str] = []
+        for path in sorted((self._folder / LOGS).glob("worker_*.log")):
+            lines = path.read_text(errors="replace").replace("\r", "\n").splitlines()
+            said = [line.removeprefix("ghostlib: ") for line in lines if line.startswith("ghostlib: ")]
+            if said:
+                break
+        return (f"{said[-1] if said else 'a process was killed or died without a word'} (all {self.config.devices} "
+                f"were ended; what each said is in {self._folder / LOGS})")
+
+    def __exit__(self, *_) -> None:
+        """Ends what still runs: asked first, then killed. msrun's workers are not of its process group."""
+        try:
+            everyone = [*psutil.Process(self._process.pid).children(recursive=True), psutil.Process(self._process.pid)]
+        except psutil.NoSuchProcess:
+            everyone = []
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        _, left = psutil.wait_procs(everyone, timeout=GRACE)
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left, timeout=GRACE)
+        self._process.stdout.close()
+        self._process.wait()
+
+
+def _end_with_parent() -> None:
+    """In the new process: be interrupted if whoever started it is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
