@@ -25,7 +25,8 @@ from ghostlib.results import write_text
 
 CONFIG, HISTORY, LOGS = "config.yaml", "history.csv", "msrun"  # in a run's folder
 POLL = 0.1  # seconds between looks at what was said
-GRACE = 10.0  # seconds that processes are given to end by themselves
+GRACE = 5.0  # seconds that processes are given to end by themselves
+WORKER_DIED = b"exit with exception"  # in what msrun says when one did; by then it has killed the others
 SET_PARENT_DEATH_SIGNAL = 1  # prctl's number for it
 
 
@@ -128,6 +129,8 @@ class Launch:
             if len(history) > epochs:
                 epochs = len(history)
                 yield history
+            if said and WORKER_DIED in said:
+                raise RunError(self._last_words())  # msrun itself would wait half a minute for its scheduler
             if ended and not said:
                 break
             time.sleep(POLL)
