@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,16 @@ def ghostlib_command(tmp_path):
         return subprocess.run([sys.executable, "-m", "ghostlib", *map(str, words)], cwd=cwd, text=True,
                               capture_output=True, env={**os.environ, "COLUMNS": "110"}, stdin=subprocess.DEVNULL)
     return run
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A file server on loopback; gives its folder and address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    handler.log_message = lambda *_: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()

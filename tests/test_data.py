@@ -2,10 +2,7 @@
 
 import io
 import tarfile
-import threading
-from functools import partial
 from hashlib import md5
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -121,19 +118,6 @@ def test_a_damaged_cifar_file_is_named(damage, message, tmp_path):
 def test_a_missing_cifar_says_how_to_get_it(tmp_path):
     with pytest.raises(InputError, match="holds no cifar-10-batches-bin; 'ghostlib fetch cifar10"):
         data.load(Config(data_dir=str(tmp_path), **CIFAR))
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A file server on loopback; gives its folder and address."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    handler.log_message = lambda *_: None
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
 
 
 def test_cifar_is_downloaded_checked_and_unpacked(server, tmp_path):

@@ -1,0 +1,77 @@
+"""mindcv's recipes: its own files are read as they are, and ours for ImageNet are the same runs."""
+
+import pytest
+import yaml
+
+from ghostlib import mindcv
+from ghostlib.config import Config
+from ghostlib.errors import InputError
+
+# What the three files of configs/ghostnet say, in their words; 130 has aug_repeats too.
+RECIPE = {
+    "mode": 0, "distribute": True, "num_parallel_workers": 8, "val_while_train": True, "dataset": "imagenet",
+    "data_dir": "/path/to/imagenet", "shuffle": True, "dataset_download": False, "batch_size": 128,
+    "drop_remainder": True, "image_resize": 224, "scale": [0.08, 1.0], "ratio": [0.75, 1.333], "hflip": 0.5,
+    "interpolation": "bilinear", "crop_pct": 0.875, "re_prob": 0.25, "auto_augment": "randaug-m9-mstd0.5",
+    "model": "ghostnet_100", "num_classes": 1000, "pretrained": False, "ckpt_path": "", "keep_checkpoint_max": 30,
+    "ckpt_save_dir": "./ckpt", "epoch_size": 600, "dataset_sink_mode": True, "amp_level": "O3", "loss": "CE",
+    "label_smoothing": 0.1, "scheduler": "cosine_decay", "min_lr": 1e-7, "lr": 0.4, "warmup_epochs": 20,
+    "decay_epochs": 580, "opt": "momentum", "momentum": 0.9, "weight_decay": 2e-5, "loss_scale_type": "dynamic",
+    "drop_overflow_update": True, "loss_scale": 16777216, "use_nesterov": False}
+PLACES = {"data_dir", "run_dir", "resume"}  # where things lie, which is no part of a recipe
+
+
+def load(tmp_path, **changes):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, **changes}))
+    return Config.load(path)
+
+
+@pytest.mark.parametrize("name", ["050", "100", "130"])
+def test_ours_and_theirs_are_the_same_run(name, root, tmp_path):
+    theirs = load(tmp_path, model=f"ghostnet_{name}", **({"aug_repeats": 3} if name == "130" else {}))
+    ours = Config.load(root / "notebooks" / "params" / f"imagenet_ghostnet_{name}.yaml")
+    assert theirs.model_dump(exclude=PLACES) == ours.model_dump(exclude=PLACES)
+    assert (theirs.data_dir, theirs.run_dir) == ("/path/to/imagenet", "./ckpt")
+    assert ours.width == int(name) / 100 and ours.global_batch == ours.lr_batch == 1024 and not ours.remarks()
+
+
+def test_every_line_of_our_recipes_names_its_source_or_lies_under_one(root):
+    for path in sorted((root / "notebooks" / "params").glob("imagenet_ghostnet_*.yaml")):
+        text = path.read_text()
+        assert "mindcv's configs/ghostnet/ghostnet_" in text and "commit 51b0636" in text
+        assert set(yaml.safe_load(text)) <= set(Config.model_fields)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"epochs": 3}, "epochs: .* is a recipe of mindcv's, and ghostlib reads no such key in one; did you mean"),
+    ({"mixup": 0.2}, "mixup: .* reads no such key"),
+    ({"model": "resnet50"}, "model: 'resnet50' given in .*; allowed is ghostnet_050, ghostnet_100 or ghostnet_130"),
+    ({"mode": 1}, "mode: 1 given in .*; allowed is 0"),
+    ({"auto_augment": "randaug-m7-mstd0.5"}, "auto_augment: 'randaug-m7-mstd0.5' given in"),
+    ({"scale": [0.3, 1.0]}, "scale: .*allowed is .0.08, 1.0."),
+    ({"opt": "adam"}, "opt: 'adam' given in .*; allowed is 'momentum'"),
+    ({"decay_epochs": 500}, "decay_epochs: 500 given in .*; allowed is epoch_size - warmup_epochs"),
+    ({"lr": "fast"}, "lr: 'fast' given; allowed is a valid number")])
+def test_what_ghostlib_does_not_do_is_refused_by_its_name_there(changes, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, **changes)
+
+
+def test_every_key_is_known_and_one_left_out_has_their_default(tmp_path):
+    assert set(RECIPE) <= set(mindcv.KEYS)
+    path = tmp_path / "short.yaml"
+    path.write_text(yaml.safe_dump({key: RECIPE[key] for key in ("model", "epoch_size", "opt", "scheduler")}))
+    config = Config.load(path)
+    assert (config.lr, config.label_smoothing, config.dropout, config.devices, config.seed) == (0.001, 0.0, 0.2, 1, 42)
+
+
+def test_changes_are_in_our_names_and_the_rate_is_scaled_only_when_asked(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(RECIPE))
+    one = Config.load(path, {"devices": 1})
+    assert one.peak_lr == 0.4
+    assert one.remarks() == ["lr: 0.4 is meant for 1,024 images a step, this run has 128; lr_scaling: true would make "
+                             "it 0.05"]
+    scaled = Config.load(path, {"devices": 1, "lr_scaling": True})
+    assert scaled.peak_lr == pytest.approx(0.05) and scaled.remarks()[0].endswith("this run has 128; scaled to 0.05")
