@@ -71,15 +71,32 @@ def train(params: Path, pairs) -> None:
 
 @main.command()
 @_with_params
-@click.option("--weights", required=True, type=str, help="The safetensors file to test.")
+@click.option("--weights", required=True, type=str,
+              help="A safetensors file or mindcv's .ckpt, a URL, mindcv/ghostnet_100 or timm/ghostnet_100.in1k.")
 def validate(params: Path, pairs, weights: str) -> None:
-    """Test a network's weights on the test split; writes nothing."""
+    """Test a network's weights on the test split, on one device; writes nothing."""
     from ghostlib.config import Config
     config = Config.load(params, {**_changes(pairs), "weights": weights})
+    config = config.model_copy(update={"epochs": 0, "devices": 1})
     from ghostlib.evaluate import evaluate
     from ghostlib.train import prepare
     net, data, _ = prepare(config)
-    click.echo(str(evaluate(net, data.test)))
+    outcome = evaluate(net, data.test, progress=True)
+    click.echo(str(outcome))
+    if data.test.broken.any():
+        click.echo(f"{data.test.broken.sum()} cannot be read and do not count: {data.test.names(data.test.broken)}")
+
+
+@main.command()
+@click.argument("archives", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--md5", default=None, type=click.Path(path_type=Path), help="A file of sums, as md5sum writes it.")
+def prepare_imagenet(archives: Path, target: Path, md5: Path | None) -> None:
+    """Unpack ImageNet's original archives into class folders; goes on where an earlier try ended."""
+    from ghostlib.imagenet import prepare
+    done = prepare(archives, target, md5, say=click.echo)
+    click.echo(f"{target}: {done.classes:,} classes, {done.train_images:,} training and {done.val_images:,} "
+               f"validation images; 'ghostlib train PARAMS.yaml -p data_dir {target}' trains on them")
 
 
 @main.command()

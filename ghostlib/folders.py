@@ -21,7 +21,7 @@ UNREADABLE = -1  # the index of an image that is not there
 
 
 def load_folders(config: Config, rank: int, ranks: int) -> Data:
-    """data_dir/train and data_dir/val, each with one folder of photographs for each class.
+    """data_dir/train and data_dir/val, each with one folder of photographs for each class; to test alone, val is enough.
 
     Raises:
         InputError: For a folder that is missing, or of another layout.
@@ -30,14 +30,16 @@ def load_folders(config: Config, rank: int, ranks: int) -> Data:
     if not root.is_dir():
         raise InputError(f"data_dir: {root} does not exist; wanted is a folder with train/ and val/, a folder in each "
                          f"for each class")
-    train_files, train_labels, classes = list_folder(root / "train")
-    test_files, test_labels, test_classes = list_folder(root / "val")
-    if classes != test_classes:
-        odd = sorted(set(classes) ^ set(test_classes))
+    test_files, test_labels, classes = list_folder(root / "val")
+    test = FolderBatches(test_files, test_labels, config, rank, ranks)
+    if not config.epochs and not (root / "train").is_dir():
+        return Data(FolderBatches([], test_labels[:0], config, training=True), test, classes)
+    train_files, train_labels, train_classes = list_folder(root / "train")
+    if classes != train_classes:
+        odd = sorted(set(classes) ^ set(train_classes))
         raise InputError(f"data_dir: train/ and val/ in {root} differ in their class folders: {some(odd)}; wanted are "
                          f"the same in both")
-    return Data(FolderBatches(train_files, train_labels, config, rank, ranks, training=True),
-                FolderBatches(test_files, test_labels, config, rank, ranks), classes)
+    return Data(FolderBatches(train_files, train_labels, config, rank, ranks, training=True), test, classes)
 
 
 def list_folder(folder: Path) -> tuple[list[Path], np.ndarray, list[str]]:

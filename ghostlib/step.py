@@ -54,7 +54,8 @@ class TrainStep(nn.Cell):
     def construct(self, images: Tensor, labels: Tensor, rate: Tensor,
                   kept: Tensor | None = None) -> tuple[Tensor, ...]:
         ops.assign(self.optimizer.learning_rate, rate)
-        (_, loss, logits), gradients = self.gradients(images, labels, kept)
+        outputs, gradients = self.gradients(images, labels, kept)
+        loss, logits = outputs[1], outputs[2]
         right = (logits.argmax(axis=1) == labels).astype(mindspore.float32).sum()
         if self.scaled:
             gradients = self.each(ops.partial(_unscale, self.scale), gradients)

@@ -10,7 +10,7 @@ from typing import Any
 import mindspore
 import numpy as np
 import pandas as pd
-from mindspore import Tensor, amp, nn
+from mindspore import Tensor, nn
 from tqdm import tqdm
 
 from ghostlib import results
@@ -23,6 +23,7 @@ from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError
 from ghostlib.evaluate import Evaluation, evaluate
 from ghostlib.models import MODELS
+from ghostlib.precision import set_precision
 from ghostlib.progress import progress_bar
 from ghostlib.randomness import DROPOUT, stream
 from ghostlib.ranks import Ranks, join
@@ -109,8 +110,7 @@ def train(config: Config, progress: bool = True) -> Run:
     use_device(config.device)
     ranks = join(config)
     net, data, cost = prepare(config, ranks)
-    if config.amp != "O0":
-        net = amp.auto_mixed_precision(net, config.amp, dtype=getattr(mindspore, config.amp_dtype))
+    set_precision(net, config)
     optimizer = make_optimizer(net, config)
     run_dir = Path(config.run_dir)
     state = State(loss_scale=config.loss_scale)
@@ -229,12 +229,12 @@ def _check_finite(step: TrainStep, loss: float, state: State, config: Config) ->
     bad = int(step.bad.value())
     if bad < config.bad_steps:
         return
-    where = f"up to step {state.step} (epoch {state.epoch + 1}), lr {float(step.optimizer.learning_rate.value()):g}"
-    if math.isfinite(loss):
-        raise RunError(f"loss_scale: the gradient overflowed at {float(step.scale.value()):g} in {bad} steps in a row "
-                       f"{where}; allowed is less{'' if config.loss_scale_dynamic else ', or loss_scale_dynamic: true'}; "
-                       f"{_last_good(config)}")
-    raise RunError(f"loss: {loss} for {bad} steps in a row {where}; a smaller lr or a longer warm-up may help; "
+    rate, scale = float(step.optimizer.learning_rate.value()), float(step.scale.value())
+    where = f"in {bad} steps in a row up to step {state.step} (epoch {state.epoch + 1}), lr {rate:g}"
+    if step.scaled and math.isfinite(loss):
+        raise RunError(f"loss_scale: the gradient overflowed at {scale:g} {where}; allowed is less"
+                       f"{'' if config.loss_scale_dynamic else ', or loss_scale_dynamic: true'}; {_last_good(config)}")
+    raise RunError(f"loss: {loss} and no finite gradient {where}; a smaller lr or a longer warm-up may help; "
                    f"{_last_good(config)}")
 
 

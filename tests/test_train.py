@@ -16,6 +16,7 @@ from ghostlib import data, evaluate, results, train
 from ghostlib.__main__ import main
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
+from ghostlib.precision import set_precision
 from ghostlib.schedule import learning_rate
 from ghostlib.step import GROWTH, TrainStep, make_optimizer
 from ghostlib.weights import save_weights
@@ -90,11 +91,12 @@ def test_a_run_leaves_its_row_curves_parameters_and_weights(tmp_path):
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     params = tmp_path / "params.yaml"
-    params.write_text(yaml.safe_dump({**SMALL, "lr": 1e30, "run_dir": str(tmp_path / "run")}))
+    params.write_text(yaml.safe_dump({**SMALL, "lr": 1e30, "bad_steps": 5, "run_dir": str(tmp_path / "run")}))
     done = CliRunner().invoke(main, ["train", str(params)])
     assert done.exit_code == 1
     line = done.output.strip().splitlines()[-1]
-    assert line.startswith("ghostlib: loss: nan on the test images after epoch 1; a smaller lr")
+    assert line.startswith("ghostlib: loss: ") and "no finite gradient in 17 steps in a row" in line
+    assert "e+27; a smaller lr or a longer warm-up may help; the last good epoch, if any, is in" in line
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml"]
 
 
@@ -108,7 +110,7 @@ def test_so_many_steps_without_a_finite_loss_stop_the_run_and_the_last_good_bund
         parameter.set_data(Tensor(np.full(parameter.shape, 1e30, np.float32)))
     save_weights(net, tmp_path / "wild.safetensors")
     wild = good.model_copy(update={"weights": str(tmp_path / "wild.safetensors"), "bad_steps": 5})
-    with pytest.raises(RunError, match=r"loss: nan for \d+ steps in a row up to step \d+ .*the last good epoch, if any"):
+    with pytest.raises(RunError, match=r"loss: .* no finite gradient in \d+ steps in a row up to step \d+ .*the last good epoch, if any"):
         train.train(wild, progress=False)
     assert (tmp_path / "last.safetensors").read_bytes() == before and not (tmp_path / "row.json").exists()
 
@@ -195,11 +197,31 @@ def test_padding_in_the_last_batch_is_not_counted():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("level", ["O1", "O2", "O3"])
-def test_half_precision_trains_with_weights_and_loss_in_float32(level, tmp_path):
-    config = Config(**SMALL, amp=level, loss_scale=1024.0, run_dir=str(tmp_path))
+@pytest.mark.parametrize("model", ["resnet20", "ghostnet"])
+def test_half_precision_trains_with_weights_and_loss_in_float32(model, level, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = Config(**{**SMALL, "model": model}, amp=level, loss_scale=1024.0, run_dir="run")
     run = train.train(config, progress=False)
     assert {str(p.dtype) for p in run.net.trainable_params()} == {"Float32"}
     assert run.history.train_loss.iloc[0] < 2.5 and run.row["amp"] == level
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    # The bundle is one of the network, whatever precision it was trained in.
+    full = Config(**{**SMALL, "model": model, "epochs": 0}, weights="run/last.safetensors", run_dir="again")
+    assert train.train(full, progress=False).row["top1"] == pytest.approx(run.row["top1"], abs=0.02)
+
+
+@pytest.mark.parametrize("level", ["O1", "O2", "O3"])
+def test_what_is_half_and_what_is_not(level):
+    config = Config(**SMALL, amp=level)
+    images = Tensor(np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32))
+    net = train.build(config)
+    exact = net(images).asnumpy()
+    net = train.build(config)
+    set_precision(net, config)
+    half = net(images)
+    assert exact.dtype == np.float32 and half.dtype == mindspore.float16  # the last layer is a dense one
+    np.testing.assert_allclose(half.asnumpy(), exact, atol=0.05)
+    assert not np.array_equal(half.asnumpy(), exact)
 
 
 @pytest.mark.slow
@@ -210,7 +232,7 @@ def test_an_overflow_is_skipped_and_the_scale_recovers():
     """
     config = Config(**SMALL, amp="O3", loss_scale=2.0**24, loss_scale_dynamic=True)
     net, digits, _ = train.prepare(config)
-    net = mindspore.amp.auto_mixed_precision(net, "O3", dtype=mindspore.float16)
+    set_precision(net, config)
     optimizer = make_optimizer(net, config)
     step = TrainStep(net, optimizer, config).set_train(True)
     batch = next(digits.train.epoch(0))
@@ -230,11 +252,20 @@ def test_an_overflow_is_skipped_and_the_scale_recovers():
         assert all(np.array_equal(one, other) for one, other in zip(before, after))
     assert skipped >= 1 and int(step.good.value()) == 1
     assert not np.array_equal(before[0], after[0]) and all(np.isfinite(array).all() for array in after)
-    scale = float(step.scale.value())
-    step.scale.set_data(Tensor(scale / 4, mindspore.float32))
-    step.good.set_data(Tensor(GROWTH - 1, mindspore.int32))
-    step(images, labels, rate)
-    assert float(step.scale.value()) == scale / 2 and int(step.good.value()) == 0
+
+
+@pytest.mark.slow
+def test_a_dynamic_scale_doubles_after_enough_good_steps():
+    config = Config(**SMALL, loss_scale=2.0**10, loss_scale_dynamic=True)
+    net, digits, _ = train.prepare(config)
+    step = TrainStep(net, make_optimizer(net, config), config).set_train(True)
+    step.good.set_data(Tensor(GROWTH - 2, mindspore.int32))
+    batch = next(digits.train.epoch(0))
+    seen = []
+    for _ in range(3):
+        step(Tensor(batch.images), Tensor(batch.labels), Tensor(0.05, mindspore.float32))
+        seen.append((float(step.scale.value()), int(step.good.value())))
+    assert seen == [(2.0**10, GROWTH - 1), (2.0**11, 0), (2.0**11, 1)]
 
 
 @pytest.mark.slow
