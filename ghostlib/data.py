@@ -14,10 +14,14 @@ import numpy as np
 from ghostlib.batches import ArrayBatches, Data
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
-from ghostlib.folders import load_folders
+from ghostlib.folders import load_folders, save_folder
 
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's training images
 DIGITS_MEAN, DIGITS_STD = (0.310,) * 3, (0.319,) * 3  # of the training digits at 32 x 32
+
+PHOTOGRAPHS = ("astronaut", "brick", "chelsea", "coffee", "grass", "hubble_deep_field", "immunohistochemistry",
+               "retina")  # of scikit-image, those that come with it; two are greyscale
+SQUARE = 128  # pixels cut out of a photograph
 
 CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: a label, then the red, green and blue planes
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -130,4 +134,31 @@ def fetch_cifar10(data_dir: str | Path, url: str = CIFAR_URL, md5: str = CIFAR_M
                 (Path(unpacked) / CIFAR_FOLDER).rename(target)
             except (tarfile.TarError, OSError) as error:
                 raise RunError(f"{url}: no archive of {CIFAR_FOLDER} ({error})") from None
+    return target
+
+
+def write_photographs(data_dir: str | Path) -> Path:
+    """Cuts scikit-image's photographs into a small dataset in folders: real pictures, nothing to download.
+
+    A class is one photograph; its training images are random squares of the left three fifths, its test images of the
+    right two fifths, so that no pixel is in both.
+
+    Returns:
+        The folder `photographs` with train/ and val/; nothing is done when it is there already.
+    """
+    import skimage.data
+
+    target = Path(data_dir) / "photographs"
+    if target.is_dir():
+        return target
+    Path(data_dir).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".photographs-", dir=data_dir) as scratch:
+        for number, name in enumerate(PHOTOGRAPHS):
+            picture, rng = getattr(skimage.data, name)(), np.random.default_rng(number)
+            border = 3 * picture.shape[1] // 5
+            for split, part, count in (("train", picture[:, :border], 40), ("val", picture[:, border:], 20)):
+                corners = rng.integers((0, 0), np.array(part.shape[:2]) - SQUARE, (count, 2))
+                save_folder(Path(scratch) / "photographs" / split,
+                            [part[top:top + SQUARE, left:left + SQUARE] for top, left in corners], [name] * count)
+        (Path(scratch) / "photographs").rename(target)
     return target

@@ -42,6 +42,16 @@ def fig_curves(history: pd.DataFrame) -> Figure:
     return figure
 
 
+def fig_schedule(rates: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
+    """Learning-rate schedules side by side: for each run's name its epochs and the rate at each."""
+    figure, axes = plt.subplots(1, len(rates), figsize=(5 * len(rates), 2.6), squeeze=False)
+    for ax, (name, (epochs, values)) in zip(axes.flat, rates.items()):
+        ax.plot(epochs, values, color=TRAIN)
+        ax.set(title=name, xlabel="epoch", ylabel="learning rate", ylim=(0, None))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
 def fig_confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> Figure:
     """How often each class was taken for each: counts, the diagonal (correct) left pale so that mistakes stand out."""
     counts = np.zeros((len(classes), len(classes)), int)

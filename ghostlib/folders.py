@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from ghostlib.augment import crop_box, erase
@@ -200,3 +201,41 @@ def decode(path: Path) -> np.ndarray | None:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
+
+
+def survey(root: str | Path, look_at: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """What a dataset's folder holds, before hours are spent on it: one row for train/ and one for val/.
+
+    Args:
+        root: The folder with train/ and val/.
+        look_at: How many images of each to decode, drawn at random; all of ImageNet takes an hour.
+        seed: Which are drawn.
+
+    Returns:
+        Columns split, classes, images, fewest and most (of a class), looked_at, unreadable and names (of those, the
+        first few).
+    """
+    rows = []
+    for split in ("train", "val"):
+        files, labels, classes = list_folder(Path(root) / split)
+        chosen = np.random.default_rng(seed).permutation(len(files))[:look_at]
+        unreadable = [str(files[index]) for index in chosen if decode(files[index]) is None]
+        per_class = np.bincount(labels)
+        rows.append({"split": split, "classes": len(classes), "images": len(files), "fewest": per_class.min(),
+                     "most": per_class.max(), "looked_at": len(chosen), "unreadable": len(unreadable),
+                     "names": some(unreadable)})
+    return pd.DataFrame(rows)
+
+
+def as_pictures(images: np.ndarray) -> np.ndarray:
+    """Normalised images (N, 3, H, W) as they are looked at: (N, H, W, 3) uint8."""
+    scaled = images.transpose(0, 2, 3, 1) * np.float32(IMAGENET_STD) + np.float32(IMAGENET_MEAN)
+    return np.clip(np.round(255 * scaled), 0, 255).astype(np.uint8)
+
+
+def save_folder(folder: str | Path, pictures: Sequence[np.ndarray], classes: Sequence[str]) -> None:
+    """Writes pictures (H, W, 3) or (H, W) uint8 as PNG files, each into the folder of its class."""
+    for number, (picture, name) in enumerate(zip(pictures, classes, strict=True)):
+        target = Path(folder) / name
+        target.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(target / f"{number:05d}.png")

@@ -21,6 +21,7 @@ import psutil
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
+from ghostlib.progress import Relay
 from ghostlib.results import write_text
 
 CONFIG, HISTORY, LOGS = "config.yaml", "history.csv", "msrun"  # in a run's folder
@@ -118,13 +119,13 @@ class Launch:
         Raises:
             RunError: If it ended badly, with the last word of the process that did.
         """
+        relay = Relay()
         epochs = 0
         while True:
             ended = self._process.poll() is not None
             said = self._process.stdout.read()
             if said:
-                sys.stderr.write(said.decode(errors="replace"))
-                sys.stderr.flush()
+                relay.write(said.decode(errors="replace"))
             history = self._history()
             if len(history) > epochs:
                 epochs = len(history)

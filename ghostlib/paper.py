@@ -38,6 +38,16 @@ def networks(tables: Sequence[int] | None = None) -> pd.DataFrame:
     return rows[rows.table.isin(tables or known)].reset_index(drop=True)
 
 
+def imagenet(width: float) -> pd.DataFrame:
+    """What others report for GhostNet of a width on ImageNet: whose, top1 and top5 in percent, images, source."""
+    table = networks([7])
+    rows = [table[table.width == width].assign(whose="the paper")]
+    theirs = pd.read_csv(PUBLISHED / "mindcv.csv")
+    rows.append(theirs[theirs.width == width].assign(whose="mindcv"))
+    return pd.concat(rows)[["whose", "top1", "top5", "source"]].assign(images="50,000")[
+        ["whose", "top1", "top5", "images", "source"]].reset_index(drop=True)
+
+
 def _last_digit(text: str) -> float:
     return 10.0 ** -len(text.partition(".")[2])
 

@@ -21,9 +21,39 @@ class _NotebookBar(tqdm):
         return True
 
 
+class Relay:
+    """Passes on what another process says: as it is on a terminal; in a notebook whole lines are printed and a line that
+    is drawn over, as a progress bar is, keeps one output of its own, so that only its last state is stored."""
+
+    def __init__(self):
+        self._handle, self._open = None, ""
+
+    def write(self, text: str) -> None:
+        if not _in_notebook():
+            sys.stderr.write(text)
+            sys.stderr.flush()
+            return
+        from IPython.display import display
+        *lines, self._open = (self._open + text).split("\n")
+        for line in lines:
+            whole = line.rpartition("\r")[2].rstrip()
+            if whole:
+                print(whole)
+        shown = next((part for part in reversed(self._open.split("\r")) if part.strip()), "")
+        if shown:
+            output = {"text/plain": shown.rstrip()}
+            if self._handle is None:
+                self._handle = display(output, raw=True, display_id=True)
+            else:
+                self._handle.update(output, raw=True)
+
+
+def _in_notebook() -> bool:
+    return hasattr(sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None, "kernel")
+
+
 def progress_bar(total: int, unit: str, shown: bool = True) -> tqdm:
     """A bar for work of so many units; on a terminal it goes when the work is done, in a notebook it stays."""
-    ipython = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    notebook = hasattr(ipython, "kernel")
+    notebook = _in_notebook()
     options = {"total": total, "unit": f" {unit}", "disable": not shown, "leave": notebook, "mininterval": 0.5}
     return _NotebookBar(**options, file=io.StringIO(), ncols=100) if notebook else tqdm(**options)

@@ -5,7 +5,7 @@ import math
 from ghostlib.config import Config
 
 
-def learning_rate(config: Config, step: int, steps_per_epoch: int) -> float:
+def learning_rate(config: Config, step: float, steps_per_epoch: int) -> float:
     """The rate of one step.
 
     It rises linearly from 0 to `config.peak_lr` over the warm-up, then falls as half a cosine from there to lr_end at
@@ -27,3 +27,9 @@ def learning_rate(config: Config, step: int, steps_per_epoch: int) -> float:
         return config.peak_lr
     progress = min(1.0, (step - warmup) / max(1, config.epochs * steps_per_epoch - warmup))
     return config.lr_end + (config.peak_lr - config.lr_end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def curve(config: Config, steps_per_epoch: int, points: int = 400) -> tuple[list[float], list[float]]:
+    """A run's schedule to be drawn: so many epochs, evenly spread, and the rate at each."""
+    steps = [config.epochs * steps_per_epoch * i / (points - 1) for i in range(points)]
+    return [step / steps_per_epoch for step in steps], [learning_rate(config, step, steps_per_epoch) for step in steps]

@@ -11,6 +11,7 @@ import yaml
 
 from conftest import ROOT
 from ghostlib.config import Config
+from ghostlib.data import write_photographs
 from ghostlib.notebook import HASH, code_hash
 
 NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -49,6 +50,8 @@ def test_a_study_runs_with_its_smoke_params(path, tmp_path, monkeypatch):
     values = yaml.safe_load(smoke(path).read_text()) or {}
     if "run_dir" in values:
         values["run_dir"] = str(tmp_path / "run")
+    if "photographs" in values.get("data_dir", ""):
+        values["data_dir"] = str(write_photographs(tmp_path))
     monkeypatch.chdir(ROOT)
     papermill.execute_notebook(path, tmp_path / "executed.ipynb", values, progress_bar=False)
     assert all(cell.execution_count for cell in code_cells(read(tmp_path / "executed.ipynb")) if cell.source.strip())
@@ -85,9 +88,10 @@ def test_parameters_are_literals_that_papermill_can_show(path):
     exec(source, {}, values)  # literals only: nothing to import, nothing to look up
     shown = set(papermill.inspect_notebook(str(path)))
     assert shown == set(values)
-    defaults = Config().model_dump()
-    assert {name: value for name, value in values.items() if name in defaults} == {
-        name: defaults[name] for name in values if name in defaults}
+    # A default is Config's, or that of the smoke run, which is then what the committed outputs show.
+    defaults, smoked = Config().model_dump(), yaml.safe_load(smoke(path).read_text()) or {}
+    assert not {name: value for name, value in values.items()
+                if name in defaults and value not in (defaults[name], smoked.get(name))}
     assert "Config.of_notebook(globals()" in next(
         cell.source for cell in read(path).cells[tagged[0] + 1:] if cell.cell_type == "code")
 
@@ -117,7 +121,8 @@ def test_a_notebook_reads_like_a_lecture(path):
     for word in ("**Question.**", "**Needs**", "**Takes**"):
         assert word in title.source
     doubt = max(i for i, cell in enumerate(notebook.cells) if "in doubt" in cell.source and cell.source.startswith("## "))
-    lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)
+               if "parameters" not in cell.metadata.get("tags", [])]  # a list of names is as long as it is
     assert statistics.median(lengths) <= 8 and max(lengths) <= 25
     words = sum(len(cell.source.split()) for cell in notebook.cells[1:doubt] if cell.cell_type == "markdown")
     low, high = (5, 10) if path in TUTORIALS else (2, 5)
