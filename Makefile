@@ -42,6 +42,7 @@ figures: .venv/installed  ## rebuild figures/ from committed tables and notebook
 	@$(PY) tools/make_figures.py
 
 notebooks: .venv/installed  ## execute every notebook at its defaults and store its outputs
+	@$(PY) -m ghostlib fetch photographs
 	@$(PY) tools/run_notebooks.py
 
 clean:  ## remove the environment and what runs left behind

@@ -4,11 +4,12 @@ What the ranks must agree on goes through sums over all of them (MindSpore's All
 collective that works on CPUs and NPUs alike.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import mindspore
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError
@@ -31,9 +32,9 @@ class Ranks:
         array = np.ascontiguousarray(array, np.float32)
         return array if self.size == 1 else ops.AllReduce()(Tensor(array)).asnumpy()
 
-    def share_weights(self, net: nn.Cell) -> None:
-        """Gives every rank the network of rank 0, bit for bit."""
-        self._replace(list(net.get_parameters()), lambda own: own if self.first else np.zeros_like(own))
+    def share(self, parameters: Iterable[Parameter]) -> None:
+        """Gives every rank the values that these parameters have on rank 0, bit for bit."""
+        self._replace(list(parameters), lambda own: own if self.first else np.zeros_like(own))
 
     def average_statistics(self, net: nn.Cell) -> None:
         """Gives every rank the mean of all ranks' running statistics, each gathered on other images, so that they
@@ -41,7 +42,7 @@ class Ranks:
         statistics = [p for p in net.get_parameters() if p.name.endswith(("moving_mean", "moving_variance"))]
         self._replace(statistics, lambda own: own / self.size)
 
-    def _replace(self, parameters: list[mindspore.Parameter], part) -> None:
+    def _replace(self, parameters: list[Parameter], part) -> None:
         """Sets parameters to the sum over ranks of what `part` makes of them, in one message."""
         if self.size == 1 or not parameters:
             return

@@ -114,9 +114,10 @@ def train(config: Config, progress: bool = True) -> Run:
     optimizer = make_optimizer(net, config)
     run_dir = Path(config.run_dir)
     state = State(loss_scale=config.loss_scale)
-    if config.resume and (run_dir / LAST).exists():
+    if ranks.first and config.resume and (run_dir / LAST).exists():
         state = load_bundle(run_dir / LAST, net, optimizer, config)
-    ranks.share_weights(net)
+    ranks.share([*net.get_parameters(), *optimizer.moments])
+    _share_state(state, ranks)
     start -= state.seconds
     if ranks.first:
         _open(run_dir, config)
@@ -240,6 +241,13 @@ def _check_finite(step: TrainStep, loss: float, state: State, config: Config) ->
 
 def _last_good(config: Config) -> str:
     return f"the last good epoch, if any, is in {config.run_dir}"
+
+
+def _share_state(state: State, ranks: Ranks) -> None:
+    """Gives every rank the place where rank 0 goes on; its history is of use to the writing one alone."""
+    own = np.array([state.epoch, state.step, state.best, state.loss_scale, state.good_steps])
+    epoch, step, state.best, state.loss_scale, good_steps = map(float, ranks.sum(own if ranks.first else 0 * own))
+    state.epoch, state.step, state.good_steps = int(epoch), int(step), int(good_steps)
 
 
 def _share_broken(data: Data, ranks: Ranks, told: dict[str, np.ndarray], bar: tqdm) -> None:

@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 from ghostlib import launch, results
 from ghostlib.config import Config
@@ -68,14 +70,40 @@ def test_two_devices_train_by_one_command_and_by_the_line_it_prints(tmp_path, gh
     assert "msrun --bind_core=True --worker_num=2 --local_worker_num=2" in line
     row = results.read_row(tmp_path / "run")
     assert row["devices"] == 2 and row["test_images"] == 599
-    first = (tmp_path / "run" / "last.safetensors").read_bytes()
+    first = load_file(tmp_path / "run" / "last.safetensors")
     assert "images/s" in done.stderr and f"top-1 {100 * row['top1']:.1f} %" in done.stderr
     typed = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=300,
                            executable="/bin/bash")
     assert typed.returncode == 0, typed.stderr[-3000:]
-    again = results.read_row(tmp_path / "run")
-    assert {name: again[name] for name in ("top1", "top5")} == {name: row[name] for name in ("top1", "top5")}
-    assert len(first) == len((tmp_path / "run" / "last.safetensors").read_bytes())
+    assert_equal(first, load_file(tmp_path / "run" / "last.safetensors"))
+
+
+def assert_equal(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+@pytest.mark.slow
+@two_cores
+def test_two_devices_go_on_where_they_were_stopped(tmp_path, ghostlib_command):
+    """The bundle of the first process is enough for both: the second's copy of it is never there."""
+    path = params(tmp_path, epochs=3, augment="crop")
+    assert ghostlib_command("train", str(path)).returncode == 0
+    whole = load_file(tmp_path / "run" / "last.safetensors")
+    words = ("train", str(path), "-p", "run_dir", str(tmp_path / "again"), "-p", "resume", "true")
+    starter = subprocess.Popen([sys.executable, "-m", "ghostlib", *words], cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    wait_for((tmp_path / "again" / "last.safetensors").exists)
+    everyone = [psutil.Process(starter.pid), *psutil.Process(starter.pid).children(recursive=True)]
+    for process in everyone:
+        process.kill()
+    starter.wait()
+    psutil.wait_procs(everyone, 30)
+    assert not (tmp_path / "again" / "row.json").exists()
+    done = ghostlib_command(*words)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert_equal(whole, load_file(tmp_path / "again" / "last.safetensors"))
 
 
 @pytest.mark.slow

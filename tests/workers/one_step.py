@@ -28,7 +28,7 @@ def moved(rank: int, size: int, ranks: Ranks) -> tuple[np.ndarray, object, objec
     if not ranks.first:  # this one's own weights must give way to those of rank 0
         for parameter in net.get_parameters():
             parameter.set_data(Tensor(np.full(parameter.shape, 7, np.float32)))
-    ranks.share_weights(net)
+    ranks.share(net.get_parameters())
     before = np.concatenate([p.asnumpy().ravel() for p in net.trainable_params()])
     batch = next(data.train.epoch(0))
     TrainStep(net, make_optimizer(net, config), config, size).set_train(True)(
