@@ -77,7 +77,8 @@ def validate(params: Path, pairs, weights: str) -> None:
     """Test a network's weights on the test split, on one device; writes nothing."""
     from ghostlib.config import Config
     config = Config.load(params, {**_changes(pairs), "weights": weights})
-    config = config.model_copy(update={"epochs": 0, "devices": 1})
+    # The head of the weights under test, whatever the run that the file describes began with.
+    config = config.model_copy(update={"epochs": 0, "devices": 1, "new_head": False})
     from ghostlib.evaluate import evaluate
     from ghostlib.train import prepare
     net, data, _ = prepare(config)

@@ -47,7 +47,7 @@ def test_traceback_on_request(tmp_path, ghostlib_command):
 def test_help_names_every_command(ghostlib_command):
     done = ghostlib_command("--help")
     assert done.returncode == 0
-    for command in ("train", "validate", "doctor", "fetch", "report", "collect"):
+    for command in ("train", "validate", "doctor", "fetch", "report", "collect", "prepare-imagenet"):
         assert command in done.stdout
 
 
@@ -60,6 +60,9 @@ def test_train_report_validate_collect(tmp_path, ghostlib_command):
     assert trained.startswith("top-1 ") and (tmp_path / "runs" / "one" / "row.json").exists()
     again = ghostlib_command("validate", "params.yaml", "--weights", "runs/one/last.safetensors")
     assert again.stdout.split(" images")[0] == trained
+    (tmp_path / "tuned.yaml").write_text("{model: resnet20, width: 0.25, weights: runs/one/last.safetensors, new_head: true}")
+    tuned = ghostlib_command("validate", "tuned.yaml", "--weights", "runs/one/last.safetensors")
+    assert tuned.stdout.split(" images")[0] == trained  # the head under test is the stored one
     assert ghostlib_command("report", "runs/one").stdout.splitlines()[0] == trained.split(",")[0]
     collected = ghostlib_command("collect", "table.csv", "runs/one")
     assert collected.returncode == 0 and (tmp_path / "table.csv").read_text().count("\n") == 2

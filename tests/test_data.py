@@ -296,3 +296,25 @@ def test_photographs_take_the_whole_recipe_and_repeat_themselves(tmp_path):
         np.testing.assert_array_equal(first.images, second.images)
     assert any(not np.array_equal(a.images, b.images) for a, b in zip(one, all_batches(plain.train, 3)))
     assert one[0].images.shape == (2, 3, 32, 32)
+
+
+def test_the_photographs_are_a_dataset_whose_test_images_were_not_trained_on(tmp_path):
+    folder = data.write_photographs(tmp_path)
+    survey = folders.survey(folder)
+    assert survey.classes.tolist() == [8, 8] and survey.images.tolist() == [320, 160]
+    assert survey.unreadable.tolist() == [0, 0] and survey.fewest.tolist() == survey.most.tolist() == [40, 20]
+    before = sorted(tmp_path.rglob("*"))
+    assert data.write_photographs(tmp_path) == folder and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_survey_names_what_cannot_be_read(tmp_path):
+    unreadable = spoil(photographs(tmp_path, each=4))
+    survey = folders.survey(tmp_path)
+    assert survey.unreadable.tolist() == [3, 3] and survey.looked_at.tolist() == [15, 15]
+    assert {name.rsplit("/", 1)[1] for name in survey.names[0].split(", ")} == unreadable
+
+
+def test_normalised_images_can_be_looked_at_again(tmp_path):
+    loaded = data.load(folder_config(photographs(tmp_path)))
+    batch = next(loaded.test.epoch())
+    np.testing.assert_array_equal(folders.as_pictures(batch.images)[0], loaded.test.picture(batch.places[0]))

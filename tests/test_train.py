@@ -186,6 +186,21 @@ def test_scores_are_exact_counts():
     assert (outcome.count, outcome.top1, outcome.top5) == (4, 0.25, 0.5)
 
 
+def test_a_queue_on_a_device_would_be_fed_what_the_loop_is_fed(tmp_path):
+    """`sink` itself needs an NPU; what goes into its queue, from an epoch on, can be looked at here."""
+    from mindspore import dataset
+    config = Config(width=0.1, dropout=0.2, epochs=3, batch_size=300)
+    net, digits, _ = train.prepare(config)
+    feed = train.Feed(net, digits.train, config, first_epoch=1)
+    queue = dataset.GeneratorDataset(feed, feed.columns, shuffle=False)
+    queued = list(queue.create_tuple_iterator(num_epochs=1, output_numpy=True))
+    assert len(queued) == len(feed) == 2 * 3
+    for ours, theirs in zip(feed, queued, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert other.dtype in (np.float32, np.int32)
+
+
 def test_padding_in_the_last_batch_is_not_counted():
     net, digits, _ = train.prepare(Config(**SMALL))
     whole = evaluate.evaluate(net, digits.test)
