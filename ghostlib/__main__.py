@@ -55,7 +55,7 @@ def train(params: Path, pairs) -> None:
     from ghostlib.config import Config
     config = Config.load(params, _changes(pairs))
     for remark in config.remarks():
-        click.echo(f"ghostlib: {remark}", err=True)
+        click.echo(f"note: {remark}", err=True)
     if config.devices > 1 and launch.process_count() is None:
         started = launch.Launch(config, ["train", str(params), *(word for pair in pairs for word in ("-p", *pair))])
         click.echo(started)

@@ -1,7 +1,7 @@
 """Random changes to batches of images, pure functions of the generator given.
 
-Photographs from folders are cropped and mirrored while they are decoded, by MindSpore's own operations
-(`ghostlib.data`), and changed one by one by `ghostlib.randaugment`.
+Photographs are cropped, by `crop_box`, mirrored and changed one by one where they are read (`ghostlib.folders`,
+`ghostlib.randaugment`); images in memory, and the erasing of both, in batches.
 """
 
 import math

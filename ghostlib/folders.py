@@ -22,7 +22,7 @@ UNREADABLE = -1  # the index of an image that is not there
 
 
 def load_folders(config: Config, rank: int, ranks: int) -> Data:
-    """data_dir/train and data_dir/val, each with one folder of photographs for each class; to test alone, val is enough.
+    """data_dir/train and data_dir/val, each with one folder of photographs for each class; to test, val is enough.
 
     Raises:
         InputError: For a folder that is missing, or of another layout.
@@ -158,7 +158,9 @@ class FolderBatches:
 
     def _first_readable(self, order: np.ndarray, place: int) -> tuple[int, np.ndarray]:
         """The image at a place of the epoch; in training the next that can be read, if it cannot."""
-        for index in np.roll(order, -place)[:self._config.broken_limit + 1 if self._training else 1]:
+        tries = min(self._config.broken_limit + 1, len(order)) if self._training else 1
+        for ahead in range(tries):
+            index = order[(place + ahead) % len(order)]
             picture = decode(self._files[index])
             if picture is not None:
                 return index, picture

@@ -4,6 +4,7 @@ The command is there to be shown and works when typed. What the first process sa
 process ends badly all end; and leaving the `with` block early, as an interrupt does, ends every one.
 """
 
+import codecs
 import ctypes
 import os
 import shlex
@@ -105,7 +106,7 @@ class Launch:
         except (OSError, RunError) as error:
             raise InputError(f"run_dir: {self._folder} cannot be written ({error}); allowed is a folder of yours") \
                 from None
-        (self._folder / HISTORY).unlink(missing_ok=True)
+        self._seen = self._written()
         # MindSpore's warnings while the processes find each other are many and mean nothing; its errors are shown.
         environment = {"GLOG_v": "3", **os.environ, "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}"}
         self._process = subprocess.Popen(self.words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -119,17 +120,15 @@ class Launch:
         Raises:
             RunError: If it ended badly, with the last word of the process that did.
         """
-        relay = Relay()
-        epochs = 0
+        relay, decoder = Relay(), codecs.getincrementaldecoder("utf-8")("replace")
         while True:
             ended = self._process.poll() is not None
             said = self._process.stdout.read()
             if said:
-                relay.write(said.decode(errors="replace"))
-            history = self._history()
-            if len(history) > epochs:
-                epochs = len(history)
-                yield history
+                relay.write(decoder.decode(said))
+            if self._written() != self._seen:
+                self._seen = self._written()
+                yield pd.read_csv(self._folder / HISTORY)
             if said and WORKER_DIED in said:
                 raise RunError(self._last_words())  # msrun itself would wait half a minute for its scheduler
             if ended and not said:
@@ -138,9 +137,10 @@ class Launch:
         if self._process.returncode:
             raise RunError(self._last_words())
 
-    def _history(self) -> pd.DataFrame:
+    def _written(self) -> int:
+        """When the history was last written, in nanoseconds; an earlier run's stays until this one has its own."""
         path = self._folder / HISTORY
-        return pd.read_csv(path) if path.exists() else pd.DataFrame()
+        return path.stat().st_mtime_ns if path.exists() else 0
 
     def _last_words(self) -> str:
         if self.config.devices == 1:

@@ -141,12 +141,14 @@ def translate(values: Mapping[str, Any], source: str | Path) -> Fields:
     for key, (_, read) in KEYS.items():
         try:
             fields |= read(complete[key])
-        except _Refused as allowed:
-            raise InputError(f"{key}: {complete[key]!r} given in {source}, a recipe of mindcv's; allowed is {allowed}") \
-                from None
-    span = complete["decay_epochs"]
-    if span is not None and span != complete["epoch_size"] - complete["warmup_epochs"]:
+        except (_Refused, TypeError) as error:
+            allowed = error if isinstance(error, _Refused) else f"a value such as {KEYS[key][0]!r}"
+            raise InputError(f"{key}: {complete[key]!r} given in {source}, a recipe of mindcv's; allowed is "
+                             f"{allowed}") from None
+    span, whole, warmup = (complete[key] for key in ("decay_epochs", "epoch_size", "warmup_epochs"))
+    if span is not None and isinstance(whole, int) and isinstance(warmup, int) and span != whole - warmup:
         raise InputError(f"decay_epochs: {span!r} given in {source}; allowed is epoch_size - warmup_epochs, the rest of "
                          f"the run")
     # The rate is meant for the recipe's cards, on however many it runs.
-    return fields | {"lr_batch": complete["batch_size"] * CARDS}
+    batch = complete["batch_size"]
+    return fields | ({"lr_batch": batch * CARDS} if isinstance(batch, int) else {})

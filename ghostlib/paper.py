@@ -40,12 +40,10 @@ def networks(tables: Sequence[int] | None = None) -> pd.DataFrame:
 
 def imagenet(width: float) -> pd.DataFrame:
     """What others report for GhostNet of a width on ImageNet: whose, top1 and top5 in percent, images, source."""
-    table = networks([7])
-    rows = [table[table.width == width].assign(whose="the paper")]
     theirs = pd.read_csv(PUBLISHED / "mindcv.csv")
-    rows.append(theirs[theirs.width == width].assign(whose="mindcv"))
-    return pd.concat(rows)[["whose", "top1", "top5", "source"]].assign(images="50,000")[
-        ["whose", "top1", "top5", "images", "source"]].reset_index(drop=True)
+    rows = pd.concat([networks([7]).assign(whose="the paper"), theirs.assign(whose="mindcv")])
+    rows = rows[rows.width == width].assign(images="50,000")
+    return rows[["whose", "top1", "top5", "images", "source"]].reset_index(drop=True)
 
 
 def _last_digit(text: str) -> float:

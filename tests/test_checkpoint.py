@@ -75,7 +75,7 @@ def test_a_bundle_gives_back_what_it_was_given(saved):
     path, config, net, optimizer = saved
     state = checkpoint.load_bundle(path, net, optimizer, config)
     assert state == checkpoint.State(epoch=2, best=0.5, history=[{"epoch": 1}])
-    moved = config.model_copy(update={"run_dir": "elsewhere", "resume": True})
+    moved = config.model_copy(update={"run_dir": "elsewhere", "resume": True, "port": 9000, "workers": 2})
     assert checkpoint.load_bundle(path, net, optimizer, moved).epoch == 2
 
 

@@ -110,7 +110,7 @@ def test_two_devices_go_on_where_they_were_stopped(tmp_path, ghostlib_command):
 @two_cores
 @pytest.mark.parametrize("how", ["worker killed", "interrupted", "starter killed"])
 def test_when_one_ends_all_end(how, tmp_path):
-    path = params(tmp_path, epochs=1000)
+    path = params(tmp_path, epochs=1000, lr_batch=1024)
     starter = subprocess.Popen([sys.executable, "-m", "ghostlib", "train", str(path)], cwd=tmp_path, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for((tmp_path / "run" / "history.csv").exists)
@@ -130,6 +130,7 @@ def test_when_one_ends_all_end(how, tmp_path):
     last = stderr.strip().splitlines()[-1]
     if how == "worker killed":
         assert starter.returncode == 1
+        assert "note: lr: 0.05 is meant for 1,024 images a step" in stderr  # a remark, and nobody's last word
         assert last.startswith("ghostlib: a process was killed or died without a word (all 2 were ended")
     elif how == "interrupted":
         assert starter.returncode == 130 and last.endswith("ghostlib: interrupted")
@@ -148,7 +149,10 @@ def test_what_one_process_cannot_use_is_said_in_one_line(tmp_path, ghostlib_comm
 @two_cores
 def test_a_notebook_follows_a_run_and_leaving_early_ends_it(tmp_path, capfd):
     config = Config(**SMALL, epochs=1000, port=free_port(), run_dir=str(tmp_path / "run"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "history.csv").write_text("epoch\n7\n")  # an earlier run's, which is not this one's news
     with launch.Launch(config) as run:
+        assert (tmp_path / "run" / "history.csv").exists()
         for history in run.follow():
             if len(history) == 2:
                 break
