@@ -69,7 +69,8 @@ class Config(BaseModel):
     amp: Literal["O0", "O1", "O2", "O3"] = "O0"  # ours; mindcv recipe: O3, the whole network in float16
     amp_dtype: Literal["float16", "bfloat16"] = "float16"  # mindcv recipe
     loss_scale: float = Field(1.0, gt=0, le=2.0**127)  # ours; mindcv recipe: starts at 2^24
-    loss_scale_dynamic: bool = False  # ours; mindcv recipe: halved on overflow, doubled after 2000 good steps
+    loss_scale_dynamic: bool | None = None  # ours: None is static on a CPU and dynamic in half precision on an NPU;
+    # mindcv recipe: true, which halves the scale on overflow and doubles it after 2000 good steps
     bad_steps: int = Field(50, ge=1)  # ours: steps in a row without a finite gradient after which a run stops
     val_interval: int = Field(1, ge=1)  # mindcv recipe: epochs between looks at the test images
 
@@ -170,6 +171,13 @@ class Config(BaseModel):
         """The rate after the warm-up: lr, or with `lr_scaling` what linear scaling makes of it (Goyal et al. 2017)."""
         return self.lr * self.global_batch / self.lr_batch if self.lr_scaling and self.lr_batch else self.lr
 
+    @property
+    def dynamic_scale(self) -> bool:
+        """Whether the loss scale moves: as `loss_scale_dynamic` says, or where it says nothing by device and precision."""
+        if self.loss_scale_dynamic is None:
+            return self.device == "Ascend" and self.amp != "O0"
+        return self.loss_scale_dynamic
+
     def remarks(self) -> list[str]:
         """What a user should know before this run starts, one line each."""
         lines = []
@@ -178,6 +186,10 @@ class Config(BaseModel):
             meant = f"lr: {self.lr:g} is meant for {self.lr_batch:,} images a step, this run has {self.global_batch:,}"
             lines.append(f"{meant}; scaled to {scaled:g}" if self.lr_scaling else
                          f"{meant}; lr_scaling: true would make it {scaled:g}")
+        if self.amp != "O0" and self.loss_scale_dynamic is None:
+            kind = "dynamic on an NPU, from" if self.dynamic_scale else "static on a CPU, at"
+            lines.append(f"loss_scale: {kind} {self.loss_scale:g}; loss_scale_dynamic: "
+                         f"{str(not self.dynamic_scale).lower()} would make it the other")
         return lines
 
     @classmethod

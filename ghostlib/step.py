@@ -18,7 +18,7 @@ class TrainStep(nn.Cell):
     Args:
         net: Images to logits (N, classes).
         optimizer: Over the network's trainable weights.
-        config: Fields label_smoothing, clip, loss_scale and loss_scale_dynamic are used.
+        config: Fields label_smoothing, clip and loss_scale, and `dynamic_scale`, are used.
         ranks: Over how many ranks gradients are averaged.
 
     Attributes:
@@ -35,7 +35,7 @@ class TrainStep(nn.Cell):
         self.loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
         self.clip = config.clip
         self.each = ops.HyperMap()
-        self.dynamic = config.loss_scale_dynamic
+        self.dynamic = config.dynamic_scale
         self.scaled = config.loss_scale != 1 or self.dynamic
         self.scale = Parameter(Tensor(config.loss_scale, mindspore.float32), "loss_scale", requires_grad=False)
         self.good = Parameter(Tensor(0, mindspore.int32), "good_steps", requires_grad=False)

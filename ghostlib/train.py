@@ -234,7 +234,7 @@ def _check_finite(step: TrainStep, loss: float, state: State, config: Config) ->
     where = f"in {bad} steps in a row up to step {state.step} (epoch {state.epoch + 1}), lr {rate:g}"
     if step.scaled and math.isfinite(loss):
         raise RunError(f"loss_scale: the gradient overflowed at {scale:g} {where}; allowed is less"
-                       f"{'' if config.loss_scale_dynamic else ', or loss_scale_dynamic: true'}; {_last_good(config)}")
+                       f"{'' if config.dynamic_scale else ', or loss_scale_dynamic: true'}; {_last_good(config)}")
     raise RunError(f"loss: {loss} and no finite gradient {where}; a smaller lr or a longer warm-up may help; "
                    f"{_last_good(config)}")
 

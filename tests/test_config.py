@@ -61,6 +61,17 @@ def test_what_yaml_and_papermill_make_of_numbers_is_understood():
     assert (config.lr, config.batch_size, config.ratio) == (0.001, 100, {"blocks.0.0.ghost1": 4})
 
 
+def test_a_loss_scale_is_static_on_a_cpu_unless_told_and_that_is_said():
+    half = Config(amp="O3", loss_scale=1024.0)
+    assert not half.dynamic_scale
+    assert half.remarks() == ["loss_scale: static on a CPU, at 1024; loss_scale_dynamic: true would make it the other"]
+    told = Config(amp="O3", loss_scale_dynamic=True)
+    assert told.dynamic_scale and not told.remarks()
+    on_npu = Config(amp="O3", device="Ascend")
+    assert on_npu.dynamic_scale and on_npu.remarks()[0].startswith("loss_scale: dynamic on an NPU")
+    assert not Config(device="Ascend").dynamic_scale and not Config().remarks()
+
+
 def test_yaml_there_and_back(tmp_path):
     config = Config(ratio={"blocks.0.0.ghost1": 4}, lr=0.025, weights=None)
     (tmp_path / "run.yaml").write_text(config.to_yaml())
