@@ -79,10 +79,12 @@ def validate(params: Path, pairs, weights: str) -> None:
     config = Config.load(params, {**_changes(pairs), "weights": weights})
     # The head of the weights under test, whatever the run that the file describes began with.
     config = config.model_copy(update={"epochs": 0, "devices": 1, "new_head": False})
+    from ghostlib.deploy import fold_batchnorm
     from ghostlib.evaluate import evaluate
+    from ghostlib.fused import accelerated
     from ghostlib.train import prepare
     net, data, _ = prepare(config)
-    outcome = evaluate(net, data.test, progress=True)
+    outcome = evaluate(accelerated(fold_batchnorm(net)), data.test, progress=True)
     click.echo(str(outcome))
     if data.test.broken.any():
         click.echo(f"{data.test.broken.sum()} cannot be read and do not count: {data.test.names(data.test.broken)}")

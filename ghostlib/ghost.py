@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from mindspore import Tensor, nn, ops
 
+from ghostlib.cells import put_cell
 from ghostlib.errors import InputError, check_kernel, check_ratio, nearest
 
 Ratio = int | Mapping[str, int]
@@ -243,7 +244,7 @@ def ghostify(net: nn.Cell, ratio: Ratio = 2, kernel: int = 3,
         if not reason:
             ghost = made.get(id(convolution)) or _ghost_of(convolution, s, kernel)
             made[id(convolution)] = ghost
-            _put(parent, key, ghost)
+            put_cell(parent, key, ghost)
         size = "x".join(map(str, convolution.kernel_size))
         label = f"{size} {convolution.in_channels} to {convolution.out_channels}"
         before = _count_weights(convolution)
@@ -280,13 +281,6 @@ def _ghost_of(convolution: nn.Conv2d, ratio: int, kernel: int) -> nn.Cell:
     c = convolution
     return GhostConv2d(c.in_channels, c.out_channels, c.kernel_size, c.stride, c.pad_mode, c.padding, c.dilation,
                        c.has_bias, ratio, kernel)
-
-
-def _put(parent: nn.Cell, key: str, cell: nn.Cell) -> None:
-    if isinstance(parent, (nn.SequentialCell, nn.CellList)):
-        parent[list(parent._cells).index(key)] = cell  # these also keep their cells in a list of their own
-    else:
-        setattr(parent, key, cell)
 
 
 def _count_weights(cell: nn.Cell) -> int:

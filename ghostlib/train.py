@@ -22,6 +22,7 @@ from ghostlib.data import load
 from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError
 from ghostlib.evaluate import Evaluation, evaluate
+from ghostlib.fused import accelerated
 from ghostlib.models import MODELS
 from ghostlib.precision import set_precision
 from ghostlib.progress import progress_bar
@@ -122,7 +123,8 @@ def train(config: Config, progress: bool = True) -> Run:
     if ranks.first:
         _open(run_dir, config)
 
-    step = TrainStep(net, optimizer, config, ranks.size)
+    fast = accelerated(net) if config.amp == "O0" else net  # the same weights, moved by the same step
+    step = TrainStep(fast, optimizer, config, ranks.size)
     step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
     step.good.set_data(Tensor(state.good_steps, mindspore.int32))
     outcomes = _outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
@@ -135,7 +137,7 @@ def train(config: Config, progress: bool = True) -> Run:
             ranks.average_statistics(net)
             test, better = None, False
             if (epoch + 1) % config.val_interval == 0 or epoch + 1 == config.epochs:
-                test = evaluate(net, data.test, ranks)
+                test = evaluate(fast, data.test, ranks)
                 if not math.isfinite(test.loss):
                     raise RunError(f"loss: {test.loss} on the test images after epoch {epoch + 1}; a smaller lr or a "
                                    f"longer warm-up may help; {_last_good(config)}")
@@ -150,7 +152,7 @@ def train(config: Config, progress: bool = True) -> Run:
                 for name in (LAST, BEST) if better else (LAST,):
                     save_bundle(run_dir / name, net, optimizer, state, config)
                 results.write_table(run_dir / "history.csv", pd.DataFrame(state.history))
-    test = test or evaluate(net, data.test, ranks, progress)
+    test = test or evaluate(fast, data.test, ranks, progress)
     net.set_train(False)
     row = results.make_row(config, weights=cost.weights, macs=cost.macs, conv_macs=cost.conv_macs, top1=test.top1,
                            top5=test.top5, test_images=test.count,

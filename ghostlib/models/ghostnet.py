@@ -38,6 +38,13 @@ def _depthwise(channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, kernel_size, stride, pad_mode="pad", padding=kernel_size // 2, group=channels)
 
 
+class Excite(nn.Cell):
+    """Each map times its gate: (N, C, H, W) and (N, C, 1, 1) to (N, C, H, W)."""
+
+    def construct(self, x: Tensor, gate: Tensor) -> Tensor:
+        return x * gate
+
+
 class SqueezeExcite(nn.Cell):
     """Scales each channel by a gate in [0, 1] computed from the channels' means; (N, C, H, W) to the same shape."""
 
@@ -49,10 +56,10 @@ class SqueezeExcite(nn.Cell):
         self.relu = nn.ReLU()
         self.conv_expand = nn.Conv2d(reduced, channels, 1, has_bias=True)
         self.gate = nn.HSigmoid()
+        self.excite = Excite()
 
     def construct(self, x: Tensor) -> Tensor:
-        gate = self.gate(self.conv_expand(self.relu(self.conv_reduce(self.pool(x)))))
-        return x * gate
+        return self.excite(x, self.gate(self.conv_expand(self.relu(self.conv_reduce(self.pool(x))))))
 
 
 class GhostBottleneck(nn.Cell):
@@ -134,6 +141,7 @@ class GhostNet(nn.Cell):
         self.blocks = nn.SequentialCell(stages)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.conv_head = nn.Conv2d(hidden, HEAD, 1, has_bias=True)
+        self.relu_head = nn.ReLU()
         self.flatten = nn.Flatten()
         self.dropout = Dropout(dropout, HEAD)
         self.classifier = nn.Dense(HEAD, num_classes)
@@ -141,7 +149,7 @@ class GhostNet(nn.Cell):
     def construct(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
         x = self.relu(self.bn1(self.conv_stem(x)))
         x = self.blocks(x)
-        x = self.relu(self.conv_head(self.pool(x)))
+        x = self.relu_head(self.conv_head(self.pool(x)))
         return self.classifier(self.dropout(self.flatten(x), kept))
 
 

@@ -1,0 +1,61 @@
+"""Cells of a network as children of their parents: replaced, copied, and read in the order they run."""
+
+import copy
+from collections.abc import Iterator
+
+from mindspore import nn
+
+
+def put_cell(parent: nn.Cell, key: str, cell: nn.Cell) -> None:
+    """Puts a cell in the place of the child that `parent` knows as `key`."""
+    if isinstance(parent, (nn.SequentialCell, nn.CellList)):
+        parent[list(parent._cells).index(key)] = cell  # these also keep their cells in a list of their own
+    else:
+        setattr(parent, key, cell)
+
+
+def copy_sharing_weights(net: nn.Cell) -> nn.Cell:
+    """A copy whose cells can be replaced while its parameters are those of `net`: what trains one trains both."""
+    return copy.deepcopy(net, {id(parameter): parameter for parameter in net.get_parameters()})
+
+
+class keep_names:
+    """Restores parameters' names at the end of a `with`: MindSpore renames those of a cell put into another."""
+
+    def __init__(self, net: nn.Cell):
+        self._names = [(parameter, parameter.name) for parameter in net.get_parameters()]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_) -> None:
+        for parameter, name in self._names:
+            parameter.name = name
+
+
+def normalised(cell: nn.Cell) -> Iterator[tuple[list[str], nn.Cell | None, nn.BatchNorm2d | None, bool]]:
+    """The children of a cell in groups that run as one: convolution, BatchNorm, ReLU, each of them optional.
+
+    Children that follow one another are taken to run one after the other, which holds for the networks of
+    `ghostlib.models`. `nn.Identity` is passed over. A child of another kind is no part of any group.
+
+    Yields:
+        The keys of a group's children, its first child if that is no BatchNorm, its BatchNorm, and whether a ReLU ends it.
+    """
+    children = list(cell._cells.items())
+    while children:
+        keys, first = [children[0][0]], children[0][1]
+        children.pop(0)
+        norm = first if isinstance(first, nn.BatchNorm2d) else None
+        relu = False
+        while children and not relu:
+            key, following = children[0]
+            if isinstance(following, nn.BatchNorm2d) and norm is None and hasattr(first, "out_channels"):
+                norm = following
+            elif isinstance(following, nn.ReLU) and (norm is not None or hasattr(first, "out_channels")):
+                relu = True
+            elif not isinstance(following, nn.Identity):
+                break
+            keys.append(key)
+            children.pop(0)
+        yield keys, None if first is norm else first, norm, relu

@@ -1,0 +1,93 @@
+"""A trained network made ready for use: BatchNorm folded into the convolutions before it."""
+
+import copy
+
+import mindspore
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from ghostlib.cells import normalised, put_cell
+from ghostlib.ghost import GhostConv2d
+
+
+def fold_batchnorm(net: nn.Cell) -> nn.Cell:
+    """The equal network without the BatchNorms that follow convolutions; `net` is left as it was.
+
+    In evaluation BatchNorm is y = a x + b with a = gamma / sqrt(variance + eps) and b = beta - a mean for each channel:
+    the convolution before it takes a into its weights and gets b as its bias. One BatchNorm behind a Ghost convolution
+    cannot: the depthwise kernels read the intrinsic maps as they are without it. There the intrinsic maps get a and b
+    by a 1 x 1 depthwise convolution of their own.
+
+    Args:
+        net: Any network in which children that follow one another run one after the other (`cells.normalised`).
+
+    Returns:
+        A network in evaluation state, equal to `net` there up to rounding, that is not meant to be trained.
+    """
+    folded = copy.deepcopy(net).set_train(False)
+    _fold(folded)
+    for name, parameter in folded.parameters_and_names():
+        parameter.name = name
+    return folded
+
+
+def _fold(cell: nn.Cell) -> None:
+    for keys, first, norm, _ in normalised(cell):
+        if norm is not None and isinstance(first, nn.Conv2d):
+            _take_in(first, *_affine(norm))
+        elif norm is not None and isinstance(first, GhostConv2d):
+            put_cell(cell, keys[0], _Affine(first, *_affine(norm)))
+        elif first is not None:
+            _fold(first)
+            continue
+        else:
+            continue
+        put_cell(cell, keys[1], nn.Identity())
+
+
+def _affine(norm: nn.BatchNorm2d) -> tuple[np.ndarray, np.ndarray]:
+    gamma, beta, mean, variance = (p.asnumpy().astype(np.float64) for p in
+                                   (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance))
+    scale = gamma / np.sqrt(variance + norm.eps)
+    return scale, beta - mean * scale
+
+
+def _take_in(convolution: nn.Conv2d, scale: np.ndarray, shift: np.ndarray) -> None:
+    bias = convolution.bias.asnumpy() if convolution.has_bias else 0
+    weight = convolution.weight.asnumpy() * scale[:, None, None, None]
+    convolution.weight.set_data(Tensor(weight, mindspore.float32))
+    shift = Tensor(shift + scale * bias, mindspore.float32)
+    if convolution.has_bias:
+        convolution.bias.set_data(shift)
+    else:
+        convolution.bias = Parameter(shift)
+        convolution.has_bias = True
+
+
+class _Affine(nn.Cell):
+    """A Ghost convolution and the BatchNorm after it: the intrinsic maps scaled behind the point where ghosts branch."""
+
+    def __init__(self, ghost: GhostConv2d, scale: np.ndarray, shift: np.ndarray):
+        super().__init__()
+        m = ghost.intrinsic
+        self.primary_conv = ghost.primary_conv
+        self.affine = nn.Conv2d(m, m, 1, pad_mode="pad", group=m)
+        self.affine.weight.set_data(ops.ones_like(self.affine.weight))
+        _take_in(self.affine, scale[:m], shift[:m])
+        self.has_ghosts = ghost.has_ghosts
+        if ghost.has_ghosts:
+            self.cheap_operation = ghost.cheap_operation
+            surplus = self.cheap_operation.out_channels - ghost.ghosts  # kernels whose maps are cut off
+            _take_in(self.cheap_operation, np.pad(scale[m:], (0, surplus)), np.pad(shift[m:], (0, surplus)))
+            self.has_surplus = surplus > 0
+            self.ghosts = ghost.ghosts
+        self.concat = ops.Concat(axis=1)
+
+    def construct(self, x: Tensor) -> Tensor:
+        x = self.primary_conv(x)
+        if not self.has_ghosts:
+            return self.affine(x)
+        ghosts = self.cheap_operation(x)
+        if self.has_surplus:
+            ghosts = ghosts[:, :self.ghosts]
+        return self.concat((self.affine(x), ghosts))

@@ -1,0 +1,267 @@
+"""The cheap operation on a CPU: Ghost modules as one convolution and one pass over memory (`fused.cpp`).
+
+`accelerated` gives a network whose BatchNorms, ReLUs, depthwise convolutions and concatenations run in passes of our
+own. It is never needed: without a compiler, on another device, or with GHOSTLIB_KERNEL=off in the environment it gives
+back the network as it is, and MindSpore's operators compute the same.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from ghostlib.cells import copy_sharing_weights, keep_names, normalised, put_cell
+from ghostlib.ghost import GhostConv2d, GhostModule
+from ghostlib.models.ghostnet import Excite
+
+SOURCE = Path(__file__).with_name("fused.cpp")
+FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-fopenmp-simd", "-std=c++17", "-shared", "-fPIC", "-pthread")
+SWITCH = "GHOSTLIB_KERNEL"
+KERNELS = (1, 3, 5, 7)
+_NONE, _GIVEN, _BATCH = range(3)  # as in fused.cpp
+
+
+def threads() -> int:
+    """How many threads a pass uses: OMP_NUM_THREADS, else the processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")  # Python's copy: MindSpore sets the variable itself to 1
+    return int(wanted) if wanted.isdecimal() and int(wanted) else len(os.sched_getaffinity(0))
+
+
+@functools.cache
+def library() -> Path | None:
+    """The compiled passes, compiled now if they never were on this kind of processor; None, said once, without them."""
+    if os.environ.get(SWITCH, "").lower() in ("off", "0"):
+        return None
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ghostlib"
+    key = hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, platform.machine(), _processor())).encode())
+    path = folder / f"fused-{key.hexdigest()[:16]}.so"
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                made = Path(scratch) / path.name
+                subprocess.run([os.environ.get("CXX", "g++"), *FLAGS, "-o", made, SOURCE], check=True,
+                               capture_output=True, text=True)
+                os.replace(made, path)
+        ctypes.CDLL(str(path)).use_threads(threads())
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[0]
+        warnings.warn(f"ghostlib's CPU kernel is not there ({why}); MindSpore's own operators do the same, slower",
+                      RuntimeWarning, stacklevel=2)
+        return None
+    return path
+
+
+def _processor() -> str:
+    """What the compiler's -march=native may depend on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "".join(line for line in dict.fromkeys(lines) if line.startswith(("model name", "flags", "Features")))
+
+
+def accelerated(net: nn.Cell) -> nn.Cell:
+    """A network that computes what `net` does, and shares its weights, by the passes of `fused.cpp` where it can.
+
+    In training it moves BatchNorm's moving statistics as `net` would; those of maps that a Ghost layer makes and does
+    not use (where s does not divide the channels) stay as they are. It runs in graph mode, in float32, and cannot be
+    exported: that is for `net`.
+
+    Args:
+        net: Any network in which children that follow one another run one after the other (`cells.normalised`).
+    """
+    if mindspore.get_context("device_target") != "CPU" or library() is None:
+        return net
+    fast = copy_sharing_weights(net)
+    with keep_names(net):
+        _replace(fast)
+    return fast
+
+
+def _replace(cell: nn.Cell) -> None:
+    for keys, first, norm, relu in normalised(cell):
+        new = _pass_for(first, norm, relu)
+        if new is not None:
+            put_cell(cell, keys[0], new)
+            for key in keys[1:]:
+                put_cell(cell, key, nn.Identity())
+            continue
+        folded = any(isinstance(cell._cells[key], nn.Identity) for key in keys)
+        if norm is not None or folded and isinstance(first, nn.Conv2d) and first.has_bias:
+            put_cell(cell, keys[1], _Pass(first.out_channels, norm or _bias_of(first), relu=relu))
+            for key in keys[2:]:
+                put_cell(cell, key, nn.Identity())
+            if norm is None:
+                first.has_bias = False  # the pass adds it
+        if isinstance(first, nn.Cell):
+            _replace(first)
+
+
+def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) -> nn.Cell | None:
+    """What replaces a group of cells, or None where its first one stays."""
+    if first is None:
+        return _Pass(norm.num_features, norm, relu=relu)
+    if isinstance(first, GhostModule) and first.has_ghosts:
+        return _fused_module(first)
+    if isinstance(first, GhostConv2d) and first.has_ghosts and first.kernel in KERNELS and not first.primary_conv.has_bias:
+        joined = _Pass(first.intrinsic, norm, weight=first.cheap_operation.weight, ghosts=first.ghosts, relu=relu,
+                       joint=True)
+        return nn.SequentialCell(first.primary_conv, joined)
+    if isinstance(first, nn.Conv2d) and _is_depthwise(first) and not (first.has_bias and norm):
+        return _Pass(first.in_channels, None, norm or _bias_of(first), weight=first.weight, ghosts=first.out_channels,
+                     stride=first.stride[0], relu=relu, keep=False)
+    if isinstance(first, nn.AdaptiveAvgPool2d) and first.adaptive_avgpool2d.output_size == (1, 1):
+        return _Mean()
+    if isinstance(first, Excite):
+        return _Excite()
+    return None
+
+
+def _fused_module(module: GhostModule) -> nn.Cell | None:
+    (_, convolution, norm1, relu), = normalised(module.primary_conv)
+    (_, cheap, norm2, _), = normalised(module.cheap_operation)
+    if module.kernel not in KERNELS:
+        return None
+    fused = _Pass(module.intrinsic, norm1 or _bias_of(convolution), norm2 or _bias_of(cheap), weight=cheap.weight,
+                  ghosts=module.ghosts, relu=relu)
+    convolution.has_bias = False  # the pass adds it
+    return nn.SequentialCell(convolution, fused)
+
+
+def _is_depthwise(c: nn.Conv2d) -> bool:
+    size = c.kernel_size[0]
+    padding = c.padding if isinstance(c.padding, tuple) else (c.padding,) * 4
+    return (c.group == c.in_channels and c.in_channels > 1 and size in KERNELS and c.kernel_size == (size, size)
+            and c.stride in ((1, 1), (2, 2)) and c.dilation == (1, 1) and c.pad_mode == "pad"
+            and padding == (size // 2,) * 4)
+
+
+class _Bias:
+    """A convolution's bias in the guise of a BatchNorm whose statistics are fixed: mean 0, variance 1."""
+
+    eps, momentum = 0.0, 0.0
+    moves = False
+
+    def __init__(self, bias: mindspore.Parameter):
+        zeros = np.zeros(bias.shape, np.float32)
+        self.gamma, self.beta, self.moving_mean, self.moving_variance = map(Tensor, (zeros + 1, zeros, zeros, zeros + 1))
+        self.beta = bias
+
+
+def _bias_of(convolution: nn.Conv2d) -> _Bias | None:
+    return _Bias(convolution.bias) if convolution.has_bias else None
+
+
+class _Pass(nn.Cell):
+    """One pass of `fused.cpp`: (N, maps, H, W) to (N, maps + ghosts, H, W), or the ghosts alone.
+
+    Args:
+        maps: Channels of the input.
+        norm1, norm2: What normalises the maps and their ghosts, or None; if `joint`, `norm1` does so for both.
+        weight: Depthwise kernels (maps * (s - 1), 1, d, d), or None.
+        ghosts: How many maps the depthwise convolution makes.
+        stride: Its stride, 1 or 2; 2 only where the maps themselves are not kept.
+        relu: Whether ReLU follows each normalisation.
+        keep: Whether the normalised maps are part of the output.
+        joint: Whether the depthwise convolution takes the input as it is, one normalisation following both.
+    """
+
+    def __init__(self, maps: int, norm1, norm2=None, weight: mindspore.Parameter | None = None, ghosts: int = 0,
+                 stride: int = 1, relu: bool = False, keep: bool = True, joint: bool = False):
+        super().__init__()
+        path = library()
+        some = norm1 or norm2
+        fixed = Tensor(np.ones(1, np.float32)), Tensor(np.zeros(1, np.float32))
+        self.weight = weight if weight is not None else Tensor(np.zeros((1, 1, 1, 1), np.float32))
+        self.channels1, self.channels2 = ((norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance) if norm
+                                          else fixed + fixed for norm in (norm1, norm2))
+
+        def options(training: bool) -> Tensor:
+            mode1, mode2 = ((_BATCH if training and not isinstance(norm, _Bias) else _GIVEN) if norm else _NONE
+                            for norm in (norm1, norm1 if joint else norm2))
+            momentum = 1 - some.momentum if some else 0  # MindSpore's cell keeps 1 - momentum
+            return Tensor(np.array([mode1, mode2, stride, relu, keep, joint, ghosts, some.eps if some else 0, momentum],
+                                   np.float32))
+
+        self.train_options, self.test_options = options(True), options(False)
+        out_channels = (maps if keep else 0) + ghosts
+
+        def shapes(x, *_):
+            return (x[0], out_channels, (x[2] - 1) // stride + 1, (x[3] - 1) // stride + 1), (2 * maps + 2 * ghosts + 1,)
+
+        def types(x, *_):
+            return x, x
+
+        def gradient_shapes(x, weight, gamma1, beta1, gamma2, beta2, *_):
+            return x, weight, gamma1, beta1, gamma2, beta2
+
+        def gradient_types(*types):
+            return types[:6]
+
+        back = ops.Custom(f"{path}:pass_backward", gradient_shapes, gradient_types, "aot")
+
+        def bprop(x, weight, gamma1, beta1, mean1, variance1, gamma2, beta2, mean2, variance2, options, out, dout):
+            dx, dweight, dgamma1, dbeta1, dgamma2, dbeta2 = back(x, weight, gamma1, beta1, gamma2, beta2, out[1], dout[0],
+                                                                 options)
+            return (dx, dweight, dgamma1, dbeta1, ops.zeros_like(mean1), ops.zeros_like(variance1), dgamma2, dbeta2,
+                    ops.zeros_like(mean2), ops.zeros_like(variance2), ops.zeros_like(options))
+
+        # Writes the moving statistics, too: MindSpore hands a parameter's own memory over.
+        self.run = ops.Custom(f"{path}:pass_forward", shapes, types, "aot", bprop=bprop)
+
+    def construct(self, x: Tensor) -> Tensor:
+        gamma1, beta1, mean1, variance1 = self.channels1
+        gamma2, beta2, mean2, variance2 = self.channels2
+        options = self.train_options if self.training else self.test_options
+        return self.run(x, self.weight, gamma1, beta1, mean1, variance1, gamma2, beta2, mean2, variance2, options)[0]
+
+
+class _Mean(nn.Cell):
+    """(N, C, H, W) to (N, C, 1, 1)."""
+
+    def __init__(self):
+        super().__init__()
+        back = ops.Custom(f"{library()}:mean_backward", _first, _first, "aot")
+
+        def bprop(x, _, dout):
+            return (back(x, dout),)
+
+        self.run = ops.Custom(f"{library()}:mean_forward", lambda x: (x[0], x[1], 1, 1), _first, "aot", bprop=bprop)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.run(x)
+
+
+class _Excite(nn.Cell):
+    """(N, C, H, W) and (N, C, 1, 1) to (N, C, H, W)."""
+
+    def __init__(self):
+        super().__init__()
+        back = ops.Custom(f"{library()}:gate_backward", _first_two, _first_two, "aot")
+
+        def bprop(x, gate, _, dout):
+            dx, dgate = back(x, gate, dout)
+            return dx, dgate
+
+        self.run = ops.Custom(f"{library()}:gate_forward", _first, _first, "aot", bprop=bprop)
+
+    def construct(self, x: Tensor, gate: Tensor) -> Tensor:
+        return self.run(x, gate)
+
+
+def _first(x, *_):
+    return x
+
+
+def _first_two(x, gate, *_):
+    return x, gate
