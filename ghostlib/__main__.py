@@ -1,5 +1,6 @@
 """The command line: `ghostlib` or `python -m ghostlib`. MindSpore is imported only by the commands that need it."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -88,6 +89,26 @@ def validate(params: Path, pairs, weights: str) -> None:
     click.echo(str(outcome))
     if data.test.broken.any():
         click.echo(f"{data.test.broken.sum()} cannot be read and do not count: {data.test.names(data.test.broken)}")
+
+
+@main.command()
+@click.argument("params", metavar="[PARAMS.yaml]", type=click.Path(path_type=Path), required=False)
+@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+              help="A field in place of the file's; the value is read as YAML.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="A file to write the rows to as well.")
+def bench(params: Path | None, pairs, target: Path | None) -> None:
+    """Measure how fast a run is here: training, evaluation and the input pipeline, each alone.
+
+    Without PARAMS.yaml the default run is measured, GhostNet on digits.
+    """
+    from ghostlib import results
+    from ghostlib.config import Config
+    config = Config.load(params, _changes(pairs)) if params else Config.of(_changes(pairs))
+    from ghostlib.bench import describe, measure
+    rows = measure(config)
+    click.echo(describe(rows))
+    if target:
+        results.write_text(target, json.dumps({"rows": rows, **results.provenance()}, indent=1) + "\n")
 
 
 @main.command()

@@ -7,9 +7,12 @@ from mindspore import nn
 
 
 def put_cell(parent: nn.Cell, key: str, cell: nn.Cell) -> None:
-    """Puts a cell in the place of the child that `parent` knows as `key`."""
+    """Puts a cell in the place of the child that `parent` knows as `key`; parameters' names are the caller's matter."""
     if isinstance(parent, (nn.SequentialCell, nn.CellList)):
-        parent[list(parent._cells).index(key)] = cell  # these also keep their cells in a list of their own
+        # What their assignment by index does, less its renaming, which fails on parameters with short names.
+        parent._cells[key] = cell
+        if isinstance(parent, nn.SequentialCell):
+            parent.cell_list = list(parent._cells.values())
     else:
         setattr(parent, key, cell)
 

@@ -36,7 +36,7 @@ def _fold(cell: nn.Cell) -> None:
         if norm is not None and isinstance(first, nn.Conv2d):
             _take_in(first, *_affine(norm))
         elif norm is not None and isinstance(first, GhostConv2d):
-            put_cell(cell, keys[0], _Affine(first, *_affine(norm)))
+            put_cell(cell, keys[0], FoldedGhost(first, *_affine(norm)))
         elif first is not None:
             _fold(first)
             continue
@@ -60,15 +60,16 @@ def _take_in(convolution: nn.Conv2d, scale: np.ndarray, shift: np.ndarray) -> No
     if convolution.has_bias:
         convolution.bias.set_data(shift)
     else:
-        convolution.bias = Parameter(shift)
+        convolution.bias = Parameter(shift, name=convolution.weight.name.removesuffix("weight") + "bias")
         convolution.has_bias = True
 
 
-class _Affine(nn.Cell):
+class FoldedGhost(nn.Cell):
     """A Ghost convolution and the BatchNorm after it: the intrinsic maps scaled behind the point where ghosts branch."""
 
     def __init__(self, ghost: GhostConv2d, scale: np.ndarray, shift: np.ndarray):
         super().__init__()
+        self.out_channels, self.intrinsic, self.ghosts = ghost.out_channels, ghost.intrinsic, ghost.ghosts
         m = ghost.intrinsic
         self.primary_conv = ghost.primary_conv
         self.affine = nn.Conv2d(m, m, 1, pad_mode="pad", group=m)
@@ -80,7 +81,6 @@ class _Affine(nn.Cell):
             surplus = self.cheap_operation.out_channels - ghost.ghosts  # kernels whose maps are cut off
             _take_in(self.cheap_operation, np.pad(scale[m:], (0, surplus)), np.pad(shift[m:], (0, surplus)))
             self.has_surplus = surplus > 0
-            self.ghosts = ghost.ghosts
         self.concat = ops.Concat(axis=1)
 
     def construct(self, x: Tensor) -> Tensor:

@@ -515,3 +515,20 @@ extern "C" int gate_backward(int, void** a, int*, int64_t** shapes, const char**
     dgate[i] = sum;
   });
 }
+
+// Whether every number of all inputs is finite: 1 or 0 in the last parameter. As bits, for a compiler may assume that
+// floating point is what it should be.
+extern "C" int all_finite(int count, void** a, int* dims, int64_t** shapes, const char**, void*, void*) {
+  std::atomic<int> good{1};
+  Pool::instance().run(count - 1, [&](int64_t i) {
+    int64_t size = 1;
+    for (int d = 0; d < dims[i]; d++) size *= shapes[i][d];
+    const auto* bits = static_cast<const uint32_t*>(a[i]);
+    uint32_t bad = 0;
+#pragma omp simd reduction(| : bad)
+    for (int64_t q = 0; q < size; q++) bad |= (bits[q] & 0x7f800000u) == 0x7f800000u;
+    if (bad) good = 0;
+  });
+  *static_cast<float*>(a[count - 1]) = float(good);
+  return 0;
+}

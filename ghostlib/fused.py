@@ -13,13 +13,15 @@ import platform
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import mindspore
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, amp, nn, ops
 
 from ghostlib.cells import copy_sharing_weights, keep_names, normalised, put_cell
+from ghostlib.deploy import FoldedGhost
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.models.ghostnet import Excite
 
@@ -61,6 +63,11 @@ def library() -> Path | None:
     return path
 
 
+def available() -> bool:
+    """Whether the passes can be used: on a CPU, with the library."""
+    return mindspore.get_context("device_target") == "CPU" and library() is not None
+
+
 def _processor() -> str:
     """What the compiler's -march=native may depend on."""
     try:
@@ -80,7 +87,7 @@ def accelerated(net: nn.Cell) -> nn.Cell:
     Args:
         net: Any network in which children that follow one another run one after the other (`cells.normalised`).
     """
-    if mindspore.get_context("device_target") != "CPU" or library() is None:
+    if not available():
         return net
     fast = copy_sharing_weights(net)
     with keep_names(net):
@@ -113,9 +120,13 @@ def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) ->
         return _Pass(norm.num_features, norm, relu=relu)
     if isinstance(first, GhostModule) and first.has_ghosts:
         return _fused_module(first)
-    if isinstance(first, GhostConv2d) and first.has_ghosts and first.kernel in KERNELS and not first.primary_conv.has_bias:
-        joined = _Pass(first.intrinsic, norm, weight=first.cheap_operation.weight, ghosts=first.ghosts, relu=relu,
-                       joint=True)
+    if isinstance(first, (GhostConv2d, FoldedGhost)) and first.has_ghosts:
+        cheap = first.cheap_operation
+        folded = isinstance(first, FoldedGhost)
+        if cheap.kernel_size[0] not in KERNELS or (cheap.has_bias and not folded):
+            return None
+        joined = _Pass(first.intrinsic, _folded(first) if folded else norm, weight=cheap.weight, ghosts=first.ghosts,
+                       relu=relu, joint=True)
         return nn.SequentialCell(first.primary_conv, joined)
     if isinstance(first, nn.Conv2d) and _is_depthwise(first) and not (first.has_bias and norm):
         return _Pass(first.in_channels, None, norm or _bias_of(first), weight=first.weight, ghosts=first.out_channels,
@@ -146,20 +157,27 @@ def _is_depthwise(c: nn.Conv2d) -> bool:
             and padding == (size // 2,) * 4)
 
 
-class _Bias:
-    """A convolution's bias in the guise of a BatchNorm whose statistics are fixed: mean 0, variance 1."""
+class _Fixed:
+    """A scale and a bias in the guise of a BatchNorm whose statistics are fixed: mean 0, variance 1."""
 
     eps, momentum = 0.0, 0.0
-    moves = False
 
-    def __init__(self, bias: mindspore.Parameter):
-        zeros = np.zeros(bias.shape, np.float32)
-        self.gamma, self.beta, self.moving_mean, self.moving_variance = map(Tensor, (zeros + 1, zeros, zeros, zeros + 1))
-        self.beta = bias
+    def __init__(self, gamma: Tensor, beta: Tensor):
+        zeros = np.zeros(beta.shape, np.float32)
+        self.gamma, self.beta, self.moving_mean, self.moving_variance = gamma, beta, Tensor(zeros), Tensor(zeros + 1)
 
 
-def _bias_of(convolution: nn.Conv2d) -> _Bias | None:
-    return _Bias(convolution.bias) if convolution.has_bias else None
+def _bias_of(convolution: nn.Conv2d) -> _Fixed | None:
+    if not convolution.has_bias:
+        return None
+    return _Fixed(Tensor(np.ones(convolution.bias.shape, np.float32)), convolution.bias)
+
+
+def _folded(ghost: FoldedGhost) -> _Fixed:
+    """What a folded Ghost convolution does to its intrinsic maps and to their ghosts, as one normalisation of both."""
+    scale, shift = ghost.affine.weight.asnumpy().reshape(-1), ghost.affine.bias.asnumpy()
+    return _Fixed(Tensor(np.concatenate([scale, np.ones(ghost.ghosts, np.float32)])),
+                  Tensor(np.concatenate([shift, ghost.cheap_operation.bias.asnumpy()[:ghost.ghosts]])))
 
 
 class _Pass(nn.Cell):
@@ -187,7 +205,7 @@ class _Pass(nn.Cell):
                                           else fixed + fixed for norm in (norm1, norm2))
 
         def options(training: bool) -> Tensor:
-            mode1, mode2 = ((_BATCH if training and not isinstance(norm, _Bias) else _GIVEN) if norm else _NONE
+            mode1, mode2 = ((_BATCH if training and not isinstance(norm, _Fixed) else _GIVEN) if norm else _NONE
                             for norm in (norm1, norm1 if joint else norm2))
             momentum = 1 - some.momentum if some else 0  # MindSpore's cell keeps 1 - momentum
             return Tensor(np.array([mode1, mode2, stride, relu, keep, joint, ghosts, some.eps if some else 0, momentum],
@@ -257,6 +275,22 @@ class _Excite(nn.Cell):
 
     def construct(self, x: Tensor, gate: Tensor) -> Tensor:
         return self.run(x, gate)
+
+
+class _AllFinite(nn.Cell):
+    """Whether all numbers of many float32 arrays are finite, in one operator instead of four for each of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.run = ops.Custom(f"{library()}:all_finite", lambda *_: (1,), _first, "aot")
+
+    def construct(self, arrays: tuple[Tensor, ...]) -> Tensor:
+        return self.run(*arrays).reshape(()) > 0
+
+
+def all_finite() -> Callable[[tuple[Tensor, ...]], Tensor]:
+    """A function of float32 gradients that says whether all their numbers are finite: ours, or `amp.all_finite`."""
+    return _AllFinite() if available() else amp.all_finite
 
 
 def _first(x, *_):

@@ -1,9 +1,10 @@
 """One training step, compiled: forward, backward and update, on one device or as one of many."""
 
 import mindspore
-from mindspore import Parameter, Tensor, amp, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from ghostlib.config import Config
+from ghostlib.fused import all_finite
 
 GROWTH = 2000  # good steps after which a dynamic loss scale doubles; mindcv recipe
 
@@ -35,6 +36,7 @@ class TrainStep(nn.Cell):
         self.loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
         self.clip = config.clip
         self.each = ops.HyperMap()
+        self.all_finite = all_finite()
         self.dynamic = config.dynamic_scale
         self.scaled = config.loss_scale != 1 or self.dynamic
         self.scale = Parameter(Tensor(config.loss_scale, mindspore.float32), "loss_scale", requires_grad=False)
@@ -61,7 +63,7 @@ class TrainStep(nn.Cell):
             gradients = self.each(ops.partial(_unscale, self.scale), gradients)
         if self.ranks > 1:
             gradients = self.average(gradients)
-        finite = amp.all_finite(gradients)
+        finite = self.all_finite(gradients)
         if self.clip > 0:
             gradients = ops.clip_by_global_norm(gradients, self.clip)
         if finite:

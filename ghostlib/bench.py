@@ -1,0 +1,124 @@
+"""How fast a run is on this machine: training, evaluation and the input pipeline, each alone."""
+
+import re
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import mindspore
+import pandas as pd
+from mindspore import Tensor, nn
+
+from ghostlib import fused
+from ghostlib.config import Config
+from ghostlib.deploy import fold_batchnorm
+from ghostlib.errors import InputError
+from ghostlib.precision import set_precision
+from ghostlib.step import TrainStep, make_optimizer
+from ghostlib.train import Feed, prepare
+
+STEPS = 8  # timed, after two that are not
+SECONDS = 4.0  # for the input pipeline
+PLUMBING = {"MakeTuple", "TupleGetItem", "Return", "Depend", "Load", "UpdateState", "StopGradient"}  # costs nothing
+
+
+def measure(config: Config) -> list[dict[str, Any]]:
+    """Measures a run's parts on one device; writes nothing.
+
+    Training and evaluation are fed with the run's first batch again and again, so that nothing but the network counts;
+    the pipeline is read with nobody waiting. Evaluation is that of `ghostlib validate`, its BatchNorms folded.
+
+    Returns:
+        For each part a row with the columns of mindcv's performance table: part, model, params (millions), cards, batch,
+        resolution, jit_level, compile_s (the first call), ms_per_step (the median), images_per_second; and, for the two
+        that are compiled, `operators`, how many of each kind their graphs hold.
+
+    Raises:
+        InputError: See `ghostlib.train.prepare`; or for several devices.
+    """
+    if config.devices > 1:
+        raise InputError(f"devices: {config.devices} given; a benchmark measures 1, and a run on several records its "
+                         f"images_per_second in history.csv")
+    net, data, cost = prepare(config)
+    common = {"model": f"{config.model} {config.width:g}", "params": cost.weights / 1e6, "cards": 1,
+              "batch": config.batch_size, "resolution": f"{config.image_size}x{config.image_size}",
+              "jit_level": mindspore.get_context("jit_level") or "default"}
+    arrays = next(iter(Feed(net, data.train, config)))
+    inputs = [Tensor(array) for array in arrays]
+    set_precision(net, config)
+
+    def training() -> Callable[[], Any]:
+        fast = fused.accelerated(net) if config.amp == "O0" else net
+        step = TrainStep(fast, make_optimizer(net, config), config).set_train(True)
+        return lambda: step(*inputs)[0].asnumpy()
+
+    def evaluation() -> Callable[[], Any]:
+        folded = _test_network(net, config)
+        return lambda: folded(inputs[0]).asnumpy()
+
+    rows = []
+    for part, make in (("training", training), ("evaluation", evaluation)):
+        rows.append({"part": part, **common, **_timed(make(), config.batch_size), "operators": _operators(make)})
+    return [*rows, {"part": "input pipeline", **common, "jit_level": None, **_pipeline(data.train, config)}]
+
+
+def describe(rows: list[dict[str, Any]]) -> str:
+    """The rows as a table to print, and what the graphs hold."""
+    shown = pd.DataFrame(rows).drop(columns="operators")
+    table = shown.to_string(index=False, float_format="{:.2f}".format, na_rep="")
+    lines = [f"{row['part']}: {sum(row['operators'].values())} operators: "
+             + ", ".join(f"{n} {name}" for name, n in row["operators"].items())
+             for row in rows if isinstance(row.get("operators"), dict)]
+    return "\n".join([table, *lines])
+
+
+def _test_network(net: nn.Cell, config: Config) -> nn.Cell:
+    if config.amp != "O0":
+        return net.set_train(False)
+    return fused.accelerated(fold_batchnorm(net)).set_train(False)
+
+
+def _timed(call: Callable[[], Any], batch: int) -> dict[str, float]:
+    start = time.perf_counter()
+    call()
+    compile_s = time.perf_counter() - start
+    call()
+    seconds = []
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    each = statistics.median(seconds)
+    return {"compile_s": compile_s, "ms_per_step": 1e3 * each, "images_per_second": batch / each}
+
+
+def _pipeline(batches, config: Config) -> dict[str, float]:
+    """The training batches of some epochs, read for a few seconds after the first batch."""
+    epochs = chain.from_iterable(batches.epoch(epoch) for epoch in count())
+    start = time.perf_counter()
+    next(epochs)
+    first, start, read = time.perf_counter() - start, time.perf_counter(), 0
+    while time.perf_counter() - start < SECONDS:
+        next(epochs)
+        read += config.batch_size
+    each = (time.perf_counter() - start) / read
+    return {"compile_s": first, "ms_per_step": 1e3 * each * config.batch_size, "images_per_second": 1 / each}
+
+
+def _operators(make: Callable[[], Callable[[], Any]]) -> dict[str, int]:
+    """How many operators of each kind a graph holds after MindSpore's optimisation, from its own account of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        mindspore.set_context(save_graphs=1, save_graphs_path=folder)
+        try:
+            make()()
+        finally:
+            mindspore.set_context(save_graphs=0)
+        graphs = sorted(Path(folder).rglob("*_execute_*.ir"))
+        text = graphs[-1].read_text() if graphs else ""
+    found = Counter(re.findall(r"^\s*%\d+\([^)]*\) = (?:PrimFunc_)?([A-Z]\w*)\(", text, re.MULTILINE))
+    return dict(sorted(((name, n) for name, n in found.items() if name not in PLUMBING), key=lambda item: -item[1]))
