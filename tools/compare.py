@@ -1,0 +1,166 @@
+"""GhostNet 1.0 side by side on this machine: ours, mindcv's and the authors' in PyTorch; a table and a CSV file.
+
+    .venv/bin/python tools/compare.py --mindcv DIR --authors DIR --torch DIR/bin/python --photographs DIR
+
+mindcv and the authors' code (Efficient-AI-Backbones) are checkouts; PyTorch has an environment of its own. Each
+contender runs alone, in a process of its own, all of them in turn and that --rounds times; the best round counts, for
+whatever else the machine does can only slow one down. mindcv's network is trained by our step, so that the network
+alone differs, and reads its own pipeline by its own recipe.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from itertools import chain, count
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+NETWORKS = ("mindcv", "ghostlib", "ghostlib, MindSpore's operators", "PyTorch", "PyTorch channels-last",
+            "PyTorch compiled", "PyTorch compiled channels-last")
+PIPELINES = ("mindcv", "ghostlib")
+SIZE, STEPS, SECONDS = 224, 6, 8.0
+
+
+def best(call, batch: int) -> float:
+    """Images a second of the fastest of some calls, after two that do not count."""
+    call(), call()
+    times = []
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return batch / min(times)
+
+
+def mindspore_network(options) -> dict[str, float]:
+    import numpy as np
+    from mindspore import Tensor, float32
+
+    from ghostlib import fused
+    from ghostlib.config import Config
+    from ghostlib.deploy import fold_batchnorm
+    from ghostlib.device import use_device
+    from ghostlib.models import ghostnet
+    from ghostlib.step import TrainStep, make_optimizer
+    use_device("CPU")
+    config = Config(dropout=0.0, num_classes=1000, dataset="imagefolder", data_dir="-", image_size=SIZE,
+                    batch_size=options.batch)
+    if options.child == "mindcv":
+        sys.path.insert(0, options.mindcv)
+        from mindcv.models.ghostnet import ghostnet_100
+        net = fast = ghostnet_100(pretrained=False)
+    else:
+        net = ghostnet(dropout=0.0)
+        fast = fused.accelerated(net)
+    rng = np.random.default_rng(0)
+    images = Tensor(rng.normal(size=(options.batch, 3, SIZE, SIZE)).astype(np.float32))
+    labels, rate = Tensor(rng.integers(0, 1000, options.batch).astype(np.int32)), Tensor(0.01, float32)
+    step = TrainStep(fast, make_optimizer(net, config), config).set_train(True)
+    train = best(lambda: step(images, labels, rate)[0].asnumpy(), options.batch)
+    test = (net if net is fast else fused.accelerated(fold_batchnorm(net))).set_train(False)
+    return {"training": train, "evaluation": best(lambda: test(images).asnumpy(), options.batch)}
+
+
+def torch_network(options) -> dict[str, float]:
+    import torch
+    sys.path.insert(0, str(Path(options.authors) / "ghostnet_pytorch"))
+    from ghostnet import ghostnet
+    torch.set_num_threads(options.threads)
+    net, images = ghostnet(), torch.randn(options.batch, 3, SIZE, SIZE)
+    labels = torch.randint(0, 1000, (options.batch,))
+    if "channels-last" in options.child:
+        net, images = (x.to(memory_format=torch.channels_last) for x in (net, images))
+    run = torch.compile(net) if "compiled" in options.child else net
+    optimizer = torch.optim.SGD(net.parameters(), 0.01, 0.9, weight_decay=2e-5)
+    loss = torch.nn.CrossEntropyLoss()
+
+    def step():
+        optimizer.zero_grad()
+        loss(run(images), labels).backward()
+        optimizer.step()
+
+    net.train()
+    train = best(step, options.batch)
+    net.eval()
+    with torch.no_grad():
+        return {"training": train, "evaluation": best(lambda: run(images), options.batch)}
+
+
+def pipeline(options) -> dict[str, float]:
+    if options.child == "mindcv":
+        sys.path.insert(0, options.mindcv)
+        from mindcv.data import create_dataset, create_loader, create_transforms
+        images = create_dataset(name="imagenet", root=options.photographs, split="train", shuffle=True,
+                                num_parallel_workers=options.threads)
+        changes = create_transforms("imagenet", image_resize=SIZE, is_training=True, auto_augment="randaug-m9-mstd0.5",
+                                    re_prob=0.25, interpolation="bilinear")
+        loader = create_loader(images, batch_size=options.batch, drop_remainder=True, is_training=True,
+                               num_classes=1000, transform=changes, num_parallel_workers=options.threads)
+        batches = chain.from_iterable(loader.create_tuple_iterator(num_epochs=1, output_numpy=True) for _ in count())
+    else:
+        from ghostlib.config import Config
+        from ghostlib.data import load
+        config = Config(dataset="imagefolder", data_dir=options.photographs, num_classes=200, image_size=SIZE,
+                        batch_size=options.batch, augment="randaugment", erasing=0.25, workers=options.threads)
+        train = load(config, 0, 1).train
+        batches = chain.from_iterable(map(train.epoch, count()))
+    for _ in range(3):
+        next(batches)
+    start, read = time.perf_counter(), 0
+    while time.perf_counter() - start < SECONDS:
+        next(batches)
+        read += options.batch
+    return {"pipeline": read / (time.perf_counter() - start)}
+
+
+def child(options, kind: str, name: str) -> dict[str, float]:
+    """One contender in its own process; its lines are kept for when it fails."""
+    import os
+    python = options.torch if name.startswith("PyTorch") else sys.executable
+    environment = {**os.environ, "GHOSTLIB_KERNEL": "off" if "operators" in name else "on", "PYTHONPATH": str(ROOT)}
+    words = [python, __file__, "--kind", kind, "--child", name]
+    for option in ("mindcv", "authors", "photographs", "batch", "threads"):
+        words += [f"--{option}", str(getattr(options, option))]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{name}: {done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for option in ("mindcv", "authors", "torch", "photographs"):
+        parser.add_argument(f"--{option}", required=option != "torch")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--csv", default="data/results/speed.csv")
+    parser.add_argument("--kind", help=argparse.SUPPRESS)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        measure = pipeline if options.kind == "pipeline" else (
+            torch_network if options.child.startswith("PyTorch") else mindspore_network)
+        print(json.dumps(measure(options)))
+        return
+
+    import pandas as pd
+    from tqdm import tqdm
+
+    from ghostlib import results
+    contenders = [("network", name) for name in NETWORKS] + [("pipeline", name) for name in PIPELINES]
+    rows = [{"contender": name, "round": number + 1, **child(options, kind, name)}
+            for number, (kind, name) in tqdm([(r, c) for r in range(options.rounds) for c in contenders])]
+    table = pd.DataFrame(rows).groupby("contender", sort=False).max().drop(columns="round").reset_index()
+    torch = subprocess.run([options.torch, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True)
+    for name, value in {"batch": options.batch, "threads": options.threads, "rounds": options.rounds,
+                        **results.provenance(), "torch": torch.stdout.strip()}.items():
+        table[name] = value
+    results.write_table(options.csv, table)
+    print(table[["contender", "training", "evaluation", "pipeline"]].round(1).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
