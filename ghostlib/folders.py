@@ -1,6 +1,7 @@
 """Photographs in folders, one for each class: found, read, augmented and put into batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 FORMATS = ("JPEG", "PNG", "BMP")  # by content, whatever a file is called; as Pillow names them
 SHOWN = 5  # names that one line lists at most
+Box = Callable[[int, int], tuple[int, int, int, int]]
 UNREADABLE = -1  # the index of an image that is not there
 
 
@@ -114,7 +116,7 @@ class FolderBatches:
                 if self._training and not read.all():
                     raise RunError(f"data_dir: no image in {config.data_dir} can be read; {self.names(self.broken)}")
                 if self._training and config.erasing:
-                    images = erase(images.copy(), config.erasing, rng)
+                    images = erase(images if images.flags.writeable else images.copy(), config.erasing, rng)
                 if read.any():
                     yield padded(images[read], labels[read], index[read], config.batch_size)
         except RuntimeError as error:
@@ -130,38 +132,35 @@ class FolderBatches:
         config, many = self._config, {"num_parallel_workers": self._config.workers}
         augmented = self._training and config.augment != "none"
 
-        def read(place: np.ndarray) -> tuple[np.ndarray, ...]:
-            index, picture = self._first_readable(order, int(place))
-            rng = stream(config.seed, PICTURE, epoch, self._rank, int(place))
-            if augmented:
-                left, top, width, height = crop_box(rng, picture.shape[1], picture.shape[0])
-                picture = np.ascontiguousarray(picture[top:top + height, left:left + width])
-            return picture, self.labels[index], np.int64(index), place
+        size, resize = config.image_size, vision.Resize((config.image_size,) * 2, self._interpolation())
 
-        def change(picture: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            rng = stream(config.seed, FLIP, epoch, self._rank, int(place))
-            if config.augment != "crop" and rng.random() < 0.5:
-                picture = np.ascontiguousarray(picture[:, ::-1])
-            return (randaugment(picture, rng) if config.augment == "randaugment" else picture), place
+        def read(place: np.ndarray) -> tuple[np.ndarray, ...]:
+            rng = stream(config.seed, PICTURE, epoch, self._rank, int(place))
+            index, picture = self._first_readable(order, int(place), partial(crop_box, rng) if augmented else None)
+            if augmented:
+                picture = self._changed(resize(picture), stream(config.seed, FLIP, epoch, self._rank, int(place)))
+            return picture, self.labels[index], np.int64(index)
 
         images = dataset.GeneratorDataset(range(len(order)), ["place"], shuffle=False)
-        images = images.map(read, "place", ["image", "label", "index", "place"], **many)
-        size = config.image_size
-        images = images.map([vision.Resize((size, size), self._interpolation())] if augmented else self._centre(),
-                            "image", **many)
-        if augmented:
-            images = images.map(change, ["image", "place"], **many)
+        images = images.map(read, "place", ["image", "label", "index"], **many)
         scaled = [[255 * value for value in values] for values in (IMAGENET_MEAN, IMAGENET_STD)]
-        images = images.map([vision.Normalize(*scaled), vision.HWC2CHW()], "image", **many)
-        batches = images.project(["image", "label", "index"]).batch(config.batch_size, drop_remainder=self._training)
+        centre = [] if augmented else self._centre()
+        images = images.map([*centre, vision.Normalize(*scaled), vision.HWC2CHW()], "image", **many)
+        batches = images.batch(config.batch_size, drop_remainder=self._training)
         return batches.create_tuple_iterator(num_epochs=1, output_numpy=True)
 
-    def _first_readable(self, order: np.ndarray, place: int) -> tuple[int, np.ndarray]:
+    def _changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A cropped photograph mirrored half of the time, and what else the configuration names."""
+        if self._config.augment != "crop" and rng.random() < 0.5:
+            picture = np.ascontiguousarray(picture[:, ::-1])
+        return randaugment(picture, rng) if self._config.augment == "randaugment" else picture
+
+    def _first_readable(self, order: np.ndarray, place: int, box: Box | None) -> tuple[int, np.ndarray]:
         """The image at a place of the epoch; in training the next that can be read, if it cannot."""
         tries = min(self._config.broken_limit + 1, len(order)) if self._training else 1
         for ahead in range(tries):
             index = order[(place + ahead) % len(order)]
-            picture = decode(self._files[index])
+            picture = decode(self._files[index], box)
             if picture is not None:
                 return index, picture
             self.broken[index] = True
@@ -196,11 +195,19 @@ class FolderBatches:
         return picture
 
 
-def decode(path: Path) -> np.ndarray | None:
-    """A photograph's pixels (H, W, 3) uint8; None if the file is no whole JPEG, PNG or BMP, whatever it is called."""
+def decode(path: Path, box: Box | None = None) -> np.ndarray | None:
+    """A photograph's pixels (H, W, 3) uint8; None if the file is no whole JPEG, PNG or BMP, whatever it is called.
+
+    Args:
+        path: The file.
+        box: Of a photograph's width and height makes left, top, width and height of the part that is wanted.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return np.asarray(image.convert("RGB"))
+            if box is not None:
+                left, top, width, height = box(*image.size)
+                image = image.crop((left, top, left + width, top + height))  # before the copies that follow
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
 

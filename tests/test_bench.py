@@ -1,0 +1,53 @@
+"""The benchmark: what it prints, and what the compiled graphs may hold. It asserts no speed."""
+
+import json
+
+import mindspore
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from ghostlib import bench, fused, models
+from ghostlib.config import Config
+from ghostlib.errors import InputError
+from ghostlib.step import TrainStep, make_optimizer
+
+
+def test_three_parts_are_measured_and_written(ghostlib_command, tmp_path):
+    done = ghostlib_command("bench", "-p", "model", "vgg16", "-p", "width", 0.125, "-p", "ratio", 2, "-p", "dropout", 0,
+                            "-p", "batch_size", 16, "--json", tmp_path / "speed.json")
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "speed.json").read_text())
+    assert [row["part"] for row in written["rows"]] == ["training", "evaluation", "input pipeline"]
+    for row in written["rows"]:
+        assert row["images_per_second"] == pytest.approx(16e3 / row["ms_per_step"])
+        assert row["part"] in done.stdout and f"{row['images_per_second']:.2f}" in done.stdout
+    training, evaluation, _ = written["rows"]
+    assert training["operators"]["Conv2DBackpropFilter"] == 13 and evaluation["operators"]["Conv2D"] >= 13
+    assert written["mindspore"] == mindspore.__version__
+
+
+def test_several_devices_are_refused():
+    with pytest.raises(InputError, match="devices: 8 given"):
+        bench.measure(Config(devices=8, batch_size=64))
+
+
+@pytest.mark.slow
+def test_without_the_kernel_graphs_hold_no_idle_slices(monkeypatch):
+    """On an NPU each operator is a launch, and these two move memory for no arithmetic."""
+    monkeypatch.setattr(fused, "library", lambda: None)
+    net = models.ghostnet(0.5, num_classes=10, dropout=0.0)
+    modules = sum(isinstance(cell, fused.GhostModule) for _, cell in net.cells_and_names())
+    config = Config(dropout=0.0)
+    images = Tensor(np.zeros((2, 3, 64, 64), np.float32))
+    labels, rate = Tensor(np.zeros(2, np.int32)), Tensor(0.1, mindspore.float32)
+
+    def training():
+        step = TrainStep(net, make_optimizer(net, config), config).set_train(True)
+        return lambda: step(images, labels, rate)[0].asnumpy()
+
+    for make in (training, lambda: lambda: net.set_train(False)(images).asnumpy()):
+        operators = bench._operators(make)
+        assert operators["Conv2D"] > 90
+        assert operators.get("StridedSlice", 0) == 0
+        assert operators["Concat"] == modules == 32
