@@ -26,7 +26,8 @@ from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.models.ghostnet import Excite
 
 SOURCE = Path(__file__).with_name("fused.cpp")
-FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-fopenmp-simd", "-std=c++17", "-shared", "-fPIC", "-pthread")
+FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-std=c++17", "-shared", "-fPIC", "-pthread",
+         *(["-mprefer-vector-width=512"] if platform.machine() == "x86_64" else []))
 SWITCH = "GHOSTLIB_KERNEL"
 KERNELS = (1, 3, 5, 7)
 _NONE, _GIVEN, _BATCH = range(3)  # as in fused.cpp
@@ -35,7 +36,9 @@ _NONE, _GIVEN, _BATCH = range(3)  # as in fused.cpp
 def threads() -> int:
     """How many threads a pass uses: OMP_NUM_THREADS, else the processors that this process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")  # Python's copy: MindSpore sets the variable itself to 1
-    return int(wanted) if wanted.isdecimal() and int(wanted) else len(os.sched_getaffinity(0))
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache
@@ -56,7 +59,7 @@ def library() -> Path | None:
                 os.replace(made, path)
         ctypes.CDLL(str(path)).use_threads(threads())
     except (OSError, subprocess.CalledProcessError) as error:
-        why = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[0]
+        why = ((getattr(error, "stderr", None) or "").strip() or str(error)).splitlines()[0]
         warnings.warn(f"ghostlib's CPU kernel is not there ({why}); MindSpore's own operators do the same, slower",
                       RuntimeWarning, stacklevel=2)
         return None
@@ -118,7 +121,7 @@ def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) ->
     """What replaces a group of cells, or None where its first one stays."""
     if first is None:
         return _Pass(norm.num_features, norm, relu=relu)
-    if isinstance(first, GhostModule) and first.has_ghosts:
+    if isinstance(first, GhostModule) and first.has_ghosts and norm is None and not relu:  # it has its own inside
         return _fused_module(first)
     if isinstance(first, (GhostConv2d, FoldedGhost)) and first.has_ghosts:
         cheap = first.cheap_operation

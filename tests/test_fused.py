@@ -104,6 +104,14 @@ def test_a_ghost_convolution(kernel, ratio, tail, training):
     assert_alike(outcome(net, net, x, training), outcome(fast, net, x, training))
 
 
+def test_what_follows_a_ghost_module_stays():
+    net = randomise(nn.SequentialCell(GhostModule(3, 6, relu=False), nn.ReLU(), GhostModule(6, 6), nn.BatchNorm2d(6)))
+    x = Tensor(np.random.default_rng(2).normal(size=(2, 3, 8, 8)), mindspore.float32)
+    expected = net.set_train(False)(x).asnumpy()
+    for other in (fused.accelerated(net), fold_batchnorm(net)):
+        np.testing.assert_allclose(other(x).asnumpy(), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_the_gradient_is_the_slope():
     """Against differences of the loss, which know nothing of MindSpore's own gradients."""
     net = randomise(nn.SequentialCell(GhostModule(3, 6, ratio=2, kernel=3, relu=False)))
