@@ -42,7 +42,7 @@ def _fold(cell: nn.Cell) -> None:
             continue
         else:
             continue
-        put_cell(cell, keys[1], nn.Identity())
+        put_cell(cell, next(key for key in keys if cell._cells[key] is norm), nn.Identity())
 
 
 def _affine(norm: nn.BatchNorm2d) -> tuple[np.ndarray, np.ndarray]:

@@ -105,7 +105,8 @@ def test_a_ghost_convolution(kernel, ratio, tail, training):
 
 
 def test_what_follows_a_ghost_module_stays():
-    net = randomise(nn.SequentialCell(GhostModule(3, 6, relu=False), nn.ReLU(), GhostModule(6, 6), nn.BatchNorm2d(6)))
+    net = randomise(nn.SequentialCell(GhostModule(3, 6, relu=False), nn.ReLU(), GhostModule(6, 6), nn.BatchNorm2d(6),
+                                      nn.Conv2d(6, 4, 1), nn.Identity(), nn.BatchNorm2d(4), nn.ReLU()))
     x = Tensor(np.random.default_rng(2).normal(size=(2, 3, 8, 8)), mindspore.float32)
     expected = net.set_train(False)(x).asnumpy()
     for other in (fused.accelerated(net), fold_batchnorm(net)):
