@@ -1,5 +1,7 @@
 """Photographs in folders, one for each class: found, read, augmented and put into batches."""
 
+import io
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import simplejpeg
 from PIL import Image
 
 from ghostlib.augment import crop_box, erase
@@ -23,6 +26,7 @@ FORMATS = ("JPEG", "PNG", "BMP")  # by content, whatever a file is called; as Pi
 SHOWN = 5  # names that one line lists at most
 Box = Callable[[int, int], tuple[int, int, int, int]]
 AHEAD = 4  # batches read before they are asked for
+_held = threading.local()
 UNREADABLE = -1  # the index of an image that is not there
 
 
@@ -179,7 +183,7 @@ class FolderBatches:
     def _changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A cropped photograph mirrored half of the time, and what else the configuration names."""
         if self._config.augment != "crop" and rng.random() < 0.5:
-            picture = np.ascontiguousarray(picture[:, ::-1])
+            picture = np.asarray(Image.fromarray(picture).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
         return randaugment(picture, rng) if self._config.augment == "randaugment" else picture
 
     def _first_readable(self, order: np.ndarray, place: int, box: Box | None) -> tuple[int, np.ndarray]:
@@ -226,18 +230,38 @@ class FolderBatches:
 def decode(path: Path, box: Box | None = None) -> np.ndarray | None:
     """A photograph's pixels (H, W, 3) uint8; None if the file is no whole JPEG, PNG or BMP, whatever it is called.
 
+    libjpeg-turbo decodes what it finds no fault in; all else, greyscale and CMYK too, Pillow, whose word counts. Where
+    both can, they agree to the bit.
+
     Args:
         path: The file.
         box: Of a photograph's width and height makes left, top, width and height of the part that is wanted.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        content = path.read_bytes()
+        try:
+            height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+            if colours == "YCbCr" and height * width <= Image.MAX_IMAGE_PIXELS:
+                whole = simplejpeg.decode_jpeg(content, buffer=_memory(3 * height * width))
+                left, top, wide, high = box(width, height) if box else (0, 0, width, height)
+                return whole[top:top + high, left:left + wide].copy()
+        except ValueError:  # no JPEG, or one with a fault
+            pass
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if box is not None:
                 left, top, width, height = box(*image.size)
                 image = image.crop((left, top, left + width, top + height))  # before the copies that follow
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
+
+
+def _memory(size: int) -> np.ndarray:
+    """Each thread's own `size` bytes to decode into: new memory for each photograph would cost a tenth of its decoding."""
+    held = getattr(_held, "bytes", None)
+    if held is None or len(held) < size:
+        held = _held.bytes = np.empty(size, np.uint8)
+    return held[:size]
 
 
 def survey(root: str | Path, look_at: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -55,8 +55,8 @@ def solarize(image: np.ndarray, threshold: int) -> np.ndarray:
 
 
 def solarize_add(image: np.ndarray, addition: int) -> np.ndarray:
-    """Adds to what is darker than 128."""
-    return np.where(image < 128, np.minimum(image.astype(np.int16) + addition, 255).astype(np.uint8), image)
+    """Adds, at most 128, to what is darker than 128, so that nothing overflows."""
+    return image + np.uint8(addition) * (image < 128)
 
 
 def move(image: np.ndarray, matrix: tuple[float, ...]) -> np.ndarray:

@@ -205,6 +205,36 @@ def spoil(root):
     return {"text.jpg", "zero.jpg", "half.jpg"}
 
 
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"subsampling": 1}, {"progressive": True}, {"quality": 5}])
+def test_photographs_are_decoded_as_pillow_decodes_them(options, tmp_path):
+    path, box = tmp_path / "x.jpg", (7, 3, 20, 31)
+    noise = np.random.default_rng(0).integers(0, 256, (43, 59, 3), np.uint8)
+    Image.fromarray(noise).save(path, "JPEG", **options)
+    wanted = np.asarray(Image.open(path))
+    np.testing.assert_array_equal(folders.decode(path), wanted)
+    np.testing.assert_array_equal(folders.decode(path, lambda width, height: box), wanted[3:34, 7:27])
+
+
+def test_damaged_photographs_are_what_pillow_makes_of_them(tmp_path):
+    path, rng = tmp_path / "x.jpg", np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (43, 59, 3), np.uint8))
+    noise.save(path, "JPEG")
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    read = 0
+    for _ in range(300):
+        damaged = whole.copy()
+        damaged[rng.integers(0, len(whole), 3)] = rng.integers(0, 256, 3)
+        path.write_bytes(damaged[:rng.integers(100, 2 * len(whole))].tobytes())
+        try:
+            wanted = np.asarray(Image.open(path, formats=folders.FORMATS).convert("RGB"))
+        except (OSError, SyntaxError, ValueError):
+            wanted = None
+        pixels = folders.decode(path)
+        assert (pixels is None) == (wanted is None) and (pixels is None or np.array_equal(pixels, wanted))
+        read += pixels is not None
+    assert 50 < read < 250  # both happen
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_cannot_be_read_is_skipped_and_named_and_everything_else_is_read(workers, tmp_path):
     unreadable = spoil(photographs(tmp_path, each=4))
