@@ -6,6 +6,7 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, nn
 
+from ghostlib.cells import normalised
 from ghostlib.device import avoid_reference_convolutions
 from ghostlib.errors import InputError, nearest
 from ghostlib.ghost import GhostConv2d, GhostModule
@@ -22,7 +23,37 @@ def ghost_layers(net: nn.Cell) -> dict[str, int]:
             if isinstance(cell, (GhostModule, GhostConv2d)) and cell.ghosts}
 
 
-def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_size: int = 32) -> dict[str, np.ndarray]:
+STAGES = "convolution", "BatchNorm", "ReLU"
+
+
+def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
+    """For each convolution or Ghost layer, by name, the names under which each of STAGES that it has is found.
+
+    A convolution with the BatchNorm and the ReLU that follow it among its siblings, as `cells.normalised` reads them.
+    In a network that is not a sequence of such groups, a stage that another cell computes is missing.
+    """
+    found: dict[str, dict[str, str]] = {}
+
+    def visit(cell: nn.Cell, prefix: str) -> None:
+        for keys, first, norm, relu in normalised(cell):
+            name = prefix + keys[0]
+            if isinstance(first, (nn.Conv2d, GhostConv2d)):
+                found[name] = {"convolution": name}
+                if norm is not None:
+                    found[name]["BatchNorm"] = prefix + next(key for key in keys if cell._cells[key] is norm)
+                if relu:
+                    found[name]["ReLU"] = prefix + keys[-1]
+            elif isinstance(first, GhostModule):
+                last = list(first.primary_conv.cells())[-1]
+                found[name] = {"ReLU" if isinstance(last, nn.ReLU) else "BatchNorm": name}
+            elif first is not None:
+                visit(first, name + ".")
+    visit(net, "")
+    return found
+
+
+def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_size: int = 32,
+                most_bytes: int = 4 * 2**30) -> dict[str, np.ndarray]:
     """Runs a network in evaluation state and returns what the named layers put out.
 
     What "after the convolution", "after BatchNorm" and "after ReLU" mean is a matter of the name: in a Ghost module
@@ -33,12 +64,13 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
         images: (N, 3, H, W) float32, normalised.
         layers: Names as `layer_names` gives them. A layer that runs more than once gives its last output.
         batch_size: Images run at a time; bounds the memory that the rest of the network needs.
+        most_bytes: What the maps of all images may take; a layer of 64 maps of 112 x 112 takes 3 MB an image.
 
     Returns:
         For each name an array (N, C, H', W'), or (N, C) behind a dense layer.
 
     Raises:
-        InputError: For a layer that does not exist, naming the near ones.
+        InputError: For a layer that does not exist, naming the near ones, and for maps that would take more than `most_bytes`.
     """
     cells = dict(net.cells_and_names())
     for name in layers:
@@ -64,6 +96,8 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
                 if name not in current:
                     raise InputError(f"layer: {name!r} given; it is no part of the forward pass")
                 parts[name].append(current.pop(name).asnumpy())
+            if start == 0:
+                _check_memory(parts, len(images), most_bytes)
     finally:
         for handle in handles:
             handle.remove()
@@ -72,26 +106,12 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
-def ghost_likeness(maps: np.ndarray, intrinsic: int) -> dict[str, float]:
-    """How alike ghosts are to the maps they came from, and intrinsic maps to one another.
-
-    Args:
-        maps: A Ghost layer's output (N, C, H, W).
-        intrinsic: How many of its channels, the first ones, are intrinsic.
-
-    Returns:
-        Medians of the absolute correlation over pixels and images, for "ghost and its source" and for "two intrinsic
-        maps". Maps that are constant do not count; nan where no pair is left.
-    """
-    flat = maps.transpose(1, 0, 2, 3).reshape(maps.shape[1], -1).astype(np.float64)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    norm = np.linalg.norm(flat, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        unit = flat / norm
-    correlation = np.abs(unit @ unit.T)
-    ghosts = len(flat) - intrinsic
-    source = np.arange(ghosts) // -(-ghosts // intrinsic)
-    pairs = {"ghost and its source": correlation[np.arange(intrinsic, len(flat)), source],
-             "two intrinsic maps": correlation[:intrinsic, :intrinsic][np.triu_indices(intrinsic, 1)]}
-    return {name: float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
-            for name, values in pairs.items()}
+def _check_memory(parts: dict[str, list[np.ndarray]], images: int, most_bytes: int) -> None:
+    """Refuses, after the first batch, what would not fit."""
+    each = {name: arrays[0].nbytes / len(arrays[0]) for name, arrays in parts.items()}
+    total = images * sum(each.values())
+    if total > most_bytes:
+        largest = max(each, key=each.get)
+        raise InputError(f"images: {images} given, whose maps take {total / 2**30:.1f} GiB, {largest} alone "
+                         f"{images * each[largest] / 2**30:.1f}; allowed are {most_bytes / 2**30:.1f} GiB: take fewer "
+                         f"images or layers")

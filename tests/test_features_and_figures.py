@@ -54,17 +54,6 @@ def test_ghost_layers_are_found_in_both_forms():
     assert len(features.ghost_layers(models.vgg16(0.25, ratio=4))) == 13
 
 
-def test_likeness_tells_copies_from_noise():
-    rng = np.random.default_rng(0)
-    intrinsic = rng.standard_normal((6, 4, 16, 16))
-    ghosts = np.repeat(-2 * intrinsic + 1, 2, axis=1)  # two for each, in the order a depthwise convolution gives
-    likeness = features.ghost_likeness(np.concatenate([intrinsic, ghosts], axis=1), 4)
-    assert likeness["ghost and its source"] == pytest.approx(1)
-    assert likeness["two intrinsic maps"] < 0.1
-    flat = np.zeros((2, 4, 8, 8))
-    assert np.isnan(features.ghost_likeness(flat, 2)["ghost and its source"])
-
-
 def test_ghosts_stand_below_their_sources():
     assert figures._paired(np.zeros((6, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 4, 5]]
     assert figures._paired(np.zeros((6, 1, 1)), 2).tolist() == [[0, 1], [2, 4], [3, 5]]
