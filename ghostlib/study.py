@@ -26,7 +26,7 @@ class Subject:
     """A finished run's network, the same network before training, and images it was not trained on.
 
     Attributes:
-        about: What every row of its tables says of it: model, width, ratio, d, seed, epochs and top1.
+        about: What every row of its tables says of it: dataset, model, width, seed, epochs, top1, s and d.
         net, untrained: Both in evaluation state.
         images: (N, 3, H, W), normalised; the first of the test split.
     """
@@ -43,8 +43,8 @@ def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:
     config = Config.load(Path(run_dir) / "config.yaml", {"weights": str(Path(run_dir) / LAST), "epochs": 0,
                                                          "warmup_epochs": 0, "resume": False, "devices": 1})
     net, data, _ = prepare(config)
-    about = {name: row[name] for name in ("dataset", "model", "width", "ratio", "seed", "epochs", "top1")}
-    return Subject({**about, "d": row["kernel"]}, net.set_train(False), build(config).set_train(False),
+    about = {name: row[name] for name in ("dataset", "model", "width", "seed", "epochs", "top1")}
+    return Subject({**about, "s": row["ratio"], "d": row["kernel"]}, net.set_train(False), build(config).set_train(False),
                    test_images(data, images))
 
 
@@ -87,6 +87,6 @@ def _pairs(subjects: Sequence[Subject]) -> Iterator[tuple[Subject, Subject]]:
     """Ghost networks, each with the plain one of the same model, width and seed, if it is there."""
     same = ("dataset", "model", "width", "seed", "epochs")
     for ghost in subjects:
-        if ghost.about["ratio"] != 1:
-            yield from ((ghost, plain) for plain in subjects if plain.about["ratio"] == 1
+        if ghost.about["s"] != 1:
+            yield from ((ghost, plain) for plain in subjects if plain.about["s"] == 1
                         and all(plain.about[name] == ghost.about[name] for name in same))

@@ -1,0 +1,103 @@
+"""Controls are what they say, and the study of a network tells training, image and convolution apart."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ghostlib import controls, features, models, redundancy, results, study
+from ghostlib.__main__ import main
+from ghostlib.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from ghostlib.config import Config
+    from ghostlib.data import load
+    return study.test_images(load(Config()), 24)
+
+
+def test_stages_are_named_in_plain_and_ghost_networks():
+    found = features.stages(models.vgg16(0.25, ratio=2))
+    assert len(found) == 13
+    assert found["features.0"] == {"convolution": "features.0", "BatchNorm": "features.1", "ReLU": "features.2"}
+    ghosts = features.stages(models.ghostnet(0.5))
+    assert ghosts["blocks.0.0.ghost1"] == {"ReLU": "blocks.0.0.ghost1"}
+    assert ghosts["blocks.0.0.ghost2"] == {"BatchNorm": "blocks.0.0.ghost2"}
+
+
+def test_stages_are_what_the_names_say(digits):
+    net = models.vgg16(0.25)
+    names = features.stages(net)["features.3"]
+    maps = features.activations(net, digits[:4], list(names.values()))
+    np.testing.assert_array_equal(maps[names["ReLU"]], np.maximum(maps[names["BatchNorm"]], 0))
+
+
+def test_maps_that_do_not_fit_are_refused(digits):
+    with pytest.raises(InputError, match=r"images: 24 given, whose maps take 0.0 GiB, features.0 alone .*; allowed are"):
+        features.activations(models.vgg16(0.25), digits, ["features.0", "features.7"], most_bytes=1_000_000)
+
+
+def test_scrambling_keeps_the_spectrum_and_the_colours(digits):
+    photographs = np.random.default_rng(0).normal(size=(3, 3, 32, 32)).cumsum(axis=2).cumsum(axis=3).astype(np.float32)
+    scrambled = controls.phase_scrambled(photographs)
+    spectrum = [np.abs(np.fft.fft2(images)) for images in (photographs, scrambled)]
+    np.testing.assert_allclose(spectrum[1], spectrum[0], rtol=1e-3, atol=1e-2 * spectrum[0].mean())
+    crossed = [np.einsum("nchw,ndhw->ncd", images.astype(np.float64), images) for images in (photographs, scrambled)]
+    np.testing.assert_allclose(crossed[1], crossed[0], rtol=1e-3)
+    assert abs(np.corrcoef(photographs[0].ravel() - photographs[0].mean(), scrambled[0].ravel())[0, 1]) < 0.9
+
+
+def test_grey_candidates_are_made_of_the_image_alone():
+    images = np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32)
+    candidates = controls.grey_filtered(images, 5, (16, 16))
+    assert candidates.shape == (4, 5, 16, 16)
+    grey = np.tensordot(images, np.array(controls.GREY_WEIGHTS), axes=(1, 0)).reshape(4, 16, 2, 16, 2).mean(axis=(2, 4))
+    found = redundancy.fit(grey[:, None], candidates, 3)
+    assert redundancy.score(found, grey[:, None], candidates).r2.min() > 1 - 1e-5
+
+
+def test_maps_of_another_image_are_of_the_same_split():
+    splits = controls.Splits.of(18, seed=1)
+    maps = np.arange(18.0)[:, None, None, None]
+    exchanged = controls.of_another_image(maps, splits).ravel().astype(int)
+    for part in (splits.fit, splits.choose, splits.report):
+        assert set(exchanged[part]) == set(part) and (exchanged[part] != part).all()
+
+
+def test_the_study_of_a_network_has_every_control_and_finds_ghosts(digits):
+    ghost, plain = models.vgg16(0.25, ratio=2), models.vgg16(0.25)
+    layers = ["features.3", "features.40"]
+    rows = controls.similarity_study(plain, models.vgg16(0.25), digits, (1, 3), layers=layers)
+    first = rows[rows.layer == "features.3"]
+    assert set(rows.layer) == {"features.3"}  # the last layer's maps, 2 x 2, are too small for d = 3; d = 1 fits
+    assert len(first) == 3 * 2 * len(controls.SOURCES) and set(first.source) == set(controls.SOURCES)
+    assert ((rows.low <= rows.high) & (rows.r2 <= 1)).all()
+    assert (rows[rows.source == controls.TRAINED].gap == 0).all()
+    shuffled = rows[(rows.source == controls.SHUFFLED)].r2
+    assert shuffled.max() < rows[rows.source == controls.TRAINED].r2.min()
+    ratios = controls.ratio_study(ghost, digits, (3,), (0.5, 0.99), layers=["features.3"])
+    convolution = ratios[(ratios.stage == "convolution") & (ratios.threshold == 0.99)].iloc[0]
+    assert convolution.promised >= 2 and convolution.ratio >= 2  # by construction: half the maps are ghosts
+    both = controls.intrinsic_study(ghost, plain, digits, (1,), draws=3)
+    assert set(both.columns) >= {"ghost", "plain", "gap", "gap_low", "gap_high"} and (both.gap_low <= both.gap_high).all()
+
+
+def test_a_layer_that_does_not_exist_is_refused(digits):
+    with pytest.raises(InputError, match="layer: 'features.4' given; did you mean features.40"):
+        controls.ratio_study(models.vgg16(0.25), digits, (1,), (0.5,), layers=["features.4"])
+
+
+@pytest.mark.slow
+def test_finished_runs_become_three_tables(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text("model: vgg16\nwidth: 0.125\nepochs: 1\nval_interval: 1\n")
+    for ratio in (1, 2):
+        done = CliRunner().invoke(main, ["train", str(params), "-p", "ratio", str(ratio), "-p", "run_dir",
+                                         str(tmp_path / str(ratio))])
+        assert done.exit_code == 0, done.output
+    runs = [str(tmp_path / "1"), str(tmp_path / "2")]
+    done = CliRunner().invoke(main, ["redundancy", *runs, "--target", str(tmp_path), "--images", "24"])
+    assert done.exit_code == 0, done.output
+    tables = {name: results.read_table(tmp_path / f"{name}.csv") for name in study.TABLES}
+    assert {name: set(table.s) for name, table in tables.items()} == {"redundancy": {1, 2}, "allowed_ratio": {1, 2}, "intrinsic": {2}}
+    assert "images: 1000 given" in CliRunner().invoke(main, ["redundancy", runs[0], "--images", "1000"]).output
