@@ -4,7 +4,7 @@ Any smooth image makes any two of its filtered versions alike, and the best of m
 each figure stands beside what the same choice of the best source finds where there is nothing to find, or less.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,13 @@ from PIL import Image
 
 from ghostlib import redundancy
 from ghostlib.errors import InputError, nearest
-from ghostlib.features import STAGES, activations, stages
+from ghostlib.features import STAGES, activations, ghost_layers, stages
 from ghostlib.redundancy import Scores
 
 TRAINED, UNTRAINED, SCRAMBLED, GREY, SHUFFLED = SOURCES = (
     "trained", "untrained", "phase-scrambled images", "greyscale input", "maps of another image")
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 RESAMPLES = 1000
-Maps = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -104,11 +103,11 @@ def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kerne
     splits = Splits.of(len(images), seed)
     weights = redundancy.resamples(len(splits.report), RESAMPLES, seed)
     variants = {TRAINED: (net, images), UNTRAINED: (untrained, images), SCRAMBLED: (net, phase_scrambled(images, seed))}
-    rows = []
-    for depth, layer, stage, name in _places(net, layers):
-        maps = {source: activations(cell, pictures, [name])[name] for source, (cell, pictures) in variants.items()}
-        own = maps[TRAINED]
-        pairs = {source: (values, values) for source, values in maps.items()}
+    places, rows = _places(net, layers), []
+    maps = {source: activations(cell, pictures, _names(places)) for source, (cell, pictures) in variants.items()}
+    for depth, layer, stage, name in places:
+        own = maps[TRAINED][name]
+        pairs = {source: (by_name[name], by_name[name]) for source, by_name in maps.items()}
         pairs[GREY] = grey_filtered(images, own.shape[1] - 1, own.shape[2:], seed), own
         pairs[SHUFFLED] = of_another_image(own, splits, seed), own
         for kernel in _fitting(kernels, own):
@@ -141,9 +140,10 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
     """
     splits = Splits.of(len(images), seed)
     weights = redundancy.resamples(len(splits.report), RESAMPLES, seed)
-    rows = []
-    for depth, layer, stage, name in _places(net, layers):
-        maps = activations(net, images, [name])[name]
+    places, rows = _places(net, layers), []
+    by_name = activations(net, images, _names(places))
+    for depth, layer, stage, name in places:
+        maps = by_name[name]
         ranks = {tau: redundancy.pca_rank(maps[splits.fit], tau) for tau in thresholds}
         for kernel in _fitting(kernels, maps):
             measured = measure(maps, maps, splits, kernel)
@@ -177,14 +177,12 @@ def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels:
     """
     splits = Splits.of(len(images), seed)
     weights, rng = redundancy.resamples(len(splits.report), RESAMPLES, seed), np.random.default_rng(seed)
-    counts = {name: cell.intrinsic for name, cell in ghost.cells_and_names() if getattr(cell, "has_ghosts", False)}
-    rows = []
-    for depth, layer, stage, name in _places(ghost, ()):
-        if layer not in counts:
-            continue
+    counts, rows = ghost_layers(ghost), []
+    places = _places(ghost, list(counts))
+    of_ghost, of_plain = (activations(net, images, _names(places)) for net in (ghost, plain))
+    for depth, layer, stage, name in places:
         count = counts[layer]
-        own = activations(ghost, images, [name])[name][:, :count]
-        others = activations(plain, images, [name])[name]
+        own, others = of_ghost[name][:, :count], of_plain[name]
         for kernel in _fitting(kernels, own):
             ghosts, plains = measure(own, own, splits, kernel), measure(others, others, splits, kernel)
             best = redundancy.best_sources(ghosts.choose)
@@ -202,15 +200,18 @@ def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels:
     return pd.DataFrame(rows)
 
 
-def _places(net: nn.Cell, layers: Sequence[str]) -> Iterator[tuple[int, str, str, str]]:
+def _places(net: nn.Cell, layers: Sequence[str]) -> list[tuple[int, str, str, str]]:
     """Depth, layer, stage and the name under which its maps are found; of some layers or all."""
     found = stages(net)
     for layer in layers:
         if layer not in found:
             raise InputError(f"layer: {layer!r} given; {nearest(layer, found)}")
-    for depth, (layer, names) in enumerate(found.items(), 1):
-        if not layers or layer in layers:
-            yield from ((depth, layer, stage, names[stage]) for stage in STAGES if stage in names)
+    return [(depth, layer, stage, names[stage]) for depth, (layer, names) in enumerate(found.items(), 1)
+            if not layers or layer in layers for stage in STAGES if stage in names]
+
+
+def _names(places: Sequence[tuple[int, str, str, str]]) -> list[str]:
+    return [name for *_, name in places]
 
 
 def _fitting(kernels: Sequence[int], maps: np.ndarray) -> list[int]:

@@ -1,6 +1,7 @@
 """Tidy results: one row a run, in files that are whole or absent. Knows nothing of MindSpore."""
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -9,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ghostlib.config import Config
@@ -116,3 +118,19 @@ def wilson_interval(fraction: float, count: int, z: float = 1.96) -> tuple[float
     centre = (fraction + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * (fraction * (1 - fraction) / count + z * z / (4 * count**2)) ** 0.5
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mean_interval(values: Iterable[float], share: float = 0.95) -> tuple[float, float, float]:
+    """Mean of independent values, such as one for each seed, and the interval of Student's t for it.
+
+    Returns:
+        Mean, low, high; low and high are nan for fewer than two values.
+    """
+    from scipy import stats  # here, since it takes a second
+
+    values = np.asarray(list(values), float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, math.nan, math.nan
+    half = float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+    return mean, mean - half, mean + half
