@@ -121,6 +121,125 @@ def _paired(maps: np.ndarray, intrinsic: int) -> np.ndarray:
     return np.vstack([np.arange(intrinsic), np.where(index < len(maps), index, -1)])
 
 
+def fig_matched_maps(picture: np.ndarray, maps: np.ndarray, pairs: Sequence[tuple[int, int]],
+                     columns: int = 16) -> Figure:
+    """All maps of a layer for one picture, pairs that are alike framed in one colour each, as in the paper's Figure 1.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        maps: (C, H', W'), each drawn in a grey scale of its own.
+        pairs: At most six pairs of maps' indices.
+        columns: Maps in a row.
+    """
+    rows = -(-len(maps) // columns)
+    figure = plt.figure(figsize=(0.62 * columns + 1.8, max(1.7, 0.66 * rows)))
+    left, right = figure.subfigures(1, 2, width_ratios=[1.8, 0.62 * columns])
+    axes = left.subplots()
+    axes.imshow(picture)
+    axes.set(title="image", xticks=[], yticks=[])
+    colours = {index: colour for pair, colour in zip(pairs, sns.color_palette("colorblind")) for index in pair}
+    grid = right.subplots(rows, columns, squeeze=False)
+    for index, ax in enumerate(grid.flat):
+        ax.set(xticks=[], yticks=[])
+        if index >= len(maps):
+            ax.axis("off")
+            continue
+        ax.imshow(maps[index])
+        for spine in ax.spines.values():
+            spine.set(visible=index in colours, color=colours.get(index), linewidth=3)
+    return figure
+
+
+def fig_filter(source: np.ndarray, kernel: np.ndarray, prediction: np.ndarray, target: np.ndarray,
+               title: str) -> Figure:
+    """One map made from another: source (H, W), filter (d, d), what it makes, what it should be, and what is left."""
+    figure, axes = plt.subplots(1, 5, figsize=(10, 2.3))
+    reach = np.abs(kernel).max() or 1
+    low, high = target.min(), target.max()
+    error = max(np.abs(target - prediction).max(), 1e-9)
+    shown = {"source": (source, {}), "filter": (kernel, {"cmap": "PuOr", "vmin": -reach, "vmax": reach}),
+             "prediction": (prediction, {"vmin": low, "vmax": high}), "target": (target, {"vmin": low, "vmax": high}),
+             "target − prediction": (target - prediction, {"cmap": "PuOr", "vmin": -error, "vmax": error})}
+    for ax, (name, (values, options)) in zip(axes, shown.items()):
+        image = ax.imshow(values, **options)
+        ax.set(title=name, xticks=[], yticks=[])
+        if name in ("filter", "target − prediction"):
+            bar = figure.colorbar(image, ax=ax, shrink=0.75)
+            bar.ax.tick_params(labelsize=7)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def fig_controls(table: pd.DataFrame, what: str = "r2") -> Figure:
+    """R2 (or "mse") of the best source against d, for one layer of one network and its controls; bars of 95 %.
+
+    Args:
+        table: Rows of `controls.similarity_study` of one layer.
+        what: "r2", whose intervals are drawn, or "mse".
+    """
+    stages = list(dict.fromkeys(table.stage))
+    figure, axes = plt.subplots(1, len(stages), figsize=(3.6 * len(stages), 3), sharey=what == "r2", squeeze=False)
+    for ax, stage in zip(axes.flat, stages):
+        for number, (source, rows) in enumerate(table[table.stage == stage].groupby("source", sort=False)):
+            places = rows.kernel + 0.12 * (number - 2)  # side by side
+            bars = (rows.r2 - rows.low, rows.high - rows.r2) if what == "r2" else None
+            ax.errorbar(places, rows[what], bars, marker="o", markersize=4, linewidth=1.2, capsize=2, label=source)
+        ax.set(title=f"after {stage}", xlabel="d", xticks=sorted(set(table.kernel)))
+    axes[0, 0].set_ylabel("R² of the best source, median" if what == "r2" else "mean squared error, median")
+    if what == "r2":
+        axes[0, 0].set_ylim(min(-0.05, table.low.min() - 0.02), 1.02)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
+    return figure
+
+
+def fig_by_depth(table: pd.DataFrame, value: str = "r2", label: str = "R² of the best source, median") -> Figure:
+    """A figure of every layer against its depth, stage by stage: each seed a point, their mean a line.
+
+    Args:
+        table: Rows with columns depth, stage, source, seed and `value`, of one d.
+        value: The column drawn.
+        label: What it is, for the axis.
+    """
+    stages = list(dict.fromkeys(table.stage))
+    figure, axes = plt.subplots(1, len(stages), figsize=(3.6 * len(stages), 3.1), sharey=True, squeeze=False)
+    for ax, stage in zip(axes.flat, stages):
+        for (source, rows), colour in zip(table[table.stage == stage].groupby("source", sort=False),
+                                          sns.color_palette("colorblind")):
+            mean = rows.groupby("depth")[value].mean()
+            ax.plot(mean.index, mean, color=colour, label=source)
+            ax.plot(rows.depth, rows[value], ".", color=colour, markersize=5, alpha=0.7)
+        ax.set(title=f"after {stage}", xlabel="layer")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0, 0].set_ylabel(label)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
+    return figure
+
+
+def fig_allowed_ratio(table: pd.DataFrame) -> Figure:
+    """The ratio that each layer allows, stage by stage and for each tau, with the paper's uniform s = 2.
+
+    Args:
+        table: Rows of `controls.ratio_study`, of one d, with the seed: each a point, the mean a line.
+    """
+    stages = list(dict.fromkeys(table.stage))
+    figure, axes = plt.subplots(1, len(stages), figsize=(3.6 * len(stages), 3.2), sharey=True, squeeze=False)
+    for ax, stage in zip(axes.flat, stages):
+        ax.axhline(2, color="0.5", linewidth=1, label="the paper's s = 2")
+        for (tau, rows), colour in zip(table[table.stage == stage].groupby("threshold"), sns.color_palette("colorblind")):
+            means = rows.groupby("depth")[["ratio", "pca"]].mean()
+            ax.plot(rows.depth, rows.ratio, ".", color=colour, markersize=5, alpha=0.7)
+            ax.plot(means.index, means.ratio, color=colour, label=f"one source each, R² ≥ {tau:g}")
+            ax.plot(means.index, means.pca, color=colour, linestyle=":", label=f"principal components, {100 * tau:g} %")
+        ax.set(title=f"after {stage}", xlabel="layer", yscale="log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0, 0].set_ylabel("maps / intrinsic maps")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+    return figure
+
+
 def fig_speedup(speedup: pd.DataFrame, ratio: int) -> Figure:
     """Saving of each Ghost module against its input channels: equation 4, the count, and the "about s" of the paper.
 

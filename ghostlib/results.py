@@ -1,5 +1,6 @@
 """Tidy results: one row a run, in files that are whole or absent. Knows nothing of MindSpore."""
 
+import functools
 import json
 import math
 import os
@@ -31,6 +32,7 @@ def make_row(config: Config, **measured: Any) -> dict[str, Any]:
     return {**fields, **measured, **provenance()}
 
 
+@functools.cache  # what a process imported is what was there when it began; files may change while it runs
 def provenance() -> dict[str, str | int]:
     """The commit, the machine and the versions that a result depends on."""
     return {"commit": _commit(), "machine": _processor(), "cores": os.cpu_count() or 1,
@@ -134,3 +136,15 @@ def mean_interval(values: Iterable[float], share: float = 0.95) -> tuple[float, 
         return mean, math.nan, math.nan
     half = float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
     return mean, mean - half, mean + half
+
+
+def told(values: Iterable[float]) -> str:
+    """A difference, one value for each seed, as a clause: mean, interval, and whether it is resolved.
+
+    >>> told([0.2, 0.3, 0.25])
+    '+0.250 (95 % interval +0.126 to +0.374, 3 seeds), resolved'
+    """
+    values = list(values)
+    mean, low, high = mean_interval(values)
+    resolved = "resolved" if low > 0 or high < 0 else "not resolved"
+    return f"{mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f}, {len(values)} seeds), {resolved}"

@@ -107,6 +107,7 @@ def train(config: Config, progress: bool = True) -> Run:
         InputError: Before anything is written, see `prepare`, and for a bundle that is not this run's.
         RunError: For a loss that is not finite, too many images that cannot be read, or a folder that cannot be written.
     """
+    results.provenance()  # as of now: kept for the row
     start = time.perf_counter()
     use_device(config.device)
     ranks = join(config)
