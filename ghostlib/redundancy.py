@@ -212,6 +212,19 @@ def fewest_sources(r2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nda
     return chosen, source
 
 
+def matched_pairs(alike: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """The most alike pairs of maps by a symmetric measure (C, C), no map in two of them; fewer where maps run out."""
+    left = np.triu(np.nan_to_num(alike, nan=-np.inf), 1) + np.tril(np.full(alike.shape, -np.inf))
+    pairs = []
+    for _ in range(min(count, len(alike) // 2)):
+        i, j = (int(index) for index in np.unravel_index(left.argmax(), left.shape))
+        if left[i, j] == -np.inf:
+            break
+        pairs.append((i, j))
+        left[[i, j]] = left[:, [i, j]] = -np.inf
+    return pairs
+
+
 def pca_rank(maps: np.ndarray, threshold: float) -> int:
     """How many principal components of the maps (N, C, H, W) hold the share `threshold` of their variance.
 

@@ -132,6 +132,12 @@ def test_likeness_tells_copies_from_noise():
     assert np.isnan(redundancy.ghost_likeness(flat, 2)["ghost and its source"])
 
 
+def test_matched_pairs_share_no_map():
+    alike = np.array([[1, .9, .8, .1], [.9, 1, .7, .2], [.8, .7, 1, .3], [.1, .2, .3, 1]])
+    assert redundancy.matched_pairs(alike, 3) == [(0, 1), (2, 3)]
+    assert redundancy.matched_pairs(np.full((4, 4), np.nan), 3) == []
+
+
 def test_three_splits_share_no_image():
     parts = redundancy.split(20, seed=3)
     assert [len(part) for part in parts] == [6, 6, 6] and len(set(np.concatenate(parts))) == 18
