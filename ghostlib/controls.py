@@ -70,7 +70,7 @@ def grey_filtered(images: np.ndarray, count: int, size: tuple[int, int], seed: i
     grey = np.tensordot(images, np.float32(GREY_WEIGHTS), axes=(1, 0))
     small = np.stack([np.asarray(Image.fromarray(one).resize(size[::-1], Image.Resampling.BOX)) for one in grey])
     filters = np.random.default_rng(seed).normal(size=(count, 9))
-    seen = redundancy.patches_of(small.astype(np.float64), 3)
+    seen = redundancy.patches_of(small[:, None], 3)
     return (seen @ filters.T).transpose(0, 2, 1).reshape(len(images), count, *size).astype(np.float32)
 
 

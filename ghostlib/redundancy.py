@@ -5,6 +5,7 @@ fitted, what is chosen and what is reported come from images of their own, or th
 many sources is the luckiest, too.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ghostlib.errors import InputError, check_kernel
 
+COLUMNS = 64  # of patches that are worked on at a time
 CUTOFF = 1e-12  # of the largest eigenvalue: what is smaller is rounding, as in lstsq a singular value below 1e-6
 NOISE = 1e-24  # of a source's power: what taking the mean from a constant map leaves, and more
 
@@ -110,7 +112,7 @@ class LinearMaps:
 
     def predict(self, maps: np.ndarray, i: int, j: int) -> np.ndarray:
         """Map j as made from map i: `maps` (N, C, H, W) to (N, H, W)."""
-        patches = patches_of(maps[:, i].astype(np.float64), self.kernels.shape[-1])
+        patches = patches_of(maps[:, i:i + 1], self.kernels.shape[-1])
         return (patches @ self.kernels[i, j].ravel() + self.bias[i, j]).reshape(len(maps), *maps.shape[2:])
 
 
@@ -143,16 +145,19 @@ def fit(sources: np.ndarray, targets: np.ndarray, kernel: int) -> LinearMaps:
     wanted = _flat(targets)
     mean = wanted.mean(axis=(0, 1))
     centred = (wanted - mean).reshape(-1, targets.shape[1])
-    kernels = np.empty((sources.shape[1], targets.shape[1], kernel, kernel))
-    bias = np.empty(kernels.shape[:2])
-    for i in range(sources.shape[1]):
-        patches = patches_of(sources[:, i].astype(np.float64), kernel).reshape(len(centred), -1)
+    solutions, middles = [], []
+    for patches in _blocks(sources, kernel):
+        patches = patches.reshape(len(centred), -1)
         middle = patches.mean(axis=0)
         patches -= middle
-        solution = _solve(patches.T @ patches, patches.T @ centred, NOISE * len(patches) * (middle @ middle))
-        kernels[i] = solution.T.reshape(-1, kernel, kernel)
-        bias[i] = mean - middle @ solution
-    return LinearMaps(kernels, bias)
+        square, crossed = patches.T @ patches, patches.T @ centred
+        for own in _each(kernel, len(middle)):
+            noise = NOISE * len(patches) * (middle[own] @ middle[own])
+            solutions.append(_solve(square[own, own], crossed[own], noise))
+            middles.append(middle[own])
+    bias = [mean - middle @ solution for middle, solution in zip(middles, solutions)]
+    kernels = np.stack(solutions).transpose(0, 2, 1).reshape(sources.shape[1], -1, kernel, kernel)
+    return LinearMaps(kernels, np.stack(bias))
 
 
 def score(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray) -> Scores:
@@ -161,16 +166,16 @@ def score(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray) -> Scores:
     _check_size(sources, targets, kernel)
     wanted = _flat(targets)
     sums, squares = wanted.sum(axis=1), (wanted**2).sum(axis=1)
-    errors = np.empty((len(targets), sources.shape[1], targets.shape[1]))
-    for i in range(sources.shape[1]):
-        patches = patches_of(sources[:, i].astype(np.float64), kernel)
-        patches = np.concatenate([patches, np.ones((*patches.shape[:2], 1))], axis=2)
-        weights = np.vstack([maps.kernels[i].reshape(targets.shape[1], -1).T, maps.bias[i]])
-        # |y - P k|^2 from products with P, which are small, instead of one prediction for each pair, which is not.
-        transposed = patches.transpose(0, 2, 1)
-        crossed, square = transposed @ wanted, transposed @ patches
-        errors[:, i] = np.maximum(squares + (weights * (square @ weights - 2 * crossed)).sum(axis=1), 0)
-    return Scores(errors, sums, squares, wanted.shape[1])
+    errors = []
+    for patches in _blocks(sources, kernel):
+        # |y - P k - b|^2 from products with P, which are small, instead of one prediction for each pair, which is not.
+        crossed, square, total = patches.transpose(0, 2, 1) @ wanted, patches.transpose(0, 2, 1) @ patches, patches.sum(1)
+        for own in _each(kernel, total.shape[1]):
+            weights, bias = maps.kernels[len(errors)].reshape(targets.shape[1], -1).T, maps.bias[len(errors)]
+            explained = (weights * (square[:, own, own] @ weights - 2 * crossed[:, own])).sum(axis=1)
+            shifted = bias * (wanted.shape[1] * bias - 2 * sums + 2 * total[:, own] @ weights)
+            errors.append(np.maximum(squares + explained + shifted, 0))
+    return Scores(np.stack(errors, axis=1), sums, squares, wanted.shape[1])
 
 
 def best_sources(r2: np.ndarray) -> np.ndarray:
@@ -278,10 +283,23 @@ def _flat(maps: np.ndarray) -> np.ndarray:
 
 
 def patches_of(maps: np.ndarray, kernel: int) -> np.ndarray:
-    """What each output pixel sees of maps (N, H, W): (N, H W, d d), a copy; zeros outside."""
+    """What each output pixel sees of maps (N, S, H, W): (N, H W, S d d) float64, a copy; zeros outside."""
     around = kernel // 2
-    windows = sliding_window_view(np.pad(maps, ((0, 0), (around, around), (around, around))), (kernel, kernel), (1, 2))
-    return windows.copy().reshape(len(maps), -1, kernel * kernel)
+    padded = np.pad(maps.astype(np.float64), ((0, 0), (0, 0), (around, around), (around, around)))
+    windows = sliding_window_view(padded, (kernel, kernel), (2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    return windows.copy().reshape(len(maps), -1, maps.shape[1] * kernel * kernel)
+
+
+def _blocks(sources: np.ndarray, kernel: int) -> Iterator[np.ndarray]:
+    """Patches of several sources at a time: products of few columns would wait for memory."""
+    several = max(1, COLUMNS // kernel**2)
+    for first in range(0, sources.shape[1], several):
+        yield patches_of(sources[:, first:first + several], kernel)
+
+
+def _each(kernel: int, columns: int) -> Iterator[slice]:
+    """Each source's columns in a block of patches."""
+    return (slice(first, first + kernel**2) for first in range(0, columns, kernel**2))
 
 
 def _solve(square: np.ndarray, crossed: np.ndarray, noise: float) -> np.ndarray:

@@ -19,7 +19,7 @@ MAPS, SIZE, IMAGES = 64, 56, 32
 def by_lstsq(train: np.ndarray, test: np.ndarray, kernel: int, i: int, j: int) -> tuple[np.ndarray, float]:
     """The filter from map i to map j, and its mean squared error on the test images."""
     def system(maps):
-        patches = patches_of(maps[:, i].astype(np.float64), kernel).reshape(-1, kernel * kernel)
+        patches = patches_of(maps[:, i:i + 1], kernel).reshape(-1, kernel * kernel)
         return np.hstack([patches, np.ones((len(patches), 1))])
     solution = np.linalg.lstsq(system(train), train[:, j].ravel().astype(np.float64), rcond=None)[0]
     return solution[:-1].reshape(kernel, kernel), ((test[:, j].ravel() - system(test) @ solution) ** 2).mean()
