@@ -172,6 +172,28 @@ def redundancy(run_dirs, target: Path, images: int) -> None:
 
 
 @main.command()
+@click.argument("grid", metavar="GRID.yaml", type=click.Path(path_type=Path))
+@click.option("--address", default=None, metavar="HOST:PORT", help="A Ray cluster; without it, this machine.")
+@click.option("--npus", default=None, type=int, help="NPUs of each run.")
+@click.option("--cpus", default=None, type=int, help="CPUs, and threads, of each run; all of them by default.")
+@click.option("--record", is_flag=True, help="Copy the rows to data/results/ when all are there.")
+@click.option("--dry-run", is_flag=True, help="Only list the runs, what they cost and how long they may take.")
+def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, record: bool, dry_run: bool) -> None:
+    """Run a notebook at every point of a grid; the same command goes on where it ended."""
+    from ghostlib import sweep as sweeps
+    points = sweeps.read(grid)
+    if dry_run:
+        table = sweeps.plan(points)
+        left = table[~table.there]
+        click.echo(table.to_string(index=False))
+        click.echo(f"{len(left)} of {len(table)} to run" + (
+            f", about {left.seconds.sum() / 60:.0f} minutes one after the other" if left.seconds.notna().any() else ""))
+        return
+    table = sweeps.run(points, address, npus, cpus, record, say=click.echo)
+    click.echo(f"{points.folder / 'rows.csv'}: {len(table)} rows")
+
+
+@main.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 def report(run_dir: Path) -> None:
     """Say how a finished run ended, where its files lie and what to try next."""

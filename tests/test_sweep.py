@@ -1,0 +1,230 @@
+"""Sweeps: every point once, whatever is killed; bad grids refused before Ray starts."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from conftest import ROOT
+from ghostlib import results, sweep
+from ghostlib.__main__ import main
+from ghostlib.errors import InputError
+
+# A notebook of this kind is over in a second: it waits, fails if told to, and says which devices it had.
+CELLS = ['value = 1\nwait = 0.0\nseed = 0\nfail = 0\nrun_dir = "run"', '''
+import json, os, pathlib, time
+began = time.time()
+time.sleep(wait)
+assert value != fail, "told to"
+pathlib.Path(run_dir).mkdir()
+row = {"value": value, "seed": seed, "began": began, "ended": time.time(), "threads": os.environ.get("OMP_NUM_THREADS")}
+pathlib.Path(run_dir, "row.json").write_text(json.dumps(row))''']
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in, with a quick notebook; `here.grid(...)` writes a grid."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, tmp_path / "quick.ipynb")
+    monkeypatch.chdir(tmp_path)
+
+    def grid(**fields):
+        fields = {"notebook": "quick.ipynb", "grid": {"value": [1, 2, 3, 4]}, **fields}
+        (tmp_path / "grid.yaml").write_text(yaml.safe_dump({name: value for name, value in fields.items()
+                                                            if value is not None}))
+        return "grid.yaml"
+    tmp_path_grid = type("Here", (), {"grid": staticmethod(grid), "path": tmp_path})
+    return tmp_path_grid
+
+
+def rows():
+    return results.read_table("data/runs/grid/rows.csv")
+
+
+def ghostlib(*words, **options):
+    return subprocess.Popen([sys.executable, "-m", "ghostlib", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, **options)
+
+
+def ours():
+    """Ray's and Jupyter's processes that stand."""
+    return [process for process in psutil.process_iter(["cmdline"])
+            if any(word in " ".join(process.info["cmdline"] or []) for word in ("ray::", "raylet", "gcs_server", "ipykernel"))]
+
+
+def gone(seconds=20):
+    """Waits until none of them is left."""
+    until = time.time() + seconds
+    while ours() and time.time() < until:
+        time.sleep(0.2)
+    return not ours()
+
+
+@pytest.mark.parametrize("fields, line", [
+    ({"grid": {"valeu": [1]}}, "valeu: quick.ipynb has no such parameter; did you mean value"),
+    ({"params": {"sed": 1}}, "sed: quick.ipynb has no such parameter; did you mean seed"),
+    ({"grid": {}}, "grid: {} given; wanted is"),
+    ({"grid": {"value": []}}, r"grid: \{'value': \[\]\} given; wanted is"),
+    ({"grid": None}, "grid: None given; wanted is"),
+    ({"grid": {"value": [1, 2, 1]}}, "the point value 1 is there twice"),
+    ({"grid": [{"value": [1, 2]}, {"value": [2]}]}, "the point value 2 is there twice"),
+    ({"grid": {"seed": [-1]}}, "at seed -1: seed: -1 given"),
+    ({"seeds": 3}, "seeds: 3 given; allowed is a list"),
+    ({"notebok": "x"}, "notebok: no such field; did you mean notebook"),
+    ({"notebook": "none.ipynb"}, "notebook: none.ipynb does not exist"),
+    ({"notebook": "grid.yaml"}, "notebook: grid.yaml cannot be read"),
+    ({"params": "none.yaml"}, "none.yaml: cannot be read"),
+])
+def test_a_bad_grid_is_refused_in_one_line(here, fields, line):
+    with pytest.raises(InputError, match=line):
+        sweep.read(here.grid(**fields))
+
+
+def test_a_notebook_without_parameters_is_refused(here):
+    notebook = nbformat.read("quick.ipynb", 4)
+    notebook.cells[0].metadata = {}
+    nbformat.write(notebook, "quick.ipynb")
+    with pytest.raises(InputError, match="quick.ipynb has no parameters; wanted is a cell with the tag"):
+        sweep.read(here.grid())
+
+
+def test_a_key_is_parameters_and_code(here):
+    keys = [point.key for point in sweep.read(here.grid()).points]
+    notebook = nbformat.read("quick.ipynb", 4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("prose"))
+    nbformat.write(notebook, "quick.ipynb")
+    assert [point.key for point in sweep.read(here.grid()).points] == keys
+    notebook.cells.append(nbformat.v4.new_code_cell("1"))
+    nbformat.write(notebook, "quick.ipynb")
+    assert not set(keys) & {point.key for point in sweep.read(here.grid()).points}
+
+
+def test_an_unreachable_address_is_refused_soon(here):
+    start = time.time()
+    done = CliRunner().invoke(main, ["sweep", here.grid(), "--address", "127.0.0.1:9"])
+    assert done.exit_code == 2 and "address: 127.0.0.1:9 does not answer" in done.output
+    assert time.time() - start < 15
+
+
+def test_the_grids_that_come_with_the_lab_can_be_read(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    grids = [path for path in (ROOT / "notebooks" / "params").glob("*.yaml") if "grid" in yaml.safe_load(path.read_text())]
+    assert len(grids) >= 2
+    for path in grids:
+        assert len(sweep.read(path).points) >= 4
+    table = sweep.plan(sweep.read(ROOT / "notebooks" / "params" / "ablate_ratio_smoke.yaml"))
+    assert table.weights.is_monotonic_decreasing and not table.there.any()
+
+
+@pytest.mark.slow
+def test_a_sweep_runs_once_and_what_fails_fails_alone(here):
+    grid = here.grid(params={"fail": 3})
+    done = CliRunner().invoke(main, ["sweep", grid, "--record"])
+    assert done.exit_code == 1 and "1 of 4 runs failed" in done.output
+    assert sorted(rows().value) == [1, 2, 4] and not os.path.exists("data/results")
+    kept = list((here.path / "data/runs/grid").glob("*.failed.ipynb"))
+    assert len(kept) == 1 and "told to" in kept[0].read_text()
+    before = rows().set_index("value").began
+    done = CliRunner().invoke(main, ["sweep", grid])
+    assert done.exit_code == 1 and "1 of 1 runs failed" in done.output
+    grid = here.grid(params={"fail": 0}, grid={"value": [1, 2]})
+    assert CliRunner().invoke(main, ["sweep", grid, "--record", "--cpus", "1"]).exit_code == 0
+    recorded = pd.read_csv("data/results/grid.csv")
+    assert list(recorded.value) == [1, 2] and (recorded.began > before[[1, 2]].max()).all()  # another `fail`: new points
+    assert set(recorded.threads) == {1}
+    start = time.time()
+    done = CliRunner().invoke(main, ["sweep", grid])
+    assert "all 2 points are there; nothing to run" in done.output and done.exit_code == 0
+    assert time.time() - start < 2  # Ray takes longer to start
+    here.grid(notebook=str(ROOT / "notebooks" / "train.ipynb"), grid={"kernel": [1, 3]})
+    done = CliRunner().invoke(main, ["sweep", grid])
+    assert done.exit_code == 2 and "holds the rows of quick.ipynb, not of" in done.output
+
+
+@pytest.mark.slow
+def test_runs_get_npus_of_their_own(here):
+    grid = here.grid(params={"wait": 2.0}, grid={"value": [1, 2]})
+    table = sweep.run(grid, npus=1, cpus=1, progress=False, resources={"NPU": 2}, num_cpus=2)
+    assert sorted(table.npus) == ["0", "1"]
+    assert table.began.max() < table.ended.min()
+    with pytest.raises(InputError, match="npus: 3 given; a machine has 2 at most"):
+        sweep.run(here.grid(grid={"value": [5]}), npus=3, progress=False, resources={"NPU": 2}, num_cpus=2)
+    with pytest.raises(InputError, match="cpus: 3 given; a machine has 2 at most"):
+        sweep.run(here.grid(grid={"value": [5]}), cpus=3, progress=False, num_cpus=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["driver", "worker", "interrupt"])
+def test_whatever_is_killed_every_row_is_there_once(here, victim):
+    grid = here.grid(params={"wait": 2.0})
+    run = ghostlib("sweep", grid, "--cpus", "1")
+    until = time.time() + 60
+    while not os.path.exists("data/runs/grid/rows.csv"):
+        assert time.time() < until and run.poll() is None, run.communicate()[0]
+        time.sleep(0.1)
+    if victim == "worker":
+        worker = next(process for process in psutil.process_iter(["cmdline"])
+                      if "ray::_execute" in " ".join(process.info["cmdline"] or []))
+        worker.kill()
+        said = run.communicate(timeout=60)[0]
+        assert run.returncode == 1 and "its process died" in said and "1 of 4 runs failed" in said
+    else:
+        run.send_signal(signal.SIGKILL if victim == "driver" else signal.SIGINT)
+        run.communicate(timeout=60)
+        assert run.returncode == (-9 if victim == "driver" else 130)
+    assert gone(), [process.cmdline() for process in ours()]
+    first = rows()
+    assert 1 <= len(first) < 4 and not first.drop(columns="npus").isna().any().any()
+    done = CliRunner().invoke(main, ["sweep", grid, "--cpus", "1"])
+    assert done.exit_code == 0, done.output
+    assert sorted(rows().value) == [1, 2, 3, 4]
+    merged = rows().set_index("value").began
+    assert (merged[first.value] == first.set_index("value").began).all()  # not run again
+
+
+@pytest.mark.slow
+def test_two_nodes_share_a_sweep_and_one_may_die(here):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    node = cluster.add_node(num_cpus=1)
+    try:
+        grid = here.grid(params={"wait": 2.0})
+        run = ghostlib("sweep", grid, "--address", cluster.address)
+        until = time.time() + 60
+        while not os.path.exists("data/runs/grid/rows.csv"):
+            assert time.time() < until and run.poll() is None, run.communicate()[0]
+            time.sleep(0.1)
+        cluster.remove_node(node, allow_graceful=False)
+        said = run.communicate(timeout=120)[0]
+        assert run.returncode in (0, 1), said
+        again = ghostlib("sweep", grid, "--address", cluster.address)
+        said = again.communicate(timeout=120)[0]
+        assert again.returncode == 0, said
+        table = rows()
+        assert sorted(table.value) == [1, 2, 3, 4]
+        spans = table.sort_values("began")
+        assert spans.began.iloc[1] < spans.ended.iloc[0]  # two at once, on nodes of one CPU each
+    finally:
+        cluster.shutdown()
+    assert gone()
+
+
+@pytest.mark.slow
+def test_a_point_of_a_smoke_grid_trains(tmp_path, monkeypatch):
+    grid = yaml.safe_load((ROOT / "notebooks" / "params" / "ablate_kernel_smoke.yaml").read_text())
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump({
+        **grid, "notebook": str(ROOT / grid["notebook"]), "params": str(ROOT / grid["params"]), "grid": {"kernel": [5]}}))
+    monkeypatch.chdir(tmp_path)
+    table = sweep.run("one.yaml", progress=False)
+    assert list(table.kernel) == [5] and 0 < table.top1[0] <= 1 and table.run_dir.notna().all()
