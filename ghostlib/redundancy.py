@@ -284,17 +284,32 @@ def _flat(maps: np.ndarray) -> np.ndarray:
 
 def patches_of(maps: np.ndarray, kernel: int) -> np.ndarray:
     """What each output pixel sees of maps (N, S, H, W): (N, H W, S d d) float64, a copy; zeros outside."""
+    return _joined(_windows(maps, kernel).copy())
+
+
+def _windows(maps: np.ndarray, kernel: int) -> np.ndarray:
+    """A view (N, H, W, S, d, d) of padded maps."""
     around = kernel // 2
     padded = np.pad(maps.astype(np.float64), ((0, 0), (0, 0), (around, around), (around, around)))
-    windows = sliding_window_view(padded, (kernel, kernel), (2, 3)).transpose(0, 2, 3, 1, 4, 5)
-    return windows.copy().reshape(len(maps), -1, maps.shape[1] * kernel * kernel)
+    return sliding_window_view(padded, (kernel, kernel), (2, 3)).transpose(0, 2, 3, 1, 4, 5)
+
+
+def _joined(windows: np.ndarray) -> np.ndarray:
+    return windows.reshape(len(windows), windows.shape[1] * windows.shape[2], -1)
 
 
 def _blocks(sources: np.ndarray, kernel: int) -> Iterator[np.ndarray]:
-    """Patches of several sources at a time: products of few columns would wait for memory."""
-    several = max(1, COLUMNS // kernel**2)
+    """Patches of several sources at a time: products of few columns would wait for memory.
+
+    All in the same memory, since new memory for each block costs as much as the work on it.
+    """
+    several, held = max(1, COLUMNS // kernel**2), None
     for first in range(0, sources.shape[1], several):
-        yield patches_of(sources[:, first:first + several], kernel)
+        windows = _windows(sources[:, first:first + several], kernel)
+        if held is None or held.shape != windows.shape:
+            held = np.empty(windows.shape)
+        np.copyto(held, windows)
+        yield _joined(held)
 
 
 def _each(kernel: int, columns: int) -> Iterator[slice]:

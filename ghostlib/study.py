@@ -17,7 +17,7 @@ from ghostlib.progress import progress_bar
 from ghostlib.train import LAST, build, prepare
 
 KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
-IMAGES = 384  # three splits of 128
+IMAGES = 192  # three splits of 64
 TABLES = "redundancy", "allowed_ratio", "intrinsic"  # files data/results/NAME.csv
 
 
