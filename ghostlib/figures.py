@@ -208,6 +208,8 @@ def fig_by_depth(table: pd.DataFrame, value: str = "r2", label: str = "R² of th
             mean = rows.groupby("depth")[value].mean()
             ax.plot(mean.index, mean, color=colour, label=source)
             ax.plot(rows.depth, rows[value], ".", color=colour, markersize=5, alpha=0.7)
+        if table[value].min() < 0 < table[value].max():
+            ax.axhline(0, color="0.5", linewidth=0.8)
         ax.set(title=f"after {stage}", xlabel="layer")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0, 0].set_ylabel(label)
