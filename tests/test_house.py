@@ -55,7 +55,8 @@ def test_make_lists_its_targets(root):
 
 
 def test_figures_are_rebuilt_by_one_command(root, tmp_path):
-    shutil.copytree(root / "notebooks", tmp_path / "notebooks")
+    for part in ("notebooks", "data/results"):
+        shutil.copytree(root / part, tmp_path / part)
     done = run([sys.executable, root / "tools" / "make_figures.py"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
@@ -70,6 +71,15 @@ def test_the_readme_states_what_was_recorded(root):
     assert [float(part) for part in stated.groups()] == [
         round(100 * value, 1) for value in (tour.top1.mean(), tour.top1.min(), tour.top1.max())]
     assert tour.top1.mean() >= 0.98
+
+
+def test_the_readme_states_the_speed_that_was_recorded(root):
+    training = pd.read_csv(root / "data" / "results" / "speed.csv").set_index("contender").training
+    readme = " ".join((root / "README.md").read_text().split())
+    stated = re.search(r"trains at ([\d.]+) times the images a second of mindcv's .* and ([\d.]+) times the best", readme)
+    best = training[training.index.str.startswith("PyTorch")].max()
+    assert [float(part) for part in stated.groups()] == [
+        round(training["ghostlib"] / other, 1) for other in (training["mindcv"], best)]
 
 
 def test_the_readme_names_only_files_that_exist(root):
