@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import nbformat
 from PIL import Image
 
-from ghostlib import figures
+from ghostlib import figures, results
 
 TARGET = Path("figures")
 GAP = 24  # pixels between pictures put below one another
@@ -40,5 +40,13 @@ train = "notebooks/train.ipynb"
 stacked([picture_of(train, "fig_ghost_maps"), picture_of(train, "fig_curves")]).save(TARGET / "tour.png", optimize=True)
 picture_of("notebooks/complexity.ipynb", "fig_speedup").save(TARGET / "speedup.png", optimize=True)
 figures.fig_module(16, 16, 16, kernel_size=3, kernel=3).savefig(TARGET / "ghost_module.png")
+redundancy = "notebooks/redundancy.ipynb"
+picture_of(redundancy, "fig_matched_maps").save(TARGET / "matched_maps.png", optimize=True)
+picture_of(redundancy, "fig_filter").save(TARGET / "filter.png", optimize=True)
+picture_of(redundancy, "fig_ghost_maps").save(TARGET / "ghost_maps.png", optimize=True)
+picture_of(redundancy, "fig_controls").save(TARGET / "controls.png", optimize=True)
+for name, draw in (("redundancy", figures.fig_by_depth), ("allowed_ratio", figures.fig_allowed_ratio)):
+    rows = results.read_table(f"data/results/{name}.csv")
+    draw(rows[(rows.s == 1) & (rows.kernel == 3)]).savefig(TARGET / f"{name}.png")
 plt.close("all")
 print(*sorted(map(str, TARGET.glob("*.png"))), sep="\n")
