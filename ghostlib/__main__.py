@@ -160,12 +160,16 @@ def collect(table: Path, run_dirs) -> None:
 
 @main.command()
 @click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--target", default="data/results", show_default=True, type=click.Path(path_type=Path),
+@click.option("--target", required=True, type=click.Path(path_type=Path),
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
 @click.option("--images", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
 def redundancy(run_dirs, target: Path, images: int) -> None:
     """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway."""
     from ghostlib import results, study
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"target: {target} cannot be written ({error.strerror}); allowed is a folder of yours") from None
     for name, table in study.of_runs(run_dirs, images).items():
         results.write_table(target / f"{name}.csv", table)
         click.echo(f"{target / name}.csv: {len(table)} rows")

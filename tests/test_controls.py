@@ -87,6 +87,12 @@ def test_a_layer_that_does_not_exist_is_refused(digits):
         controls.ratio_study(models.vgg16(0.25), digits, (1,), (0.5,), layers=["features.4"])
 
 
+def test_a_target_that_cannot_be_a_folder_is_refused_before_anything_is_measured(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = CliRunner().invoke(main, ["redundancy", "no_run", "--target", str(tmp_path / "file")])
+    assert done.exit_code == 2 and "target: " in done.output and "cannot be written" in done.output
+
+
 @pytest.mark.slow
 def test_finished_runs_become_three_tables(tmp_path):
     params = tmp_path / "params.yaml"
@@ -100,4 +106,5 @@ def test_finished_runs_become_three_tables(tmp_path):
     assert done.exit_code == 0, done.output
     tables = {name: results.read_table(tmp_path / f"{name}.csv") for name in study.TABLES}
     assert {name: set(table.s) for name, table in tables.items()} == {"redundancy": {1, 2}, "allowed_ratio": {1, 2}, "intrinsic": {2}}
-    assert "images: 1000 given" in CliRunner().invoke(main, ["redundancy", runs[0], "--images", "1000"]).output
+    assert "images: 1000 given" in CliRunner().invoke(main, ["redundancy", runs[0], "--images", "1000", "--target",
+                                                                       str(tmp_path)]).output
