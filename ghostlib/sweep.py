@@ -318,6 +318,7 @@ def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool,
              folder: str) -> tuple[str, dict[str, Any] | None, str | None]:
     """One run, in a Ray worker: the executed notebook, its row, and what went wrong."""
     import papermill
+    import ray
 
     if os.path.isdir(folder):
         os.chdir(folder)
@@ -332,8 +333,8 @@ def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool,
             papermill.execute_notebook(source, done, given, progress_bar=False, cwd=os.getcwd())
         except papermill.PapermillExecutionError as problem:
             error = f"{problem.ename}: {' '.join(problem.evalue.split())[:300]}"
-        row = None if error else {**parameters, "wall_seconds": round(time.perf_counter() - start, 1),
-                                  "npus": os.environ.get(NPU_VARIABLE, "")}
-        if row and (run_dir / results.ROW).exists():
-            row = {**results.read_row(run_dir), **{name: row[name] for name in ("wall_seconds", "npus")}}
+        where = {"wall_seconds": round(time.perf_counter() - start, 1), "npus": os.environ.get(NPU_VARIABLE, ""),
+                 "node": ray.get_runtime_context().get_node_id()}
+        row = None if error else {**(results.read_row(run_dir) if (run_dir / results.ROW).exists() else parameters),
+                                  **where}
         return done.read_text(encoding="utf-8") if done.exists() else "", row, error
