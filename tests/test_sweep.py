@@ -156,7 +156,7 @@ def test_a_sweep_runs_once_and_what_fails_fails_alone(here):
 
 @pytest.mark.slow
 def test_runs_get_npus_of_their_own(here):
-    grid = here.grid(params={"wait": 2.0}, grid={"value": [1, 2]})
+    grid = here.grid(params={"wait": 8.0}, grid={"value": [1, 2]})
     table = sweep.run(grid, npus=1, cpus=1, progress=False, resources={"NPU": 2}, num_cpus=2)
     assert sorted(table.npus) == ["0", "1"]
     assert table.began.max() < table.ended.min()
