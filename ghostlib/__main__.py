@@ -176,6 +176,24 @@ def redundancy(run_dirs, target: Path, images: int) -> None:
 
 
 @main.command()
+@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--target", required=True, type=click.Path(path_type=Path), help="The CSV file that gets the table.")
+@click.option("--like", default=2, show_default=True, help="The uniform ratio whose multiply-adds may be spent.")
+@click.option("--kernel", default=3, show_default=True, help="d of the ghosts.")
+@click.option("--images", default=192, show_default=True, help="Training images, a third each to fit, choose, report.")
+def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> None:
+    """Choose a ratio for each layer from the redundancy of finished runs of a plain network."""
+    from ghostlib import results, study
+    table = study.ratios_of_runs(run_dirs, like, kernel, images)
+    results.write_table(target, table)
+    chosen = table[table.chosen]
+    uniform = table[table.ratio == like]
+    click.echo(f"ratio: {json.dumps(dict(zip(chosen.layer, map(int, chosen.ratio))))}")
+    click.echo(f"{chosen.macs.sum():,} multiply-adds in these layers, with {like} everywhere {uniform.macs.sum():,}; "
+               f"summed loss {chosen.loss.sum():.3f}, with {like} everywhere {uniform.loss.sum():.3f}")
+
+
+@main.command()
 @click.argument("grid", metavar="GRID.yaml", type=click.Path(path_type=Path))
 @click.option("--address", default=None, metavar="HOST:PORT", help="A Ray cluster; without it, this machine.")
 @click.option("--npus", default=None, type=int, help="NPUs of each run.")

@@ -217,6 +217,25 @@ def fewest_sources(r2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nda
     return chosen, source
 
 
+def most_telling(r2: np.ndarray) -> np.ndarray:
+    """All maps in an order in which each is the one that, with those before it, predicts the maps best.
+
+    Greedy: in each round the map that most raises the sum over maps of the best R2, a map taken counting as predicted.
+
+    Args:
+        r2: (C, C), map i predicting map j.
+    """
+    gains = np.clip(np.nan_to_num(r2, nan=0.0), 0, 1)
+    np.fill_diagonal(gains, 1)
+    order, reached, left = [], np.zeros(len(r2)), np.ones(len(r2), bool)
+    while left.any():
+        sums = np.maximum(gains, reached).sum(axis=1)
+        order.append(int(np.where(left, sums, -np.inf).argmax()))
+        left[order[-1]] = False
+        reached = np.maximum(reached, gains[order[-1]])
+    return np.array(order)
+
+
 def matched_pairs(alike: np.ndarray, count: int) -> list[tuple[int, int]]:
     """The most alike pairs of maps by a symmetric measure (C, C), no map in two of them; fewer where maps run out."""
     left = np.triu(np.nan_to_num(alike, nan=-np.inf), 1) + np.tril(np.full(alike.shape, -np.inf))

@@ -1,4 +1,4 @@
-"""The redundancy of finished runs' networks, as three tables: what `ghostlib redundancy` records."""
+"""The redundancy of finished runs' networks, as tables: what `ghostlib redundancy` and `ghostlib allocate` record."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,19 @@ import pandas as pd
 from mindspore import nn
 
 from ghostlib import results
+from ghostlib.allocation import allocate, layer_macs, losses
+from ghostlib.complexity import count
+from ghostlib.batches import Batches
 from ghostlib.config import Config
 from ghostlib.controls import intrinsic_study, ratio_study, similarity_study
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, check_kernel, check_ratio
+from ghostlib.features import stages
 from ghostlib.progress import progress_bar
 from ghostlib.train import LAST, build, prepare
 
 KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
 IMAGES = 192  # three splits of 64
+RATIOS = (1, 2, 3, 4, 5, 6, 7, 8)  # ours: what a layer is offered
 TABLES = "redundancy", "allowed_ratio", "intrinsic"  # files data/results/NAME.csv
 
 
@@ -40,25 +45,28 @@ class Subject:
 def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:
     """Reads a finished run; `InputError` where there is none."""
     row = results.read_row(run_dir)
-    config = Config.load(Path(run_dir) / "config.yaml", {"weights": str(Path(run_dir) / LAST), "epochs": 0,
-                                                         "warmup_epochs": 0, "resume": False, "devices": 1})
+    config = _config(run_dir)
     net, data, _ = prepare(config)
     about = {name: row[name] for name in ("dataset", "model", "width", "seed", "epochs", "top1")}
     return Subject({**about, "s": row["ratio"], "d": row["kernel"]}, net.set_train(False), build(config).set_train(False),
-                   test_images(data, images))
+                   first_images(data.test, images))
 
 
-def test_images(data, count: int) -> np.ndarray:
-    """The first test images (count, 3, H, W), normalised; `InputError` where there are fewer."""
+def _config(run_dir: str | Path) -> Config:
+    """A finished run's, changed to look at what it ended with: its weights, and images as they are."""
+    return Config.load(Path(run_dir) / "config.yaml", {
+        "weights": str(Path(run_dir) / LAST), "epochs": 0, "warmup_epochs": 0, "resume": False, "devices": 1,
+        "augment": "none", "erasing": 0.0, "schedule": "cosine", "milestones": []})
+
+
+def first_images(split: Batches, count: int) -> np.ndarray:
+    """The first images (count, 3, H, W) of a split's first epoch, normalised; `InputError` where there are fewer."""
     parts: list[np.ndarray] = []
-    for batch in data.test.epoch():
+    for batch in split.epoch():
         parts.append(batch.images[:len(batch.places)])
         if sum(map(len, parts)) >= count:
             return np.concatenate(parts)[:count]
-    raise InputError(f"images: {count} given; the test split has {sum(map(len, parts))}")
-
-
-test_images.__test__ = False  # pytest would take it for a test
+    raise InputError(f"images: {count} given; the split has {sum(map(len, parts))}")
 
 
 def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool = True) -> dict[str, pd.DataFrame]:
@@ -81,6 +89,48 @@ def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool
             bar.update(1)
     where = {"images": images, **results.provenance()}
     return {name: pd.concat(parts).assign(**where).round(6) for name, parts in tables.items() if parts}
+
+
+def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 3, images: int = IMAGES,
+                   progress: bool = True) -> pd.DataFrame:
+    """A ratio for each layer, from plain networks' redundancy, for the multiply-adds of `like` everywhere.
+
+    Measured on training images, without augmentation: test images choose nothing. The losses are means over the runs.
+
+    Args:
+        run_dirs: Finished runs of one plain network, from several seeds.
+        like: The uniform ratio whose multiply-adds are the budget, and which layers keep that cannot be measured.
+        kernel: d of the ghosts.
+        images: Training images, a third each to fit, choose and report.
+
+    Returns:
+        One row for each layer and ratio, with columns layer, ratio, loss (nan where not measured), macs, chosen.
+
+    Raises:
+        InputError: For runs that are not of one plain network.
+    """
+    check_ratio(like), check_kernel(kernel)
+    configs, measured = [_config(run_dir) for run_dir in run_dirs], []
+    first = configs[0]
+    for run_dir, config in zip(run_dirs, configs):
+        if config.ratio != 1 or _network(config) != _network(first):
+            raise InputError(f"{run_dir}: {_network(config)} given; allowed are runs of one plain network, ratio 1")
+    with progress_bar(len(configs), "networks", progress) as bar:
+        for config in configs:
+            net, data, _ = prepare(config)
+            measured.append(losses(net, first_images(data.train, images), kernel, RATIOS, config.seed))
+            bar.update(1)
+    found = pd.concat(measured).groupby(["layer", "ratio"], sort=False).loss.mean().reset_index()
+    costs = {ratio: count(build(first.model_copy(update={"ratio": ratio, "kernel": kernel})),
+                          (3, first.image_size, first.image_size)) for ratio in RATIOS}
+    table = layer_macs(costs, list(stages(net))).merge(found, "left", ["layer", "ratio"])
+    budget = int(table.macs[(table.ratio == like) & table.loss.notna()].sum())
+    chosen = allocate(table[table.loss.notna()], budget)
+    return table.assign(chosen=[ratio == chosen.get(layer, like) for layer, ratio in zip(table.layer, table.ratio)])
+
+
+def _network(config: Config) -> str:
+    return f"{config.model}, width {config.width:g}, ratio {config.ratio}, {config.dataset}"
 
 
 def _pairs(subjects: Sequence[Subject]) -> Iterator[tuple[Subject, Subject]]:

@@ -16,6 +16,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import pandas as pd
 
 from ghostlib import results
 from ghostlib.config import Config, read_yaml
+from ghostlib.cores import own_cores
 from ghostlib.errors import InputError, RunError, nearest
 from ghostlib.notebook import code_hash
 from ghostlib.progress import progress_bar
@@ -184,9 +186,9 @@ def _combinations(path: Path, grid: Any, seeds: Any) -> Iterator[dict[str, Any]]
                          f"a list of such grids")
     if seeds is not None and (not isinstance(seeds, list) or not seeds):
         raise InputError(f"{path}: seeds: {seeds!r} given; allowed is a list of integers")
-    for one in grids:
-        for values in itertools.product(*one.values()):
-            for seed in seeds if seeds is not None else [None]:
+    for seed in seeds if seeds is not None else [None]:  # outermost: what ends early is all of a smaller study
+        for one in grids:
+            for values in itertools.product(*one.values()):
                 yield {**dict(zip(one, values)), **({} if seed is None else {"seed": seed})}
 
 
@@ -257,7 +259,9 @@ def _run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus
         wanted = _resources(ray, sweep, npus, cpus)
         notebook = nbformat.writes(nbformat.read(sweep.notebook, as_version=4))
         task = ray.remote(max_retries=0, **wanted)(_execute)
-        pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, os.getcwd()): point for point in points}
+        cores = 0 if "resources" in wanted else wanted["num_cpus"]
+        pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, os.getcwd(), cores): point
+                   for point in points}
         sweep.folder.mkdir(parents=True, exist_ok=True)
         with progress_bar(len(points), "runs", progress) as bar:
             while pending:
@@ -314,8 +318,8 @@ def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[st
     return {"num_cpus": cpus, **({"resources": {"NPU": npus}} if npus else {})}
 
 
-def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool,
-             folder: str) -> tuple[str, dict[str, Any] | None, str | None]:
+def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, folder: str,
+             cores: int) -> tuple[str, dict[str, Any] | None, str | None]:
     """One run, in a Ray worker: the executed notebook, its row, and what went wrong."""
     import papermill
     import ray
@@ -330,7 +334,8 @@ def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool,
         source.write_text(notebook, encoding="utf-8")
         error, given = None, {**parameters, **({"run_dir": str(run_dir)} if has_run_dir else {})}
         try:
-            papermill.execute_notebook(source, done, given, progress_bar=False, cwd=os.getcwd())
+            with own_cores(cores) if cores else nullcontext():
+                papermill.execute_notebook(source, done, given, progress_bar=False, cwd=os.getcwd())
         except papermill.PapermillExecutionError as problem:
             error = f"{problem.ename}: {' '.join(problem.evalue.split())[:300]}"
         where = {"wall_seconds": round(time.perf_counter() - start, 1), "npus": os.environ.get(NPU_VARIABLE, ""),
