@@ -1,26 +1,29 @@
 """How fast a run is on this machine: training, evaluation and the input pipeline, each alone."""
 
+import itertools
 import re
 import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from itertools import chain, count
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import mindspore
+import numpy as np
 import pandas as pd
 from mindspore import Tensor, nn
 
 from ghostlib import fused
+from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.deploy import fold_batchnorm
+from ghostlib.device import use_device
 from ghostlib.errors import InputError
 from ghostlib.precision import set_precision
 from ghostlib.step import TrainStep, make_optimizer
-from ghostlib.train import Feed, prepare
+from ghostlib.train import Feed, build, prepare
 
 STEPS = 8  # timed, after two that are not
 SECONDS = 4.0  # for the input pipeline
@@ -48,8 +51,34 @@ def measure(config: Config) -> list[dict[str, Any]]:
     common = {"model": f"{config.model} {config.width:g}", "params": cost.weights / 1e6, "cards": 1,
               "batch": config.batch_size, "resolution": f"{config.image_size}x{config.image_size}",
               "jit_level": mindspore.get_context("jit_level") or "default"}
-    arrays = next(iter(Feed(net, data.train, config)))
-    inputs = [Tensor(array) for array in arrays]
+    inputs = [Tensor(array) for array in next(iter(Feed(net, data.train, config)))]
+    rows = [{"part": part, **common, **_timed(make(), config.batch_size), "operators": _operators(make)}
+            for part, make in _parts(net, config, inputs).items()]
+    return [*rows, {"part": "input pipeline", **common, "jit_level": None, **_pipeline(data.train, config)}]
+
+
+def speed(config: Config) -> list[dict[str, Any]]:
+    """Training and evaluation of a Config's network on random images, as `measure` times them: for each a row with
+    columns part, weights, macs, compile_s, ms_per_step, images_per_second. Needs no data.
+
+    Raises:
+        InputError: For dropout, whose noise is a run's matter.
+    """
+    if config.dropout:
+        raise InputError(f"dropout: {config.dropout} given; the speed of a network is measured with 0")
+    use_device(config.device)
+    net = build(config)
+    shape = (3, config.image_size, config.image_size)
+    cost, rng = count(net, shape), np.random.default_rng(config.seed)
+    images = rng.normal(size=(config.batch_size, *shape)).astype(np.float32)
+    labels = rng.integers(0, config.num_classes, config.batch_size).astype(np.int32)
+    inputs = [Tensor(images), Tensor(labels), Tensor(np.float32(config.peak_lr))]
+    return [{"part": part, "weights": cost.weights, "macs": cost.macs, **_timed(make(), config.batch_size)}
+            for part, make in _parts(net, config, inputs).items()]
+
+
+def _parts(net: nn.Cell, config: Config, inputs: Sequence[Tensor]) -> dict[str, Callable[[], Callable[[], Any]]]:
+    """For training and evaluation what makes a call that computes one batch."""
     set_precision(net, config)
 
     def training() -> Callable[[], Any]:
@@ -60,11 +89,7 @@ def measure(config: Config) -> list[dict[str, Any]]:
     def evaluation() -> Callable[[], Any]:
         folded = _test_network(net, config)
         return lambda: folded(inputs[0]).asnumpy()
-
-    rows = []
-    for part, make in (("training", training), ("evaluation", evaluation)):
-        rows.append({"part": part, **common, **_timed(make(), config.batch_size), "operators": _operators(make)})
-    return [*rows, {"part": "input pipeline", **common, "jit_level": None, **_pipeline(data.train, config)}]
+    return {"training": training, "evaluation": evaluation}
 
 
 def describe(rows: list[dict[str, Any]]) -> str:
@@ -99,7 +124,7 @@ def _timed(call: Callable[[], Any], batch: int) -> dict[str, float]:
 
 def _pipeline(batches, config: Config) -> dict[str, float]:
     """The training batches of some epochs, read for a few seconds after the first batch."""
-    epochs = chain.from_iterable(batches.epoch(epoch) for epoch in count())
+    epochs = itertools.chain.from_iterable(batches.epoch(epoch) for epoch in itertools.count())
     start = time.perf_counter()
     next(epochs)
     first, start, read = time.perf_counter() - start, time.perf_counter(), 0

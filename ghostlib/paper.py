@@ -1,15 +1,18 @@
 """The paper's published tables (`data/paper/*.csv`) and the counts of the same networks to set beside them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ghostlib import complexity
 from ghostlib.errors import InputError
-from ghostlib.models import MODELS
+
+if TYPE_CHECKING:
+    from ghostlib.complexity import Complexity
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "paper"
 
@@ -40,10 +43,34 @@ def networks(tables: Sequence[int] | None = None) -> pd.DataFrame:
 
 def imagenet(width: float) -> pd.DataFrame:
     """What others report for GhostNet of a width on ImageNet: whose, top1 and top5 in percent, images, source."""
-    theirs = pd.read_csv(PUBLISHED / "mindcv.csv")
-    rows = pd.concat([networks([7]).assign(whose="the paper"), theirs.assign(whose="mindcv")])
+    rows = pd.concat([networks([7]).assign(whose="the paper"), reproductions("imagenet")])
     rows = rows[rows.width == width].assign(images="50,000")
     return rows[["whose", "top1", "top5", "images", "source"]].reset_index(drop=True)
+
+
+def reproductions(dataset: str | None = None) -> pd.DataFrame:
+    """What others report for the same networks: network, width, dataset, whose, kind ("trained" or with whose weights),
+    top1 in percent, or a range up to top1_high, top5 and source."""
+    rows = pd.read_csv(PUBLISHED / "reproductions.csv")
+    return rows[rows.dataset == dataset] if dataset else rows
+
+
+def rivals(tables: Sequence[int]) -> pd.DataFrame:
+    """Networks that the paper compares itself with and this package does not build: table, network, weights, macs (in
+    millions), top1 and top5 in percent, dataset, source; as published."""
+    rows = pd.read_csv(PUBLISHED / "rivals.csv")
+    return rows[rows.table.isin(tables)].reset_index(drop=True)
+
+
+def beside(tables: Sequence[int]) -> pd.DataFrame:
+    """What others report beside what the paper prints: network, whose, kind, printed, top1 as they write it, and how
+    far that is from the print: difference, or from it to difference_high for a range; in percent and its points."""
+    printed = networks(tables).set_index("network").top1
+    rows = reproductions()
+    rows = rows[rows.network.isin(printed.index)].assign(printed=lambda table: table.network.map(printed))
+    text = [f"{one.top1:g}" + ("" if pd.isna(one.top1_high) else f" to {one.top1_high:g}") for one in rows.itertuples()]
+    return rows.assign(reported=text, difference=(rows.top1 - rows.printed).round(2),
+                       difference_high=(rows.top1_high - rows.printed).round(2)).reset_index(drop=True)
 
 
 def _last_digit(text: str) -> float:
@@ -52,6 +79,8 @@ def _last_digit(text: str) -> float:
 
 def count(row: Any) -> dict[str, float]:
     """Builds one published network and counts it: weights_counted and macs_counted in millions, by its table's rule."""
+    from ghostlib import complexity  # here, so that the tables can be read where MindSpore is not
+    from ghostlib.models import MODELS
     net = MODELS[row.model](row.width, row.ratio, row.kernel, row.num_classes)
     cost = complexity.count(net, (3, row.image_size, row.image_size))
     macs = cost.conv_macs if row.count_rule == "convolutions" else cost.macs
@@ -63,7 +92,7 @@ def agrees(printed: pd.Series, counted: pd.Series, digit: pd.Series) -> np.ndarr
     return np.abs(printed - counted).to_numpy() <= 0.5 * digit.to_numpy() + 1e-9
 
 
-def layer_speedups(ghost: complexity.Complexity, plain: complexity.Complexity, ratio: int, kernel: int) -> pd.DataFrame:
+def layer_speedups(ghost: Complexity, plain: Complexity, ratio: int, kernel: int) -> pd.DataFrame:
     """How many times fewer multiply-adds each Ghost module of GhostNet takes than its plain twin.
 
     Args:
@@ -73,7 +102,9 @@ def layer_speedups(ghost: complexity.Complexity, plain: complexity.Complexity, r
     Returns:
         One row a module: layer, channels (input), theory (equation 4) and counted.
     """
-    def by_module(cost: complexity.Complexity) -> pd.DataFrame:
+    from ghostlib import complexity
+
+    def by_module(cost: Complexity) -> pd.DataFrame:
         table = cost.table[cost.table.layer.str.contains("ghost") & (cost.table.type == "convolution")]
         module = table.layer.str.extract(r"(.*ghost\d)", expand=False)
         return table.groupby(module, sort=False).agg(macs=("macs", "sum"),

@@ -120,31 +120,3 @@ def wilson_interval(fraction: float, count: int, z: float = 1.96) -> tuple[float
     centre = (fraction + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * (fraction * (1 - fraction) / count + z * z / (4 * count**2)) ** 0.5
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def mean_interval(values: Iterable[float], share: float = 0.95) -> tuple[float, float, float]:
-    """Mean of independent values, such as one for each seed, and the interval of Student's t for it.
-
-    Returns:
-        Mean, low, high; low and high are nan for fewer than two values.
-    """
-    from scipy import stats  # here, since it takes a second
-
-    values = np.asarray(list(values), float)
-    mean = float(values.mean())
-    if len(values) < 2:
-        return mean, math.nan, math.nan
-    half = float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
-    return mean, mean - half, mean + half
-
-
-def told(values: Iterable[float]) -> str:
-    """A difference, one value for each seed, as a clause: mean, interval, and whether it is resolved.
-
-    >>> told([0.2, 0.3, 0.25])
-    '+0.250 (95 % interval +0.126 to +0.374, 3 seeds), resolved'
-    """
-    values = list(values)
-    mean, low, high = mean_interval(values)
-    resolved = "resolved" if low > 0 or high < 0 else "not resolved"
-    return f"{mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f}, {len(values)} seeds), {resolved}"

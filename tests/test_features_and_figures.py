@@ -8,6 +8,7 @@ from matplotlib import pyplot as plt
 
 from ghostlib import features, figures, models, results
 from ghostlib.errors import InputError
+from ghostlib.figures.maps import _paired
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +56,9 @@ def test_ghost_layers_are_found_in_both_forms():
 
 
 def test_ghosts_stand_below_their_sources():
-    assert figures._paired(np.zeros((6, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert figures._paired(np.zeros((6, 1, 1)), 2).tolist() == [[0, 1], [2, 4], [3, 5]]
-    assert figures._paired(np.zeros((7, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 5, -1], [4, 6, -1]]
+    assert _paired(np.zeros((6, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert _paired(np.zeros((6, 1, 1)), 2).tolist() == [[0, 1], [2, 4], [3, 5]]
+    assert _paired(np.zeros((7, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 5, -1], [4, 6, -1]]
 
 
 def test_figures_are_drawn():

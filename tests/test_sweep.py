@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from conftest import ROOT
 from ghostlib import results, sweep
 from ghostlib.__main__ import main
+from ghostlib.cores import own_cores
 from ghostlib.errors import InputError
 
 # A notebook of this kind is over in a second: it waits, fails if told to, and says which devices it had.
@@ -152,6 +153,31 @@ def test_a_sweep_runs_once_and_what_fails_fails_alone(here):
     here.grid(notebook=str(ROOT / "notebooks" / "train.ipynb"), grid={"kernel": [1, 3]})
     done = CliRunner().invoke(main, ["sweep", grid])
     assert done.exit_code == 2 and "holds the rows of quick.ipynb, not of" in done.output
+
+
+def test_seeds_come_last_so_that_what_ends_early_is_a_smaller_study(here):
+    points = [point.parameters for point in sweep.read(here.grid(grid={"value": [1, 2]}, seeds=[0, 1])).points]
+    assert [(one["seed"], one["value"]) for one in points] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has nothing to share out")
+def test_each_process_has_cores_of_its_own_and_a_killed_one_gives_them_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (f"import tempfile, time; tempfile.tempdir = {str(tmp_path)!r}\n"
+            "from ghostlib.cores import own_cores\nwith own_cores(1) as cores: print(cores, flush=True); time.sleep(60)")
+    allowed = os.sched_getaffinity(0)
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    taken = eval(other.stdout.readline())
+    with own_cores(1) as mine:
+        assert len(mine) == len(taken) == 1 and not mine & taken
+        assert os.sched_getaffinity(0) == mine
+    with own_cores(len(allowed)) as none:  # not enough are free: nothing is held, nothing forbidden
+        assert none == set() and os.sched_getaffinity(0) == allowed
+    other.kill()
+    other.wait()
+    with own_cores(len(allowed)) as all_of_them:
+        assert all_of_them == allowed
+    assert os.sched_getaffinity(0) == allowed
 
 
 @pytest.mark.slow

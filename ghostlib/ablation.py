@@ -1,0 +1,84 @@
+"""The ablations of ratio s and kernel d as rows: networks by name, what was asked of them, and the paper's column."""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from ghostlib import paper
+from ghostlib.contrasts import Contrast, contrast, mean_interval
+
+PLAIN, THIN, BY_LAYER = "plain", "thin", "by layer"
+# docs/ablation_cifar10.md named them before the runs.
+QUESTIONS = {("s2 d3", "s2 d1"): "Does the spatial kernel matter?",
+             ("s2 d3", THIN): "Do ghosts beat fewer channels?",
+             ("s2 d3", PLAIN): "What do ghosts cost?",
+             ("s4 d3", "s2 d3"): "What does a higher ratio cost?",
+             (BY_LAYER, "s2 d3"): "Does measured redundancy say where to save?"}
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Recorded runs with their network's name, and top-1 in percent.
+
+    Args:
+        rows: As `ghostlib sweep` records them, of one model; the plain network of the largest width is "plain", a
+            narrower one "thin".
+
+    Returns:
+        The same rows with columns network and accuracy.
+    """
+    widest = rows.width.max()
+
+    def name(ratio: str, kernel: int, width: float) -> str:
+        if str(ratio) == "1":
+            return PLAIN if width == widest else THIN
+        return BY_LAYER if str(ratio).startswith("{") else f"s{ratio} d{kernel}"
+    names = [name(*one) for one in zip(rows.ratio, rows.kernel, rows.width)]
+    return rows.assign(network=names, accuracy=100 * rows.top1)
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each network of `named` rows, in their order: weights and macs in millions, seeds, accuracy with the 95 %
+    interval over seeds (low, high) in percent."""
+    table = []
+    for network, own in rows.groupby("network", sort=False):
+        mean, low, high = mean_interval(own.accuracy)
+        table.append({"network": network, "weights": own.weights.iloc[0] / 1e6, "macs": own.macs.iloc[0] / 1e6,
+                      "seeds": len(own), "accuracy": mean, "low": low, "high": high})
+    return pd.DataFrame(table)
+
+
+def published(networks: Iterable[str]) -> pd.DataFrame:
+    """The paper's accuracies of Ghost-VGG-16 on CIFAR-10 (Tables 3 and 4) for networks of these names: network, accuracy."""
+    table = paper.networks([3, 4])
+    names = {PLAIN if row.ratio == 1 else f"s{row.ratio} d{row.kernel}": row.top1 for row in table.itertuples()}
+    return pd.DataFrame([(name, names[name]) for name in networks if name in names], columns=["network", "accuracy"])
+
+
+def asked(rows: pd.DataFrame, questions: Sequence[tuple[str, str]] = tuple(QUESTIONS)) -> list[Contrast]:
+    """The contrasts named beforehand, of those networks that `named` rows have."""
+    there = set(rows.network)
+    return [contrast(rows, first, second, "accuracy") for first, second in questions if {first, second} <= there]
+
+
+def with_speeds(table: pd.DataFrame, speeds: pd.DataFrame) -> pd.DataFrame:
+    """A summary with the images a second of each network in training and in evaluation, missing where not measured.
+
+    Args:
+        table: Of `summary`.
+        speeds: Columns network, weights, part ("training" or "evaluation") and images_per_second, several rows each.
+    """
+    same = ["network", "weights"]  # a name alone could be another model's
+    medians = speeds.assign(weights=speeds.weights / 1e6).groupby([*same, "part"]).images_per_second.median().unstack()
+    return table.merge(medians[["training", "evaluation"]].reset_index(), "left", same)
+
+
+def saving(table: pd.DataFrame) -> str:
+    """One line: what s2 d3 saves of the plain network's multiply-adds, and of its time where that was measured."""
+    by_name = table.set_index("network")
+    if not {PLAIN, "s2 d3"} <= set(by_name.index):
+        return "Without a plain network and s2 d3 nothing can be said about what is saved."
+    plain, ghost = by_name.loc[PLAIN], by_name.loc["s2 d3"]
+    times = ", ".join(f"{ghost[part] / plain[part]:.2f} times as many images a second in {part}"
+                      for part in ("training", "evaluation") if part in table and ghost[part] > 0 and plain[part] > 0)
+    return (f"s2 d3 takes {plain.macs / ghost.macs:.2f} times fewer multiply-adds than plain"
+            + (f", and runs {times}." if times else "; its time was not measured."))

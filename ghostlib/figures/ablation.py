@@ -1,0 +1,117 @@
+"""The ablations of s and d: every seed's accuracy, contrasts, and accuracy against cost."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ghostlib.contrasts import Contrast, smallest_resolvable
+from ghostlib.figures.style import TEST, TRAIN
+
+
+def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """Accuracy of each network: every seed a point, mean and interval; beside it, on a scale of its own, the paper's.
+
+    Args:
+        rows: Columns network, accuracy, seed.
+        summary: Of `ablation.summary`; its order is the order drawn.
+        published: Columns network, accuracy.
+    """
+    figure, (ours, theirs) = plt.subplots(1, 2, figsize=(8.5, 3.4), width_ratios=[1.4, 1])
+    places = {name: place for place, name in enumerate(summary.network)}
+    spread = rows.groupby("network").seed.rank() - (rows.groupby("network").seed.transform("count") + 1) / 2
+    ours.plot(rows.network.map(places) + 0.07 * spread, rows.accuracy, "o", color=TRAIN, markersize=4, alpha=0.6,
+              label="one seed")
+    _means(ours, [place + 0.28 for place in places.values()], summary)
+    ours.set(title="here", ylabel="top-1 on test images, %", xticks=list(places.values()), xticklabels=list(places))
+    theirs.plot([places[name] for name in published.network], published.accuracy, "D", color="0.3")
+    theirs.set(title="the paper, one network each", xticks=list(places.values()), xticklabels=list(places),
+               xlim=ours.get_xlim())
+    for ax in (ours, theirs):
+        ax.tick_params(axis="x", rotation=45 if len(places) > 4 else 0)
+        ax.grid(axis="y", color="0.92")
+    ours.legend(loc="best", fontsize=8)
+    return figure
+
+
+def fig_contrasts(contrasts: Sequence[Contrast]) -> Figure:
+    """Differences in accuracy: every seed a point, mean and interval; the grey band is what could not have been seen.
+
+    Args:
+        contrasts: From `ablation.asked`, in points of percent.
+    """
+    figure, ax = plt.subplots(figsize=(7.5, 0.75 * len(contrasts) + 1.1))
+    for place, one in enumerate(contrasts):
+        hidden = smallest_resolvable(one.values)
+        if np.isfinite(hidden):
+            ax.barh(place, 2 * hidden, left=-hidden, height=0.7, color="0.93", zorder=0,
+                    label=None if place else "would be resolved in less than 80 % of repetitions")
+        ax.plot(one.values, np.full(len(one.values), place) + 0.18, "o", color=TRAIN, markersize=4, alpha=0.7,
+                label=None if place else "one seed")
+        mean, low, high = one.interval
+        ax.errorbar(mean, place - 0.1, xerr=None if np.isnan(low) else [[mean - low], [high - mean]], fmt="s", color=TEST,
+                    markersize=5, capsize=3, label=None if place else "mean and 95 % interval")
+    ax.axvline(0, color="0.5", linewidth=0.8, zorder=1)
+    ax.set(yticks=range(len(contrasts)), yticklabels=[f"{one.first} − {one.second}" for one in contrasts],
+           xlabel="difference in top-1, points of percent", ylim=(len(contrasts) - 0.4, -0.6))
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def fig_cost(summary: pd.DataFrame) -> Figure:
+    """Accuracy with its interval against multiply-adds and, where `summary` has it, against measured time.
+
+    Args:
+        summary: Of `ablation.summary`; with columns training and evaluation (images a second) a panel each.
+    """
+    panels = {"macs": "multiply-adds, millions"}
+    if "training" in summary:
+        summary = summary.assign(train_ms=1e3 / summary.training, test_ms=1e3 / summary.evaluation)
+        panels |= {"train_ms": "training, ms an image", "test_ms": "evaluation, ms an image"}
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.3), sharey=True, squeeze=False)
+    for ax, (column, label) in zip(axes.flat, panels.items()):
+        _means(ax, summary[column], summary)
+        for row in summary.itertuples():
+            ax.annotate(row.network, (getattr(row, column), row.accuracy), (5, 5), textcoords="offset points", fontsize=8)
+        ax.set(xlabel=label, xlim=(0, 1.15 * summary[column].max()))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.grid(color="0.92")
+    axes[0, 0].set_ylabel("top-1 on test images, %")
+    return figure
+
+
+def fig_layer_ratios(allocation: pd.DataFrame, uniform: int) -> Figure:
+    """What each layer would lose at each ratio, and the ratio it was given; layers without a loss were not measured.
+
+    Args:
+        allocation: Of `study.ratios_of_runs`.
+        uniform: The ratio whose multiply-adds were spent, drawn in.
+    """
+    layers = {layer: place for place, layer in enumerate(allocation.layer.unique(), 1)}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+    measured = allocation[allocation.loss.notna()]
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, measured.layer.nunique()))
+    for (layer, rows), colour in zip(measured.groupby("layer", sort=False), colours):
+        left.plot(rows.ratio, rows.loss, color=colour, marker=".", label=str(layers[layer]))
+        chosen = rows[rows.chosen]
+        left.plot(chosen.ratio, chosen.loss, "o", color=colour, markersize=9, markerfacecolor="none")
+    left.set(xlabel="ratio s", ylabel="variance that ghosts miss, share", title="measured; the ring is the choice")
+    left.legend(title="layer", fontsize=7, title_fontsize=8, ncols=2)
+    chosen = allocation[allocation.chosen]
+    right.bar(chosen.layer.map(layers), chosen.ratio, color=np.where(chosen.loss.notna(), TRAIN, "0.8"))
+    right.axhline(uniform, color="0.3", linestyle="--", linewidth=1, label=f"s = {uniform} everywhere")
+    right.set(xlabel="layer", ylabel="ratio s", title="given; grey: too small to be measured")
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.legend(fontsize=8)
+    return figure
+
+
+def _means(ax: Axes, places, summary: pd.DataFrame) -> None:
+    bars = np.nan_to_num([summary.accuracy - summary.low, summary.high - summary.accuracy])
+    ax.errorbar(places, summary.accuracy, bars, fmt="s", color=TEST, markersize=5, capsize=3, label="mean and 95 % interval")

@@ -1,0 +1,140 @@
+"""Feature maps and what makes them: the Ghost module drawn, intrinsic maps and ghosts, pairs that are alike."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ghostlib.figures.style import GHOST, INTRINSIC
+
+
+def fig_module(inputs: int, intrinsic: int, ghosts: int, kernel_size: int, kernel: int) -> Figure:
+    """The Ghost module drawn: c input maps, m intrinsic ones framed red, the ghosts made of them framed green.
+
+    Args:
+        inputs, intrinsic, ghosts: Numbers of maps; at most eight of each are drawn, the last one lowest.
+        kernel_size: k of the real convolution.
+        kernel: d of the cheap operations.
+    """
+    figure, ax = plt.subplots(figsize=(9, 3.6))
+
+    def stack(left: float, bottom: float, count: int, colour: str, label: str) -> float:
+        """Draws maps behind one another; gives the height of their middle."""
+        drawn = min(count, 8)
+        for i in range(drawn):
+            ax.add_patch(Rectangle((left + 0.09 * i, bottom - 0.09 * i), 0.9, 0.9, facecolor="white", edgecolor=colour,
+                                   linewidth=1.6, zorder=i))
+        ax.text(left + 0.45 + 0.045 * drawn, bottom + 1.02, label, ha="center", va="bottom", color=colour)
+        return bottom + 0.45 - 0.045 * drawn
+
+    def arrow(start: tuple[float, float], end: tuple[float, float], label: str) -> None:
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.3", "linewidth": 1.3})
+        ax.text((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 0.1, label, ha="center", va="bottom", fontsize=9)
+
+    middle = stack(0, 2.6, inputs, "0.3", f"{inputs} input maps")
+    upper = stack(4.0, 2.6, intrinsic, INTRINSIC, f"{intrinsic} intrinsic maps")
+    arrow((1.7, middle), (3.9, upper), f"real convolution, {kernel_size} × {kernel_size}\neach looks at all inputs")
+    lower = stack(7.4, 0.35, ghosts, GHOST, f"{ghosts} ghosts")
+    stack(7.4, 2.6, intrinsic, INTRINSIC, f"{intrinsic} intrinsic maps")
+    arrow((5.7, upper), (7.3, upper), "unchanged")
+    arrow((5.7, upper - 0.4), (7.3, lower), "")
+    ax.text(5.6, 1.0, f"cheap operations, {kernel} × {kernel}\neach looks at one map", ha="center", va="top", fontsize=9)
+    ax.text(9.5, (upper + lower) / 2, f"{intrinsic + ghosts}\noutput\nmaps", ha="left", va="center")
+    ax.set(xlim=(-0.2, 10.2), ylim=(-0.5, 4.0), aspect="equal")
+    ax.axis("off")
+    return figure
+
+
+def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, int]], columns: int = 12) -> Figure:
+    """What Ghost layers make of one picture: intrinsic maps framed red, below each its ghosts, framed green.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        layers: For each layer's title its maps (C, H', W') and how many of them, the first ones, are intrinsic.
+        columns: Intrinsic maps shown at most. Each map has its own grey scale.
+    """
+    shown = {title: _paired(maps, intrinsic)[:, :columns] for title, (maps, intrinsic) in layers.items()}
+    widest = max(pairs.shape[1] for pairs in shown.values())
+    figure = plt.figure(figsize=(0.95 * (widest + 2), 0.98 * sum(len(pairs) + 0.35 for pairs in shown.values())))
+    left, right = figure.subfigures(1, 2, width_ratios=[2, widest])
+    axes = left.subplots()
+    axes.imshow(picture)
+    axes.set(title="image", xticks=[], yticks=[])
+    rows = np.atleast_1d(right.subfigures(len(shown), 1, height_ratios=[len(pairs) + 0.35 for pairs in shown.values()]))
+    for part, (title, pairs) in zip(rows, shown.items()):
+        maps = layers[title][0]
+        part.suptitle(title, fontsize=9, x=0.01, ha="left")
+        grid = part.subplots(len(pairs), widest, squeeze=False)
+        for (row, column), ax in np.ndenumerate(grid):
+            index = pairs[row, column] if column < pairs.shape[1] else -1
+            if index < 0:
+                ax.axis("off")
+                continue
+            ax.imshow(maps[index])
+            ax.set(xticks=[], yticks=[])
+            for spine in ax.spines.values():
+                spine.set(visible=True, color=GHOST if row else INTRINSIC, linewidth=2)
+    return figure
+
+
+def _paired(maps: np.ndarray, intrinsic: int) -> np.ndarray:
+    """Indices of maps (rows, intrinsic): the intrinsic ones, then their ghosts; -1 where there are no more.
+
+    A depthwise convolution with s - 1 kernels for each map puts out the ghosts of one map one after the other.
+    """
+    ghosts = len(maps) - intrinsic
+    each = -(-ghosts // intrinsic)
+    index = intrinsic + np.arange(each)[:, None] + each * np.arange(intrinsic)
+    return np.vstack([np.arange(intrinsic), np.where(index < len(maps), index, -1)])
+
+
+def fig_matched_maps(picture: np.ndarray, maps: np.ndarray, pairs: Sequence[tuple[int, int]],
+                     columns: int = 16) -> Figure:
+    """All maps of a layer for one picture, pairs that are alike framed in one colour each, as in the paper's Figure 1.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        maps: (C, H', W'), each drawn in a grey scale of its own.
+        pairs: At most six pairs of maps' indices.
+        columns: Maps in a row.
+    """
+    rows = -(-len(maps) // columns)
+    figure = plt.figure(figsize=(0.62 * columns + 1.8, max(1.7, 0.66 * rows)))
+    left, right = figure.subfigures(1, 2, width_ratios=[1.8, 0.62 * columns])
+    axes = left.subplots()
+    axes.imshow(picture)
+    axes.set(title="image", xticks=[], yticks=[])
+    colours = {index: colour for pair, colour in zip(pairs, sns.color_palette("colorblind")) for index in pair}
+    grid = right.subplots(rows, columns, squeeze=False)
+    for index, ax in enumerate(grid.flat):
+        ax.set(xticks=[], yticks=[])
+        if index >= len(maps):
+            ax.axis("off")
+            continue
+        ax.imshow(maps[index])
+        for spine in ax.spines.values():
+            spine.set(visible=index in colours, color=colours.get(index), linewidth=3)
+    return figure
+
+
+def fig_filter(source: np.ndarray, kernel: np.ndarray, prediction: np.ndarray, target: np.ndarray,
+               title: str) -> Figure:
+    """One map made from another: source (H, W), filter (d, d), what it makes, what it should be, and what is left."""
+    figure, axes = plt.subplots(1, 5, figsize=(10, 2.3))
+    reach = np.abs(kernel).max() or 1
+    low, high = target.min(), target.max()
+    error = max(np.abs(target - prediction).max(), 1e-9)
+    shown = {"source": (source, {}), "filter": (kernel, {"cmap": "PuOr", "vmin": -reach, "vmax": reach}),
+             "prediction": (prediction, {"vmin": low, "vmax": high}), "target": (target, {"vmin": low, "vmax": high}),
+             "target − prediction": (target - prediction, {"cmap": "PuOr", "vmin": -error, "vmax": error})}
+    for ax, (name, (values, options)) in zip(axes, shown.items()):
+        image = ax.imshow(values, **options)
+        ax.set(title=name, xticks=[], yticks=[])
+        if name in ("filter", "target − prediction"):
+            bar = figure.colorbar(image, ax=ax, shrink=0.75)
+            bar.ax.tick_params(labelsize=7)
+    figure.suptitle(title, fontsize=10)
+    return figure

@@ -1,0 +1,120 @@
+"""Differences over seeds: intervals and power against textbook and simulation; names against the grid."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from scipy import stats
+
+from conftest import ROOT
+from ghostlib import ablation, contrasts, figures, paper, results
+from ghostlib.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def recorded(networks, seeds=(0, 1, 2)):
+    """Rows as a sweep records them: for each network (ratio, kernel, width) the accuracies of its seeds."""
+    return pd.DataFrame([{"ratio": ratio, "kernel": kernel, "width": width, "seed": seed, "top1": top1, "weights": 100,
+                          "macs": 1000 // 2**number}
+                         for number, ((ratio, kernel, width), values) in enumerate(networks.items())
+                         for seed, top1 in zip(seeds, values)])
+
+
+ROWS = recorded({("1", 3, .25): (.77, .78, .79), ("1", 3, .18): (.74, .75, .76), ("2", 1, .25): (.73, .74, .76),
+                 ("2", 3, .25): (.75, .76, .77), ('{"a": 1}', 3, .25): (.76, .77)})
+
+
+def test_the_interval_is_that_of_a_t_test():
+    values = [0.3, -0.1, 0.4, 0.2, 0.5]
+    mean, low, high = contrasts.mean_interval(values)
+    known = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (mean, low, high) == pytest.approx((np.mean(values), known.low, known.high))
+    assert np.isnan(contrasts.mean_interval([1.0])[1:]).all() and math.isnan(contrasts.mean_interval([])[0])
+
+
+def test_what_is_called_resolvable_is_resolved_in_four_of_five_repetitions():
+    values = np.array([0.3, -0.1, 0.4, 0.2, 0.5])
+    could = contrasts.smallest_resolvable(values)
+    drawn = np.random.default_rng(0).normal(could, values.std(ddof=1), (20_000, 5))
+    half = stats.t.ppf(0.975, 4) * drawn.std(axis=1, ddof=1) / 5**0.5
+    assert (np.abs(drawn.mean(axis=1)) > half).mean() == pytest.approx(0.8, abs=0.01)
+    assert math.isnan(contrasts.smallest_resolvable([1.0]))
+
+
+def test_a_contrast_pairs_seeds():
+    rows = ablation.named(ROWS)
+    one = contrasts.contrast(rows, "s2 d3", "plain", "accuracy")
+    assert one.values == pytest.approx([-2, -2, -2]) and one.seeds == (0, 1, 2) and one.resolved
+    assert str(one).startswith("s2 d3 − plain: -2.00 points (95 % interval -2.00 to -2.00, 3 seeds), resolved; a true")
+    short = contrasts.contrast(rows, "by layer", "s2 d3", "accuracy")
+    assert short.seeds == (0, 1) and short.values == pytest.approx([1, 1])
+    lone = contrasts.contrast(rows[rows.seed == 0], "s2 d3", "s2 d1", "accuracy")
+    assert not lone.resolved and "no interval from 1 seed), not resolved" in str(lone) and "nan" not in str(lone)
+
+
+def test_an_interval_that_holds_0_is_not_resolved():
+    assert contrasts.told([0.2, 0.3, 0.25]).endswith(", resolved")
+    assert contrasts.told([0.2, -0.3, 0.25]).endswith(", not resolved")
+
+
+def test_networks_are_named_as_in_the_design():
+    assert list(dict.fromkeys(ablation.named(ROWS).network)) == ["plain", "thin", "s2 d1", "s2 d3", "by layer"]
+    design = (ROOT / "docs" / "ablation_cifar10.md").read_text()
+    for first, second in ablation.QUESTIONS:
+        assert f"{first} - {second}: " in design
+
+
+def test_only_contrasts_of_what_is_there_are_asked():
+    asked = ablation.asked(ablation.named(ROWS))
+    assert [(one.first, one.second) for one in asked] == [("s2 d3", "s2 d1"), ("s2 d3", "thin"), ("s2 d3", "plain"),
+                                                          ("by layer", "s2 d3")]
+
+
+def test_the_papers_column_is_that_of_tables_3_and_4():
+    found = ablation.published(["plain", "thin", "s2 d3", "s4 d3", "by layer"]).set_index("network").accuracy
+    assert found.to_dict() == {"plain": 93.6, "s2 d3": 93.7, "s4 d3": 93.0}
+    assert ablation.published(["nothing"]).empty
+
+
+def test_a_speed_is_that_of_the_same_network():
+    table = ablation.summary(ablation.named(ROWS))
+    speeds = pd.DataFrame([{"network": "plain", "weights": weights, "part": part, "images_per_second": value}
+                           for weights, value in ((100, 10), (100, 30), (100, 20), (7, 99))
+                           for part in ("training", "evaluation")])
+    found = ablation.with_speeds(table, speeds).set_index("network")
+    assert found.training["plain"] == 20 and np.isnan(found.training["s2 d3"]) and len(found) == 5
+    assert "4.00 times fewer" not in ablation.saving(found.reset_index())
+    assert "8.00 times fewer multiply-adds than plain; its time was not measured" in ablation.saving(found.reset_index())
+
+
+def test_what_others_report_stands_beside_the_print():
+    rows = paper.beside([3, 5, 7]).set_index("network")
+    vgg = rows.loc["Ghost-VGG-16, s = 2, d = 3"]
+    assert (vgg.printed, vgg.reported, vgg.difference, vgg.difference_high) == (93.7, "92 to 93.6", -1.7, -0.1)
+    assert set(paper.beside([5]).network) == {"ResNet-56", "Ghost-ResNet-56, s = 2"}
+    assert set(paper.rivals([7]).table) == {7}
+
+
+def test_figures_of_the_ablation_are_drawn():
+    rows = ablation.named(ROWS)
+    table = ablation.summary(rows)
+    lone = rows[rows.seed == 0]
+    for figure in (figures.fig_accuracy(rows, table, ablation.published(table.network)),
+                   figures.fig_accuracy(lone, ablation.summary(lone), ablation.published([])),
+                   figures.fig_contrasts(ablation.asked(rows)), figures.fig_contrasts(ablation.asked(lone)),
+                   figures.fig_cost(table), figures.fig_cost(table.assign(training=[1, 2, 3, 4, np.nan], evaluation=2.0)),
+                   figures.fig_layer_ratios(results.read_table(ROOT / "data/results/allocation.csv"), 2),
+                   figures.fig_rivals(paper.networks([5, 7]), paper.rivals([5, 7]), paper.beside([5, 7]))):
+        figure.canvas.draw()
+
+
+def test_a_table_that_the_paper_does_not_have_is_refused():
+    with pytest.raises(InputError, match="tables: 2 given; allowed are"):
+        paper.networks([2])

@@ -1,0 +1,53 @@
+"""How fast the networks of the ablation and of the paper's Tables 5 to 7 are here, each alone: rows for data/results.
+
+    python tools/bench_networks.py ablation data/results/ablation_speed.csv
+    python tools/bench_networks.py paper data/results/paper_speed.csv
+
+Each network is measured three times in turn, so that a slow moment of the machine is not one network's. Needs a machine
+that does nothing else; some minutes.
+"""
+
+import sys
+
+import pandas as pd
+
+from ghostlib import ablation, bench, paper, results, sweep
+from ghostlib.config import Config
+from ghostlib.progress import progress_bar
+
+TURNS = 3
+GRID = "notebooks/params/ablate_cifar10.yaml"
+PAPER_BATCH = 32
+
+
+def of_ablation() -> dict[str, Config]:
+    """The grid's networks, by the names that the ablation gives them."""
+    planned = sweep.read(GRID)
+    fields = [{name: value for name, value in planned.parameters(point).items() if name in Config.model_fields}
+              for point in planned.points]
+    configs = [Config.of(one) for one in fields if one["seed"] == 0]
+    rows = pd.DataFrame([results.make_row(config, top1=0.0) for config in configs])
+    return dict(zip(ablation.named(rows).network, configs))
+
+
+def of_paper() -> dict[str, Config]:
+    """The networks of Tables 5 to 7, at the sizes that the paper gives them, in batches of 32."""
+    return {row.network: Config.of({"model": row.model, "width": row.width, "ratio": row.ratio, "kernel": row.kernel,
+                                    "num_classes": row.num_classes, "image_size": row.image_size,
+                                    "dataset": row.dataset if row.dataset == "cifar10" else "imagefolder",
+                                    "batch_size": PAPER_BATCH})
+            for row in paper.networks([5, 6, 7]).itertuples()}
+
+
+def main(which: str, target: str) -> None:
+    configs, rows = {"ablation": of_ablation, "paper": of_paper}[which](), []
+    with progress_bar(TURNS * len(configs), "networks") as bar:
+        for turn in range(TURNS):
+            for network, config in configs.items():
+                rows += [{"network": network, "turn": turn, "batch_size": config.batch_size, **row}
+                         for row in bench.speed(config)]
+                bar.update(1)
+    results.write_table(target, pd.DataFrame(rows).round(3).assign(**results.provenance()))
+
+
+main(*sys.argv[1:])
