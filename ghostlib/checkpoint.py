@@ -15,7 +15,8 @@ from ghostlib.results import provenance, write_bytes
 from ghostlib.weights import OPTIMIZER, put
 
 FORMAT = "ghostlib run, version 1"
-FREE = {"run_dir", "resume", "weights", "new_head", "workers", "port", "sink", "broken_limit", "bad_steps"}  # what may differ when a run goes on: it decides nothing from here on
+# What may differ when a run goes on: it decides nothing from here on.
+FREE = {"run_dir", "resume", "weights", "new_head", "workers", "port", "sink", "broken_limit", "bad_steps"}
 
 
 @dataclass

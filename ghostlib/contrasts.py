@@ -95,4 +95,5 @@ def told(values: Iterable[float], digits: int = 3, unit: str = "") -> str:
     if math.isnan(low):
         return f"{mean:+.{digits}f}{unit} (no interval from {len(values)} seed{'s' * (len(values) != 1)}), not resolved"
     resolved = "resolved" if low > 0 or high < 0 else "not resolved"
-    return f"{mean:+.{digits}f}{unit} (95 % interval {low:+.{digits}f} to {high:+.{digits}f}, {len(values)} seeds), {resolved}"
+    interval = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}, {len(values)} seeds"
+    return f"{mean:+.{digits}f}{unit} ({interval}), {resolved}"

@@ -150,13 +150,11 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
             for tau in thresholds:
                 chosen, source = redundancy.fewest_sources(measured.choose, tau)
                 ghosts = np.setdiff1d(np.arange(len(source)), chosen)
-
-                def allowed(r2: np.ndarray) -> np.ndarray:
-                    return len(source) / (len(chosen) + (~(r2[..., ghosts] >= tau)).sum(axis=-1))
+                own, drawn = (len(source) / (len(chosen) + (~(r2[..., ghosts] >= tau)).sum(axis=-1))
+                              for r2 in (measured.report.r2_of(source), measured.report.r2_of(source, weights)))
                 rows.append({"layer": layer, "depth": depth, "channels": len(source), "size": maps.shape[2],
                              "stage": stage, "kernel": kernel, "threshold": tau,
-                             **_interval("ratio", float(allowed(measured.report.r2_of(source))),
-                                         allowed(measured.report.r2_of(source, weights))),
+                             **_interval("ratio", float(own), drawn),
                              "promised": len(source) / len(chosen), "pca": len(source) / max(1, ranks[tau])})
     return pd.DataFrame(rows)
 

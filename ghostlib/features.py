@@ -70,7 +70,7 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
         For each name an array (N, C, H', W'), or (N, C) behind a dense layer.
 
     Raises:
-        InputError: For a layer that does not exist, naming the near ones, and for maps that would take more than `most_bytes`.
+        InputError: For a layer that does not exist, naming the near ones, and for maps of more than `most_bytes`.
     """
     cells = dict(net.cells_and_names())
     for name in layers:

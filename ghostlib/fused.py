@@ -107,7 +107,7 @@ def _replace(cell: nn.Cell) -> None:
                 put_cell(cell, key, nn.Identity())
             continue
         folded = any(isinstance(cell._cells[key], nn.Identity) for key in keys)
-        if norm is not None or folded and isinstance(first, nn.Conv2d) and first.has_bias:
+        if norm is not None or (folded and isinstance(first, nn.Conv2d) and first.has_bias):
             put_cell(cell, keys[1], _Pass(first.out_channels, norm or _bias_of(first), relu=relu))
             for key in keys[2:]:
                 put_cell(cell, key, nn.Identity())

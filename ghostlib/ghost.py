@@ -131,7 +131,7 @@ class GhostModule(_GhostCell):
     @staticmethod
     def _normalised(convolution: nn.Conv2d, relu: bool) -> nn.SequentialCell:
         layers = [convolution, nn.BatchNorm2d(convolution.out_channels)]
-        return nn.SequentialCell(layers + [nn.ReLU()] if relu else layers)
+        return nn.SequentialCell([*layers, nn.ReLU()] if relu else layers)
 
 
 class GhostConv2d(_GhostCell):

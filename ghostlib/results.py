@@ -2,7 +2,6 @@
 
 import functools
 import json
-import math
 import os
 import platform
 import subprocess
@@ -11,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ghostlib.config import Config

@@ -84,7 +84,7 @@ def _check(path: Path, algorithm: str, wanted: str, source: str) -> None:
 
 def _from_hugging_face(name: str) -> Path:
     import huggingface_hub
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
         path = Path(huggingface_hub.hf_hub_download(name, TIMM_FILE))

@@ -11,8 +11,8 @@ from mindspore import nn
 
 from ghostlib import results
 from ghostlib.allocation import allocate, layer_macs, losses
-from ghostlib.complexity import count
 from ghostlib.batches import Batches
+from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.controls import intrinsic_study, ratio_study, similarity_study
 from ghostlib.errors import InputError, check_kernel, check_ratio

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-
 from conftest import ROOT
+
 from ghostlib import allocation, models, redundancy, results
 from ghostlib.complexity import count
 from ghostlib.errors import InputError

@@ -14,11 +14,11 @@ import pytest
 import yaml
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from test_train import assert_equal_bundles
 
 from ghostlib import checkpoint, results, train
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
-from test_train import assert_equal_bundles
 
 # Dropout, erasing and shuffling: all that is random takes part.
 RUN = {"model": "vgg16", "width": 0.0625, "ratio": 2, "epochs": 3, "batch_size": 128, "dropout": 0.2, "erasing": 0.3,

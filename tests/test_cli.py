@@ -60,7 +60,8 @@ def test_train_report_validate_collect(tmp_path, ghostlib_command):
     assert trained.startswith("top-1 ") and (tmp_path / "runs" / "one" / "row.json").exists()
     again = ghostlib_command("validate", "params.yaml", "--weights", "runs/one/last.safetensors")
     assert again.stdout.split(" images")[0] == trained
-    (tmp_path / "tuned.yaml").write_text("{model: resnet20, width: 0.25, weights: runs/one/last.safetensors, new_head: true}")
+    (tmp_path / "tuned.yaml").write_text("{model: resnet20, width: 0.25, new_head: true, "
+                                         "weights: runs/one/last.safetensors}")
     tuned = ghostlib_command("validate", "tuned.yaml", "--weights", "runs/one/last.safetensors")
     assert tuned.stdout.split(" images")[0] == trained  # the head under test is the stored one
     assert ghostlib_command("report", "runs/one").stdout.splitlines()[0] == trained.split(",")[0]

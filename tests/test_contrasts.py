@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from matplotlib import pyplot as plt
 from scipy import stats
 
-from conftest import ROOT
 from ghostlib import ablation, contrasts, figures, paper, results
 from ghostlib.errors import InputError
 

@@ -105,6 +105,7 @@ def test_finished_runs_become_three_tables(tmp_path):
     done = CliRunner().invoke(main, ["redundancy", *runs, "--target", str(tmp_path), "--images", "24"])
     assert done.exit_code == 0, done.output
     tables = {name: results.read_table(tmp_path / f"{name}.csv") for name in study.TABLES}
-    assert {name: set(table.s) for name, table in tables.items()} == {"redundancy": {1, 2}, "allowed_ratio": {1, 2}, "intrinsic": {2}}
+    assert {name: set(table.s) for name, table in tables.items()} == {
+        "redundancy": {1, 2}, "allowed_ratio": {1, 2}, "intrinsic": {2}}
     assert "images: 1000 given" in CliRunner().invoke(main, ["redundancy", runs[0], "--images", "1000", "--target",
                                                                        str(tmp_path)]).output

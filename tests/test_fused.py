@@ -72,7 +72,8 @@ def assert_alike(expected: dict, found: dict, kept: int | None = None) -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("kernel", "ratio", "relu", "size"), [
-    (1, 2, True, 8), (3, 2, True, 9), (3, 3, False, 7), (5, 2, False, 12), (5, 4, True, 14), (7, 2, True, 8), (7, 3, False, 5)])
+    (1, 2, True, 8), (3, 2, True, 9), (3, 3, False, 7), (5, 2, False, 12), (5, 4, True, 14), (7, 2, True, 8),
+    (7, 3, False, 5)])
 def test_a_ghost_module(kernel, ratio, relu, size, training):
     net = randomise(nn.SequentialCell(GhostModule(5, 10, ratio=ratio, kernel=kernel, relu=relu)))
     fast = fused.accelerated(net)

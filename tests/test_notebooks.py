@@ -9,8 +9,8 @@ import papermill
 import pytest
 import yaml
 from click.testing import CliRunner
-
 from conftest import ROOT
+
 from ghostlib.__main__ import main
 from ghostlib.config import Config
 from ghostlib.data import write_photographs

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import yaml
 from click.testing import CliRunner
-
 from conftest import ROOT
+
 from ghostlib import results, sweep
 from ghostlib.__main__ import main
 from ghostlib.cores import own_cores

@@ -106,11 +106,12 @@ def test_so_many_steps_without_a_finite_loss_stop_the_run_and_the_last_good_bund
     train.train(good, progress=False)
     before = (tmp_path / "last.safetensors").read_bytes()
     net, _, _ = train.prepare(good)
-    for name, parameter in net.parameters_and_names():  # weights that overflow whatever they meet
+    for parameter in net.get_parameters():  # weights that overflow whatever they meet
         parameter.set_data(Tensor(np.full(parameter.shape, 1e30, np.float32)))
     save_weights(net, tmp_path / "wild.safetensors")
     wild = good.model_copy(update={"weights": str(tmp_path / "wild.safetensors"), "bad_steps": 5})
-    with pytest.raises(RunError, match=r"loss: .* no finite gradient in \d+ steps in a row up to step \d+ .*the last good epoch, if any"):
+    with pytest.raises(RunError, match=r"loss: .* no finite gradient in \d+ steps in a row up to step \d+ .*"
+                                       r"the last good epoch, if any"):
         train.train(wild, progress=False)
     assert (tmp_path / "last.safetensors").read_bytes() == before and not (tmp_path / "row.json").exists()
 

@@ -107,7 +107,7 @@ def test_a_damaged_file_is_named(content, tmp_path):
 
 
 def test_a_url_is_fetched_once_checked_and_kept(server, cache, checkpoint, tmp_path):
-    net, path = checkpoint
+    _, path = checkpoint
     folder, address = server
     digest = sha256(path.read_bytes()).hexdigest()
     named = folder / f"ghostnet_050-{digest[:8]}.ckpt"  # as mindcv names them
@@ -140,7 +140,8 @@ def test_mindcvs_short_names(server, cache, checkpoint, monkeypatch):
     assert set(sources.MINDCV) == {f"mindcv/ghostnet_{width}" for width in ("050", "100", "130")}
     monkeypatch.setitem(sources.MINDCV, "mindcv/ghostnet_050", f"{address}/g-{digest[:8]}.ckpt")
     load_weights(network(), "mindcv/ghostnet_050")
-    with pytest.raises(InputError, match="weights: mindcv/ghostnet_005 cannot be read, there is no such file .did you mean .*mindcv/ghostnet_050"):
+    with pytest.raises(InputError, match="weights: mindcv/ghostnet_005 cannot be read, there is no such file "
+                                         ".did you mean .*mindcv/ghostnet_050"):
         load_weights(network(), "mindcv/ghostnet_005")
 
 

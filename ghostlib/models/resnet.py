@@ -40,7 +40,7 @@ class Block(nn.Cell):
 
 def _basic(in_channels: int, channels: int, stride: int) -> Block:
     """Two 3 x 3 convolutions; the shortcut has no weights."""
-    body = nn.SequentialCell(_conv_bn(in_channels, channels, 3, stride) + [nn.ReLU()] + _conv_bn(channels, channels, 3))
+    body = nn.SequentialCell([*_conv_bn(in_channels, channels, 3, stride), nn.ReLU(), *_conv_bn(channels, channels, 3)])
     same = stride == 1 and in_channels == channels
     return Block(body, nn.Identity() if same else PaddedShortcut(in_channels, channels, stride))
 
@@ -48,8 +48,8 @@ def _basic(in_channels: int, channels: int, stride: int) -> Block:
 def _bottleneck(in_channels: int, channels: int, stride: int) -> Block:
     """1 x 1, 3 x 3 (this one strides), 1 x 1 to four times the channels; a 1 x 1 convolution where shapes differ."""
     out = 4 * channels
-    body = nn.SequentialCell(_conv_bn(in_channels, channels, 1) + [nn.ReLU()] +
-                             _conv_bn(channels, channels, 3, stride) + [nn.ReLU()] + _conv_bn(channels, out, 1))
+    body = nn.SequentialCell([*_conv_bn(in_channels, channels, 1), nn.ReLU(),
+                              *_conv_bn(channels, channels, 3, stride), nn.ReLU(), *_conv_bn(channels, out, 1)])
     same = stride == 1 and in_channels == out
     return Block(body, nn.Identity() if same else nn.SequentialCell(_conv_bn(in_channels, out, 1, stride)))
 
@@ -82,7 +82,7 @@ def _cifar(depth: int, width: float, ratio: Ratio, kernel: int, num_classes: int
             blocks.append(_basic(channels, out, 2 if stage and not block else 1))
             channels = out
         stages.append(blocks)
-    net = ResNet(_conv_bn(3, first, 3) + [nn.ReLU()], stages, channels, num_classes)
+    net = ResNet([*_conv_bn(3, first, 3), nn.ReLU()], stages, channels, num_classes)
     ghostify(net, ratio, kernel, leave=_leave_first)
     return net
 
@@ -133,7 +133,7 @@ def resnet50(width: float = 1.0, ratio: Ratio = 1, kernel: int = 3, num_classes:
             blocks.append(_bottleneck(channels, inner, 2 if stage and not block else 1))
             channels = 4 * inner
         stages.append(blocks)
-    net = ResNet(_conv_bn(3, stem, 7, 2) + [nn.ReLU(), nn.MaxPool2d(3, 2, pad_mode="pad", padding=1)],
+    net = ResNet([*_conv_bn(3, stem, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, pad_mode="pad", padding=1)],
                  stages, channels, num_classes)
     ghostify(net, ratio, kernel, leave=_leave_first)
     return net
