@@ -97,3 +97,10 @@ def told(values: Iterable[float], digits: int = 3, unit: str = "") -> str:
     resolved = "resolved" if low > 0 or high < 0 else "not resolved"
     interval = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}, {len(values)} seeds"
     return f"{mean:+.{digits}f}{unit} ({interval}), {resolved}"
+
+
+def verdict(values: Iterable[float], above: str, below: str, neither: str) -> str:
+    """A conclusion with its evidence: `above` if the interval lies above 0, `below` if below, else `neither`."""
+    values = list(values)
+    _, low, high = mean_interval(values)
+    return f"{above if low > 0 else below if high < 0 else neither}: {told(values)}"

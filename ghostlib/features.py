@@ -70,7 +70,8 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
         For each name an array (N, C, H', W'), or (N, C) behind a dense layer.
 
     Raises:
-        InputError: For a layer that does not exist, naming the near ones, and for maps of more than `most_bytes`.
+        InputError: For a layer that does not exist, naming the near ones, for images that do not fit the network, and
+            for maps of more than `most_bytes`.
     """
     cells = dict(net.cells_and_names())
     for name in layers:
@@ -91,7 +92,11 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
         mindspore.set_context(mode=mindspore.PYNATIVE_MODE)  # hooks run in this mode only
         net.set_train(False)
         for start in range(0, len(images), batch_size):
-            net(Tensor(np.ascontiguousarray(images[start:start + batch_size], np.float32)))
+            try:
+                net(Tensor(np.ascontiguousarray(images[start:start + batch_size], np.float32)))
+            except (ValueError, RuntimeError, TypeError) as error:
+                raise InputError(f"images: {images.shape} given, which do not fit this network: "
+                                 f"{str(error).splitlines()[0]}") from error
             for name in layers:
                 if name not in current:
                     raise InputError(f"layer: {name!r} given; it is no part of the forward pass")

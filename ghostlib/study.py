@@ -126,7 +126,8 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
     table = layer_macs(costs, list(stages(net))).merge(found, "left", ["layer", "ratio"])
     budget = int(table.macs[(table.ratio == like) & table.loss.notna()].sum())
     chosen = allocate(table[table.loss.notna()], budget)
-    return table.assign(chosen=[ratio == chosen.get(layer, like) for layer, ratio in zip(table.layer, table.ratio)])
+    taken = [ratio == chosen.get(layer, like) for layer, ratio in zip(table.layer, table.ratio)]
+    return table.assign(chosen=taken, networks=len(configs), images=images, kernel=kernel, **results.provenance())
 
 
 def _network(config: Config) -> str:

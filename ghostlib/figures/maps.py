@@ -115,6 +115,7 @@ def fig_matched_maps(picture: np.ndarray, maps: np.ndarray, pairs: Sequence[tupl
             ax.axis("off")
             continue
         ax.imshow(maps[index])
+        ax.set_title(index, fontsize=6, pad=1.5)
         for spine in ax.spines.values():
             spine.set(visible=index in colours, color=colours.get(index), linewidth=3)
     return figure

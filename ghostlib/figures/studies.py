@@ -16,16 +16,19 @@ def fig_controls(table: pd.DataFrame, what: str = "r2") -> Figure:
         table: Rows of `controls.similarity_study` of one layer.
         what: "r2", whose intervals are drawn, or "mse".
     """
-    stages = list(dict.fromkeys(table.stage))
+    stages, layer = list(dict.fromkeys(table.stage)), table.layer.iloc[0]
     figure, axes = plt.subplots(1, len(stages), figsize=(3.6 * len(stages), 3), sharey=what == "r2", squeeze=False)
     for ax, stage in zip(axes.flat, stages):
         for number, (source, rows) in enumerate(table[table.stage == stage].groupby("source", sort=False)):
             places = rows.kernel + 0.12 * (number - 2)  # side by side
             bars = (rows.r2 - rows.low, rows.high - rows.r2) if what == "r2" else None
             ax.errorbar(places, rows[what], bars, marker="o", markersize=4, linewidth=1.2, capsize=2, label=source)
-        ax.set(title=f"after {stage}", xlabel="d", xticks=sorted(set(table.kernel)))
+        ax.set(title=f"{layer}, after {stage}", xlabel="d", xticks=sorted(set(table.kernel)))
     axes[0, 0].set_ylabel("R² of the best source, median" if what == "r2" else "mean squared error, median")
-    if what == "r2":
+    if what == "mse":
+        for ax in axes.flat:
+            ax.set_yscale("log")
+    else:
         axes[0, 0].set_ylim(min(-0.05, table.low.min() - 0.02), 1.02)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
     return figure
@@ -39,7 +42,7 @@ def fig_by_depth(table: pd.DataFrame, value: str = "r2", label: str = "R² of th
         value: The column drawn.
         label: What it is, for the axis.
     """
-    stages = list(dict.fromkeys(table.stage))
+    stages, d = list(dict.fromkeys(table.stage)), table.kernel.iloc[0]
     figure, axes = plt.subplots(1, len(stages), figsize=(3.6 * len(stages), 3.1), sharey=True, squeeze=False)
     for ax, stage in zip(axes.flat, stages):
         for (source, rows), colour in zip(table[table.stage == stage].groupby("source", sort=False),
@@ -49,7 +52,7 @@ def fig_by_depth(table: pd.DataFrame, value: str = "r2", label: str = "R² of th
             ax.plot(rows.depth, rows[value], ".", color=colour, markersize=5, alpha=0.7)
         if table[value].min() < 0 < table[value].max():
             ax.axhline(0, color="0.5", linewidth=0.8)
-        ax.set(title=f"after {stage}", xlabel="layer")
+        ax.set(title=f"after {stage}, d = {d}", xlabel="layer, from the input")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0, 0].set_ylabel(label)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
@@ -71,7 +74,7 @@ def fig_allowed_ratio(table: pd.DataFrame) -> Figure:
             ax.plot(rows.depth, rows.ratio, ".", color=colour, markersize=5, alpha=0.7)
             ax.plot(means.index, means.ratio, color=colour, label=f"one source each, R² ≥ {tau:g}")
             ax.plot(means.index, means.pca, color=colour, linestyle=":", label=f"principal components, {100 * tau:g} %")
-        ax.set(title=f"after {stage}", xlabel="layer", yscale="log")
+        ax.set(title=f"after {stage}, d = {table.kernel.iloc[0]}", xlabel="layer, from the input", yscale="log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.yaxis.set_minor_formatter(NullFormatter())
