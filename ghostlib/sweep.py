@@ -33,7 +33,10 @@ from ghostlib.progress import progress_bar
 
 RUNS, RESULTS = Path("data/runs"), Path("data/results")
 FIELDS = {"notebook", "params", "grid", "seeds"}
-REACHED_WITHIN = 5.0  # seconds in which an address must answer
+REACHED_WITHIN = 5.0  # seconds in which an address must take a call, and then answer it
+# Ray talks gRPC, which is HTTP/2: either side begins with a frame of settings. Where anything else listens, Ray waits for
+# minutes.
+GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 4
 PASSED_ON = ("GHOSTLIB_", "GLOG_", "MS_", "ONEDNN_")  # environment variables that a standing cluster does not have
 NPU_VARIABLE = "ASCEND_RT_VISIBLE_DEVICES"
 
@@ -168,7 +171,9 @@ def plan(sweep: Sweep) -> pd.DataFrame:
     for point in sweep.points:
         file = _row_file(sweep, point)
         row = json.loads(file.read_text()) if file.exists() else _counted(sweep.parameters(point))
-        rows.append({**point.parameters, "there": file.exists(),
+        # As in a row, `weights` are how many there are, and the file that a run starts from is weights_from.
+        own = {"weights_from" if name == "weights" else name: value for name, value in point.parameters.items()}
+        rows.append({**own, "there": file.exists(),
                      **{name: row.get(name) for name in ("weights", "macs", "seconds")}})
     table = pd.DataFrame(rows)
     done = table[table.there & table.seconds.notna() & table.macs.notna()]
@@ -296,11 +301,14 @@ def _keep(sweep: Sweep, point: Point, executed: str, row: Mapping[str, Any]) -> 
 def _check_address(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), REACHED_WITHIN):
-            pass
+        with socket.create_connection((host, int(port)), REACHED_WITHIN) as call:
+            call.sendall(GREETING)
+            frame = call.recv(9)  # length, type, flags, stream
+        if len(frame) < 4 or frame[3] != SETTINGS:
+            raise ValueError("something else than Ray listens there")
     except (OSError, ValueError) as error:
-        raise InputError(f"address: {address} does not answer ({error}); wanted is HOST:PORT as `ray start --head` "
-                         f"prints it") from None
+        raise InputError(f"address: {address} does not answer as Ray does ({error}); wanted is HOST:PORT as "
+                         f"`ray start --head` prints it") from None
 
 
 def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[str, Any]:

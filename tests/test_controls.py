@@ -13,7 +13,7 @@ from ghostlib.errors import InputError
 def digits():
     from ghostlib.config import Config
     from ghostlib.data import load
-    return study.test_images(load(Config()), 24)
+    return study.first_images(load(Config()).test, 24)
 
 
 def test_stages_are_named_in_plain_and_ghost_networks():
@@ -87,6 +87,19 @@ def test_a_layer_that_does_not_exist_is_refused(digits):
         controls.ratio_study(models.vgg16(0.25), digits, (1,), (0.5,), layers=["features.4"])
 
 
+@pytest.mark.parametrize("shape", [(6, 3, 8, 8), (6, 1, 32, 32), (6, 32, 32)])
+def test_images_of_another_size_are_refused(shape):
+    with pytest.raises(InputError, match=r"images: \(6, .*\) given, which do not fit this network"):
+        features.activations(models.vgg16(0.25), np.zeros(shape, np.float32), ["features.40"])
+
+
+def test_maps_of_images_of_another_size_are_no_sources(digits):
+    small = np.random.default_rng(0).normal(size=(24, 4, 8, 8))
+    with pytest.raises(InputError, match=r"sources: \(N, H, W\) = \(8, 8, 8\) given; allowed are those of the targets, "
+                                         r"\(8, 16, 16\)"):
+        controls.measure(small, np.zeros((24, 4, 16, 16)), controls.Splits.of(24), 3)
+
+
 def test_a_target_that_cannot_be_a_folder_is_refused_before_anything_is_measured(tmp_path):
     (tmp_path / "file").write_text("")
     done = CliRunner().invoke(main, ["redundancy", "no_run", "--target", str(tmp_path / "file")])
@@ -107,5 +120,17 @@ def test_finished_runs_become_three_tables(tmp_path):
     tables = {name: results.read_table(tmp_path / f"{name}.csv") for name in study.TABLES}
     assert {name: set(table.s) for name, table in tables.items()} == {
         "redundancy": {1, 2}, "allowed_ratio": {1, 2}, "intrinsic": {2}}
+    # A run's folder whose network is another than its weights'.
+    config = tmp_path / "1" / "config.yaml"
+    config.write_text(config.read_text().replace("width: 0.125", "width: 0.25"))
+    done = CliRunner().invoke(main, ["redundancy", runs[0], "--images", "24", "--target", str(tmp_path)])
+    assert done.exit_code == 2 and done.output.count("\n") == 1 and "weights: " in done.output, done.output
+    config.write_text(config.read_text().replace("width: 0.25", "width: 0.125"))
+    done = CliRunner().invoke(main, ["allocate", runs[0], "--images", "24", "--target", str(tmp_path / "ratios.csv")])
+    assert done.exit_code == 0, done.output
+    chosen = results.read_table(tmp_path / "ratios.csv").query("chosen")
+    assert len(chosen) == 13 and (chosen.ratio[chosen.loss.isna()] == 2).all()
+    done = CliRunner().invoke(main, ["allocate", *runs, "--target", str(tmp_path / "ratios.csv")])
+    assert done.exit_code == 2 and "ratio 2, digits given; allowed are runs of one plain network" in done.output
     assert "images: 1000 given" in CliRunner().invoke(main, ["redundancy", runs[0], "--images", "1000", "--target",
                                                                        str(tmp_path)]).output

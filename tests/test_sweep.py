@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import nbformat
@@ -118,6 +120,25 @@ def test_an_unreachable_address_is_refused_soon(here):
     done = CliRunner().invoke(main, ["sweep", here.grid(), "--address", "127.0.0.1:9"])
     assert done.exit_code == 2 and "address: 127.0.0.1:9 does not answer" in done.output
     assert time.time() - start < 15
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", None],
+                         ids=["web server", "hangs up", "silent"])
+def test_an_address_where_something_else_listens_is_refused_soon(here, answer):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        calls = []
+
+        def serve():
+            calls.append(server.accept()[0])
+            if answer is not None:
+                calls[0].sendall(answer)
+                calls[0].close()
+        threading.Thread(target=serve, daemon=True).start()
+        start = time.time()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"address: {address} does not answer as Ray does .*; wanted is HOST:PORT"):
+            sweep.run(here.grid(), address=address, progress=False)
+        assert time.time() - start < 15
 
 
 def test_the_grids_that_come_with_the_lab_can_be_read(monkeypatch):
