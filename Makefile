@@ -8,7 +8,7 @@ PY := .venv/bin/python
 TOUR := data/runs/tour
 PYTEST := $(PY) -m pytest -q -p no:cacheprovider
 
-.PHONY: help tour test test-fast lab figures notebooks clean
+.PHONY: help tour test check test-fast lab figures notebooks clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -27,8 +27,12 @@ tour: .venv/installed  ## train a Ghost network on real digits and look at it (2
 	@$(PY) -m papermill --no-log-output --progress-bar notebooks/train.ipynb $(TOUR)/train.ipynb
 	@$(PY) -m ghostlib report $(TOUR)
 
-test: .venv/installed  ## the whole suite
+test: check  ## the whole suite, after the check
 	@$(PYTEST) --durations=10
+
+check: .venv/installed  ## ruff, on notebooks too, and types
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy --no-error-summary
 
 test-fast: .venv/installed  ## what takes seconds, for everyday
 	@$(PYTEST) -m "not slow"

@@ -107,8 +107,8 @@ class ArrayBatches:
         self.broken = np.zeros(len(pictures), bool)
         self._pictures = pictures
         self._config, self._training = config, training
-        self._scale = np.float32(1 / 255 / np.array(std))[:, None, None]
-        self._shift = np.float32(np.array(mean) / np.array(std))[:, None, None]
+        self._scale = np.array(1 / 255 / np.array(std), np.float32)[:, None, None]
+        self._shift = np.array(np.array(mean) / np.array(std), np.float32)[:, None, None]
         self._rank, self._ranks = rank, ranks
 
     def __len__(self) -> int:

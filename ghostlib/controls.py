@@ -6,6 +6,7 @@ each figure stands beside what the same choice of the best source finds where th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def grey_filtered(images: np.ndarray, count: int, size: tuple[int, int], seed: i
 
     As many candidates as a map has in the layer, so that the best of them is chosen from as many.
     """
-    grey = np.tensordot(images, np.float32(GREY_WEIGHTS), axes=(1, 0))
+    grey = np.tensordot(images, np.array(GREY_WEIGHTS, np.float32), axes=(1, 0))
     small = np.stack([np.asarray(Image.fromarray(one).resize(size[::-1], Image.Resampling.BOX)) for one in grey])
     filters = np.random.default_rng(seed).normal(size=(count, 9))
     seen = redundancy.patches_of(small[:, None], 3)
@@ -108,7 +109,7 @@ def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kerne
     for depth, layer, stage, name in places:
         own = maps[TRAINED][name]
         pairs = {source: (by_name[name], by_name[name]) for source, by_name in maps.items()}
-        pairs[GREY] = grey_filtered(images, own.shape[1] - 1, own.shape[2:], seed), own
+        pairs[GREY] = grey_filtered(images, own.shape[1] - 1, (own.shape[2], own.shape[3]), seed), own
         pairs[SHUFFLED] = of_another_image(own, splits, seed), own
         for kernel in _fitting(kernels, own):
             for source in SOURCES:
@@ -221,7 +222,7 @@ def _of_targets(scores: Scores, targets: np.ndarray) -> Scores:
     return Scores(scores.errors[:, :, targets], scores.sums[:, targets], scores.squares[:, targets], scores.pixels)
 
 
-def _typical(r2: np.ndarray) -> np.ndarray | float:
+def _typical(r2: np.ndarray) -> Any:  # as NumPy's own reductions: the shape decides, which no type can say
     """The median over maps, (C,) to a number or (B, C) to (B,); constant maps do not count."""
     if np.isnan(r2).all():
         return np.nan if r2.ndim == 1 else np.full(len(r2), np.nan)

@@ -12,8 +12,8 @@ from pathlib import Path
 def own_cores(count: int) -> Iterator[set[int]]:
     """Keeps this process and those it starts to `count` cores that no other such process has.
 
-    Threads that wait by spinning cost their own process time and not another's: two trainings of one thread each, on two
-    cores, were a fifth to a quarter faster so (docs/performance.md).
+    Threads that wait by spinning then cost their own process time and not another's: two trainings of a plain network, of
+    one thread each on two cores, were a quarter faster so (docs/performance.md).
 
     A core is held by a lock on a file, which the system lets go when a process dies, however it dies. Where not enough
     are free, or the system cannot hold a process to cores, all stay allowed.

@@ -52,7 +52,8 @@ def load(config: Config, rank: int = 0, ranks: int = 1) -> Data:
     return data
 
 
-def _split_arrays(config: Config, train, test, mean, std, classes, rank: int, ranks: int) -> Data:
+def _split_arrays(config: Config, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], mean, std,
+                  classes, rank: int, ranks: int) -> Data:
     return Data(ArrayBatches(*train, config, mean, std, True, rank, ranks),
                 ArrayBatches(*test, config, mean, std, False, rank, ranks), classes)
 

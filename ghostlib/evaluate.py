@@ -64,7 +64,8 @@ def evaluate(net: nn.Cell, batches: Batches, ranks: Ranks = Ranks(), progress: b
         net.set_train(training)
     outcomes = ranks.sum(outcomes)
     places = np.flatnonzero(outcomes[0])
-    return _summary(*outcomes[1:, places], batches.labels[places], places, time.perf_counter() - start)
+    predictions, rank, loss = outcomes[1:, places]
+    return _summary(predictions, rank, loss, batches.labels[places], places, time.perf_counter() - start)
 
 
 def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
@@ -72,7 +73,7 @@ def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
     return _summary(*_judge(logits, labels), labels, np.arange(len(labels)), seconds)
 
 
-def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each image the answer, the true class's rank among the answers, from 1, and the loss.
 
     A tie is no success: a class ranks behind every other with the same logit, so a network that answers the same for

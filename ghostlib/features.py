@@ -116,7 +116,7 @@ def _check_memory(parts: dict[str, list[np.ndarray]], images: int, most_bytes: i
     each = {name: arrays[0].nbytes / len(arrays[0]) for name, arrays in parts.items()}
     total = images * sum(each.values())
     if total > most_bytes:
-        largest = max(each, key=each.get)
+        largest = max(each, key=each.__getitem__)
         raise InputError(f"images: {images} given, whose maps take {total / 2**30:.1f} GiB, {largest} alone "
                          f"{images * each[largest] / 2**30:.1f}; allowed are {most_bytes / 2**30:.1f} GiB: take fewer "
                          f"images or layers")

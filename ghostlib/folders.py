@@ -247,6 +247,7 @@ def decode(path: Path, box: Box | None = None) -> np.ndarray | None:
                 return whole[top:top + high, left:left + wide].copy()
         except ValueError:  # no JPEG, or one with a fault
             pass
+        image: Image.Image  # no file's any more once it is cropped
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if box is not None:
                 left, top, width, height = box(*image.size)
@@ -290,7 +291,7 @@ def survey(root: str | Path, look_at: int = 1000, seed: int = 0) -> pd.DataFrame
 
 def as_pictures(images: np.ndarray) -> np.ndarray:
     """Normalised images (N, 3, H, W) as they are looked at: (N, H, W, 3) uint8."""
-    scaled = images.transpose(0, 2, 3, 1) * np.float32(IMAGENET_STD) + np.float32(IMAGENET_MEAN)
+    scaled = images.transpose(0, 2, 3, 1) * np.array(IMAGENET_STD, np.float32) + np.array(IMAGENET_MEAN, np.float32)
     return np.clip(np.round(255 * scaled), 0, 255).astype(np.uint8)
 
 

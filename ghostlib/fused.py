@@ -106,6 +106,7 @@ def _replace(cell: nn.Cell) -> None:
             for key in keys[1:]:
                 put_cell(cell, key, nn.Identity())
             continue
+        assert first is not None  # a BatchNorm that stands first is replaced above
         folded = any(isinstance(cell._cells[key], nn.Identity) for key in keys)
         if norm is not None or (folded and isinstance(first, nn.Conv2d) and first.has_bias):
             put_cell(cell, keys[1], _Pass(first.out_channels, norm or _bias_of(first), relu=relu))
@@ -120,6 +121,7 @@ def _replace(cell: nn.Cell) -> None:
 def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) -> nn.Cell | None:
     """What replaces a group of cells, or None where its first one stays."""
     if first is None:
+        assert norm is not None  # it stands first
         return _Pass(norm.num_features, norm, relu=relu)
     if isinstance(first, GhostModule) and first.has_ghosts and norm is None and not relu:  # it has its own inside
         return _fused_module(first)
@@ -146,6 +148,7 @@ def _fused_module(module: GhostModule) -> nn.Cell | None:
     (_, cheap, norm2, _), = normalised(module.cheap_operation)
     if module.kernel not in KERNELS:
         return None
+    assert convolution is not None and cheap is not None  # each of the two begins with its convolution
     fused = _Pass(module.intrinsic, norm1 or _bias_of(convolution), norm2 or _bias_of(cheap), weight=cheap.weight,
                   ghosts=module.ghosts, relu=relu)
     convolution.has_bias = False  # the pass adds it

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import IO, Literal, cast
 
 from ghostlib.errors import InputError, RunError
 from ghostlib.progress import progress_bar
@@ -68,7 +69,7 @@ def prepare(archives: str | Path, target: str | Path, md5: str | Path | None = N
         devkit = _read_devkit(archives / DEVKIT)
         tars, images = _members(train, ".tar", devkit.train.keys()), _members(val, ".JPEG", devkit.val.keys())
         new_classes, new_images = _missing(target, devkit, tars, images)
-        count = sum(map(devkit.train.get, new_classes)) + len(new_images)
+        count = sum(map(devkit.train.__getitem__, new_classes)) + len(new_images)
         needed = _needed(devkit, new_classes, new_images) if count else 0
         say(f"{target}: {count:,} images to unpack, {_check_space(target, needed)}" if count else
             f"{target}: complete already, nothing to unpack")
@@ -95,7 +96,7 @@ def _told(where: str | Path, what: str, kind: type[Exception] = RunError) -> Ite
         raise kind(f"{where}: {what} ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _opened(path: Path, mode: str) -> tarfile.TarFile:
+def _opened(path: Path, mode: Literal["r:", "r:gz"]) -> tarfile.TarFile:
     with _told(path, "cannot be read as a tar archive", InputError):
         return tarfile.open(path, mode)
 
@@ -105,14 +106,14 @@ def _read_devkit(path: Path) -> _Devkit:
 
     with _opened(path, "r:gz") as tar:
         try:
-            meta, truth = (tar.extractfile(name).read() for name in (META, TRUTH))
+            meta, truth = (cast(IO[bytes], tar.extractfile(name)).read() for name in (META, TRUTH))  # None is damage, too
             synsets = loadmat(BytesIO(meta), squeeze_me=True)["synsets"].reshape(-1)
             leaves = {int(synset["ILSVRC2012_ID"]): synset for synset in synsets if synset["num_children"] == 0}
             train = {str(synset["WNID"]): int(synset["num_train_images"]) for synset in leaves.values()}
             labels = [int(line) for line in truth.split()]
         except Exception as error:  # gzip, tarfile and scipy meet damage with errors of many kinds
             raise InputError(f"{path}: {META} or {TRUTH} cannot be read ({error!r})") from None
-    odd = [name for name in train if not re.fullmatch(r"n\d{8}", name)]  # it becomes a folder
+    odd: list[str | int] = [name for name in train if not re.fullmatch(r"n\d{8}", name)]  # it becomes a folder
     odd += [label for label in labels if label not in leaves]
     if odd:
         raise InputError(f"{path}: {odd[0]!r} in {META} or {TRUTH}; allowed are WNIDs like n01440764 and classes' IDs")
@@ -134,7 +135,7 @@ def _files(tar: tarfile.TarFile, where: str, suffix: str) -> Iterator[tarfile.Ta
 
 def _members(tar: tarfile.TarFile, suffix: str, wanted: Set[str]) -> dict[str, tarfile.TarInfo]:
     """The members by class or by image, which must be those wanted."""
-    where = Path(tar.name).name
+    where = Path(cast(str, tar.name)).name  # opened by its path
     with _told(where, "truncated or damaged"):
         found = {member.name.removesuffix(".tar"): member for member in _files(tar, where, suffix)}
     for odd, what in (wanted - found.keys(), "missing"), (found.keys() - wanted, "unknown to the devkit"):
@@ -226,7 +227,9 @@ def _unpack_class(train: tarfile.TarFile, member: tarfile.TarInfo, folder: Path,
             for found, image in enumerate(_files(images, where, ".JPEG"), 1):
                 if found > count:  # not written: it was not counted on when the space was checked
                     break
-                content = images.extractfile(image).read()
+                file = images.extractfile(image)
+                assert file is not None  # `_files` gives plain files alone
+                content = file.read()
                 with _told(part / image.name, "cannot be written"):
                     (part / image.name).write_bytes(content)
                 advance()
@@ -241,7 +244,9 @@ def _unpack_class(train: tarfile.TarFile, member: tarfile.TarInfo, folder: Path,
 
 def _unpack_image(val: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     with _told(f"{VAL}: {member.name}", "truncated or damaged"):
-        content = val.extractfile(member).read()
+        file = val.extractfile(member)
+        assert file is not None  # `_files` gave plain files alone
+        content = file.read()
     part = path.with_name(f".{path.name}.part")
     with _told(path, "cannot be written"):
         path.parent.mkdir(parents=True, exist_ok=True)

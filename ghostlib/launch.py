@@ -111,7 +111,9 @@ class Launch:
         environment = {"GLOG_v": "3", **os.environ, "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}"}
         self._process = subprocess.Popen(self.words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                          stderr=subprocess.STDOUT, preexec_fn=_end_with_parent, start_new_session=True)
-        os.set_blocking(self._process.stdout.fileno(), False)
+        assert self._process.stdout is not None  # it is a pipe
+        self._output = self._process.stdout
+        os.set_blocking(self._output.fileno(), False)
         return self
 
     def follow(self) -> Iterator[pd.DataFrame]:
@@ -123,7 +125,7 @@ class Launch:
         relay, decoder = Relay(), codecs.getincrementaldecoder("utf-8")("replace")
         while True:
             ended = self._process.poll() is not None
-            said = self._process.stdout.read()
+            said = self._output.read()
             if said:
                 relay.write(decoder.decode(said))
             if self._written() != self._seen:
@@ -162,11 +164,11 @@ class Launch:
             everyone = []
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        _, left = psutil.wait_procs(everyone, timeout=GRACE)
+        left = psutil.wait_procs(everyone, timeout=GRACE)[1]
         for process in left:
             process.kill()
         psutil.wait_procs(left, timeout=GRACE)
-        self._process.stdout.close()
+        self._output.close()
         self._process.wait()
 
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from typing import Any
 
 from tqdm import tqdm
 
@@ -11,7 +12,7 @@ class _NotebookBar(tqdm):
 
     _handle = None
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:  # type: ignore[override]  # stubs say None
         from IPython.display import display
         text = {"text/plain": str(self) if msg is None else msg}
         if self._handle is None:
@@ -55,5 +56,6 @@ def _in_notebook() -> bool:
 def progress_bar(total: int, unit: str, shown: bool = True) -> tqdm:
     """A bar for work of so many units; on a terminal it goes when the work is done, in a notebook it stays."""
     notebook = _in_notebook()
-    options = {"total": total, "unit": f" {unit}", "disable": not shown, "leave": notebook, "mininterval": 0.5}
+    options: dict[str, Any] = {"total": total, "unit": f" {unit}", "disable": not shown, "leave": notebook,
+                               "mininterval": 0.5}
     return _NotebookBar(**options, file=io.StringIO(), ncols=100) if notebook else tqdm(**options)

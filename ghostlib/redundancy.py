@@ -7,6 +7,7 @@ many sources is the luckiest, too.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -71,9 +72,8 @@ class Scores:
             (B, C), or (C,) without weights.
         """
         chosen = self.errors[:, sources, np.arange(len(sources))]
-        once = weights is None
-        r2 = self._r2(np.ones((1, len(chosen))) if once else weights, chosen)
-        return r2[0] if once else r2
+        r2 = self._r2(np.ones((1, len(chosen))) if weights is None else weights, chosen)
+        return r2[0] if weights is None else r2
 
     def _r2(self, weights: np.ndarray, errors: np.ndarray) -> np.ndarray:
         count = weights.sum(axis=1, keepdims=True) * self.pixels
@@ -103,11 +103,13 @@ class LinearMaps:
     @property
     def mse(self) -> np.ndarray:
         """(S, C) on the test images."""
+        assert self.scores is not None
         return self.scores.mse
 
     @property
     def r2(self) -> np.ndarray:
         """(S, C) on the test images; nan for constant targets."""
+        assert self.scores is not None
         return self.scores.r2
 
     def predict(self, maps: np.ndarray, i: int, j: int) -> np.ndarray:
@@ -166,7 +168,7 @@ def score(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray) -> Scores:
     _check_size(sources, targets, kernel)
     wanted = _flat(targets)
     sums, squares = wanted.sum(axis=1), (wanted**2).sum(axis=1)
-    errors = []
+    errors: list[np.ndarray] = []
     for patches in _blocks(sources, kernel):
         # |y - P k - b|^2 from products with P, which are small, instead of one prediction for each pair, which is not.
         crossed, square, total = patches.transpose(0, 2, 1) @ wanted, patches.transpose(0, 2, 1) @ patches, patches.sum(1)
@@ -211,10 +213,10 @@ def fewest_sources(r2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nda
     while left.any():
         chosen.append(int((covers & left).sum(axis=1).argmax()))
         left &= ~covers[chosen[-1]]
-    chosen = np.array(chosen)
-    source = chosen[np.nan_to_num(r2[chosen], nan=-np.inf).argmax(axis=0)]
-    source[chosen] = chosen
-    return chosen, source
+    intrinsic = np.array(chosen)
+    source = intrinsic[np.nan_to_num(r2[intrinsic], nan=-np.inf).argmax(axis=0)]
+    source[intrinsic] = intrinsic
+    return intrinsic, source
 
 
 def most_telling(r2: np.ndarray) -> np.ndarray:
@@ -273,7 +275,14 @@ def split(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray
         raise InputError(f"images: {count} given; three splits, to fit, to choose and to report, want at least 2 each, 6 "
                          f"in all")
     order = np.random.default_rng(seed).permutation(count)[:count // 3 * 3]
-    return tuple(np.sort(part) for part in np.split(order, 3))
+    first, second, third = (np.sort(part) for part in np.split(order, 3))
+    return first, second, third
+
+
+def source_of_ghosts(channels: int, intrinsic: int) -> np.ndarray:
+    """The intrinsic map that each ghost of a Ghost layer comes from: (channels - intrinsic,)."""
+    ghosts = channels - intrinsic
+    return np.arange(ghosts) // -(-ghosts // intrinsic)
 
 
 def ghost_likeness(maps: np.ndarray, intrinsic: int) -> dict[str, float]:
@@ -288,8 +297,7 @@ def ghost_likeness(maps: np.ndarray, intrinsic: int) -> dict[str, float]:
         maps". Maps that are constant do not count; nan where no pair is left.
     """
     correlation = np.abs(similarity(maps))
-    ghosts = len(correlation) - intrinsic
-    source = np.arange(ghosts) // -(-ghosts // intrinsic)
+    source = source_of_ghosts(len(correlation), intrinsic)
     pairs = {"ghost and its source": correlation[np.arange(intrinsic, len(correlation)), source],
              "two intrinsic maps": correlation[:intrinsic, :intrinsic][np.triu_indices(intrinsic, 1)]}
     return {name: float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
@@ -310,7 +318,8 @@ def _windows(maps: np.ndarray, kernel: int) -> np.ndarray:
     """A view (N, H, W, S, d, d) of padded maps."""
     around = kernel // 2
     padded = np.pad(maps.astype(np.float64), ((0, 0), (0, 0), (around, around), (around, around)))
-    return sliding_window_view(padded, (kernel, kernel), (2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    axes: Any = (2, 3)  # the stubs of NumPy 1.26 know a single axis only
+    return sliding_window_view(padded, (kernel, kernel), axes).transpose(0, 2, 3, 1, 4, 5)
 
 
 def _joined(windows: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ KEY.ipynb, and `rows.csv`. No disk needs to be shared, and whatever is killed le
 import hashlib
 import itertools
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -258,7 +259,7 @@ def _run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus
 
     where = {"address": address} if address else {"include_dashboard": False, **ray_options}
     environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-    ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": environment})
+    ray.init(**where, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": environment})
     failed = []
     try:
         wanted = _resources(ray, sweep, npus, cpus)

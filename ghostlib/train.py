@@ -130,7 +130,8 @@ def train(config: Config, progress: bool = True) -> Run:
     step.good.set_data(Tensor(state.good_steps, mindspore.int32))
     outcomes = _outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
     images = len(data.train) * config.global_batch
-    test, told = None, {}
+    test: Evaluation | None = None
+    told: dict[str, np.ndarray] = {}
     with progress_bar(config.epochs * images, "images", progress and ranks.first) as bar:
         bar.update(state.epoch * images)
         for epoch in range(state.epoch, config.epochs):
@@ -186,12 +187,12 @@ class Feed:
     def __len__(self) -> int:
         return (self._config.epochs - self._first_epoch) * len(self._batches)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+    def __iter__(self) -> Iterator[tuple[np.ndarray | np.float32, ...]]:
         config, steps = self._config, len(self._batches)
         for epoch in range(self._first_epoch, config.epochs):
             for number, batch in enumerate(self._batches.epoch(epoch)):
                 rate = np.float32(learning_rate(config, epoch * steps + number, steps))
-                arrays = (batch.images, batch.labels, rate)
+                arrays: tuple[np.ndarray | np.float32, ...] = (batch.images, batch.labels, rate)
                 if config.dropout:
                     rng = stream(config.seed, DROPOUT, epoch, number, self._rank)
                     arrays += (self._net.dropout.noise(rng, config.batch_size),)

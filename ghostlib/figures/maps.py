@@ -59,7 +59,7 @@ def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, i
     shown = {title: _paired(maps, intrinsic)[:, :columns] for title, (maps, intrinsic) in layers.items()}
     widest = max(pairs.shape[1] for pairs in shown.values())
     figure = plt.figure(figsize=(0.95 * (widest + 2), 0.98 * sum(len(pairs) + 0.35 for pairs in shown.values())))
-    left, right = figure.subfigures(1, 2, width_ratios=[2, widest])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2, widest])[0]
     axes = left.subplots()
     axes.imshow(picture)
     axes.set(title="image", xticks=[], yticks=[])
@@ -103,7 +103,7 @@ def fig_matched_maps(picture: np.ndarray, maps: np.ndarray, pairs: Sequence[tupl
     """
     rows = -(-len(maps) // columns)
     figure = plt.figure(figsize=(0.62 * columns + 1.8, max(1.7, 0.66 * rows)))
-    left, right = figure.subfigures(1, 2, width_ratios=[1.8, 0.62 * columns])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.8, 0.62 * columns])[0]
     axes = left.subplots()
     axes.imshow(picture)
     axes.set(title="image", xticks=[], yticks=[])

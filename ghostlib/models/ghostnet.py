@@ -126,9 +126,9 @@ class GhostNet(nn.Cell):
         self.conv_stem = nn.Conv2d(3, channels, 3, stem_stride, pad_mode="pad", padding=1)
         self.bn1 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
-        stages = []
+        stages: list[nn.Cell] = []
         for stage in STAGES:
-            blocks = []
+            blocks: list[nn.Cell] = []
             for kernel_size, expansion, out_channels, squeeze, stride in stage:
                 name = f"blocks.{len(stages)}.{len(blocks)}"
                 hidden, out = scale_channels(expansion * width), scale_channels(out_channels * width)

@@ -17,7 +17,7 @@ class VGG(nn.Cell):
         layers: list[nn.Cell] = []
         channels = 3
         for layer in LAYERS:
-            if layer == "pool":
+            if isinstance(layer, str):  # "pool"
                 layers.append(nn.MaxPool2d(2, 2))
             else:
                 out = max(1, round(layer * width))

@@ -1,0 +1,96 @@
+"""Writes the README's tables from what is recorded: `make figures` runs it, a test holds the README to it.
+
+Each table stands between two marks, `<!-- NAME -->` and `<!-- end -->`; what is outside is written by hand.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from ghostlib import ablation, contrasts, paper
+from ghostlib.controls import SHUFFLED, TRAINED, UNTRAINED
+from ghostlib.results import read_table
+
+README = Path("README.md")
+RESULTS = Path("data/results")
+
+
+def tour() -> str:
+    rows = read_table(RESULTS / "tour.csv")
+    return (f"top-1 of **{100 * rows.top1.mean():.1f} %** (mean of {len(rows)} seeds, {100 * rows.top1.min():.1f} to "
+            f"{100 * rows.top1.max():.1f} %)")
+
+
+def networks() -> str:
+    """The networks of Table 7: theirs named as theirs, ours as ours."""
+    others = paper.reproductions("imagenet")
+    speeds = read_table(RESULTS / "paper_speed.csv").groupby(["network", "part"]).images_per_second.median()
+    lines = []
+    for row in paper.networks([7]).itertuples():
+        name = f"ghostnet_{round(100 * row.width):03d}"
+        mindcv = others[(others.network == row.network) & (others.whose == "mindcv")].iloc[0]
+        lines.append([row.network, f"[{name}](notebooks/params/imagenet_{name}.yaml)", f"`mindcv/{name}`",
+                      f"{row.recount_weights:.2f}", f"{row.recount_macs:.0f}", f"{row.top1:.1f} / {row.top5:.1f}",
+                      f"{mindcv.top1:.2f} / {mindcv.top5:.2f}", "not run",
+                      f"{speeds[row.network, 'training']:.0f} / {speeds[row.network, 'evaluation']:.0f}"])
+    return _table(["network", "recipe", "their weights", "weights, M", "multiply-adds, M", "the paper's top-1 / top-5, %",
+                   "mindcv's top-1 / top-5, %", "ours", "images/s here, training / evaluation"], lines)
+
+
+def speed() -> str:
+    rows = read_table(RESULTS / "speed.csv")
+    return _table(["GhostNet 1.0 at 224, batch 32, two cores: images/s", "training", "evaluation"],
+                  [[row.contender, f"{row.training:.1f}", f"{row.evaluation:.1f}"] for row in rows.itertuples()])
+
+
+def redundancy() -> str:
+    rows = read_table(RESULTS / "redundancy.csv")
+    rows = rows[(rows.s == 1) & (rows.kernel == 3) & (rows.stage == "ReLU")]
+    r2 = rows.groupby(["source", "seed"]).r2.mean().unstack("source")
+    allowed = read_table(RESULTS / "allowed_ratio.csv")
+    allowed = allowed.query("s == 1 and kernel == 3 and stage == 'ReLU' and threshold == 0.9")
+    ratio = allowed.groupby("layer").ratio.mean()
+    return (f"In {len(r2)} small networks trained on CIFAR-10 the best of a layer's other maps predicts a map, through a "
+            f"3 × 3 filter, with R² {r2[TRAINED].mean():.2f}. Training "
+            + contrasts.verdict(r2[TRAINED] - r2[UNTRAINED], "makes maps more alike", "makes maps less alike",
+                                "is not shown to make maps more or less alike")
+            + "; having been made from the same image "
+            + contrasts.verdict(r2[UNTRAINED] - r2[SHUFFLED], "does", "makes them less alike", "is not shown to do so")
+            + f". With R² ≥ 0.9 asked of every ghost, s = 2 is shown possible in {(ratio >= 2).sum()} of {len(ratio)} "
+            f"layers.")
+
+
+def ablations() -> str:
+    rows = ablation.named(read_table(RESULTS / "ablate_cifar10.csv"))
+    table = _table(["VGG-16, a quarter of the width, CIFAR-10, 6 epochs", "weights, M", "multiply-adds, M",
+                    "top-1, %, mean and 95 % interval", "seeds"],
+                   [[row.network, f"{row.weights:.2f}", f"{row.macs:.1f}",
+                     f"{row.accuracy:.2f}" + ("" if pd.isna(row.low) else f" ({row.low:.2f} to {row.high:.2f})"), row.seeds]
+                    for row in ablation.summary(rows).itertuples()])
+    answers = [f"- {ablation.QUESTIONS[one.first, one.second]} {one}." for one in ablation.asked(rows)]
+    return "\n".join([table, "", *answers])
+
+
+def _table(head: list[str], rows: list[list]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {part.__name__: part for part in (tour, networks, speed, redundancy, ablations)}
+
+
+def current(text: str) -> str:
+    """The README with every part as the rows say."""
+    for name, part in PARTS.items():
+        pattern = rf"(<!-- {name} -->)(\n?).*?(\n?)(<!-- end -->)"
+        if not re.search(pattern, text, re.DOTALL):
+            raise SystemExit(f"{README}: has no part {name}")
+        made = part().replace("\\", r"\\")
+        text = re.sub(pattern, rf"\g<1>\g<2>{made}\g<3>\g<4>", text, flags=re.DOTALL)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(current(README.read_text()))
