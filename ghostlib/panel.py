@@ -48,9 +48,11 @@ class Panel:
                                 (self.file, self._own_image), (self.layer, self._draw), (self.ratio, self._draw),
                                 (self.kernel, self._draw), (self.pair, self._draw_pair)):
             chooser.observe(change, "value")
+        # Neither is squeezed nor stretched to make room for the other.
         choices = widgets.VBox([self.network, self.image, self.file, self.layer, self.ratio, self.kernel, self.pair,
-                                self.cost, self.picture])
-        shown = widgets.VBox([self.caption, self.maps, self.told, self.filter])
+                                self.cost, self.picture], layout=widgets.Layout(flex="0 0 320px", align_items="flex-start"))
+        shown = widgets.VBox([self.caption, self.maps, self.told, self.filter],
+                             layout=widgets.Layout(min_width="0", align_items="flex-start"))
         self.page = widgets.HBox([choices, shown], layout=widgets.Layout(align_items="flex-start"))
         self._draw()
 

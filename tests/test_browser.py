@@ -4,6 +4,7 @@ Needs Chromium (Debian's package) and `pip install -e .[browser]`; skipped where
 data/runs/browser/.
 """
 
+import json
 import shutil
 import socket
 import subprocess
@@ -71,24 +72,41 @@ def lab(page, tmp_path_factory):
 
 
 def run_all(page, lab, name):
-    """Opens a notebook, chooses Run All Cells from the menu, and gives the notebook as it was saved when all had run."""
+    """Opens a notebook, chooses Run All Cells from the menu, and gives its cells of code as saved when all had run."""
     folder, address = lab
     page.goto(f"{address}/lab/tree/{name}?token={TOKEN}&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
-    page.locator(".lm-MenuBar-item", has_text="Run").first.click()
-    page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
-    until = time.time() + 300
-    while True:
-        page.keyboard.press("Control+s")
-        time.sleep(1)
-        notebook = nbformat.read(folder / name, as_version=4)
-        cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-        failed = [output for cell in cells for output in cell.outputs if output.output_type == "error"]
-        assert not failed, failed
-        if all(cell.execution_count for cell in cells):
-            return notebook
+    wait_until_idle(address, name)  # else the menu asks which kernel is meant
+    choose(page, "Run", "runmenu:run-all")
+    wait_until_idle(address, name)
+    choose(page, "File", "docmanager:save")
+    cells, until = saved(folder / name), time.time() + 60
+    while not all(cell.execution_count for cell in cells):
         assert time.time() < until, next(cell.source for cell in cells if not cell.execution_count)
+        time.sleep(0.5)
+        cells = saved(folder / name)
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    return cells
+
+
+def wait_until_idle(address, name, seconds=300):
+    """Between two cells a kernel is idle for a moment, too: waits until it has been for some."""
+    until, quiet = time.time() + seconds, 0
+    while quiet < 5:
+        time.sleep(0.5)
+        assert time.time() < until, f"the kernel of {name} is still at work"
+        with urllib.request.urlopen(f"{address}/api/sessions?token={TOKEN}", timeout=30) as answer:
+            states = [one["kernel"]["execution_state"] for one in json.load(answer) if one["path"] == name]
+        quiet = quiet + 1 if states == ["idle"] else 0
+
+
+def choose(page, menu, command):
+    page.locator(".lm-MenuBar-item", has_text=menu).first.click()
+    page.locator(f".lm-Menu-item[data-command='{command}']").click()
+
+
+def saved(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code" and cell.source.strip()]
 
 
 def shot(page, name):
@@ -116,10 +134,9 @@ def test_the_explorer_answers_a_slider(page, lab):
 
 
 def test_the_first_tutorial_runs(page, lab):
-    notebook = run_all(page, lab, "1_ghost_module.ipynb")
-    stored = nbformat.read(ROOT / "notebooks" / "tutorials" / "1_ghost_module.ipynb", as_version=4)
+    cells = run_all(page, lab, "1_ghost_module.ipynb")
     shot(page, "tutorial_1")
 
-    def texts(one):
-        return ["".join(output.get("text", "") for output in cell.outputs) for cell in one.cells if cell.cell_type == "code"]
-    assert texts(notebook) == texts(stored)
+    def texts(cells):
+        return ["".join(output.get("text", "") for output in cell.outputs) for cell in cells]
+    assert texts(cells) == texts(saved(ROOT / "notebooks" / "tutorials" / "1_ghost_module.ipynb"))
