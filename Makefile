@@ -42,8 +42,9 @@ lab: .venv/installed  ## JupyterLab, on this machine only, with a token
 	@$(PY) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks \
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
-figures: .venv/installed  ## rebuild figures/ from committed tables and notebooks
+figures: .venv/installed  ## rebuild figures/ and the README's tables from committed tables and notebooks
 	@$(PY) tools/make_figures.py
+	@$(PY) tools/make_readme.py
 
 notebooks: .venv/installed  ## execute every notebook at its defaults and store its outputs
 	@$(PY) -m ghostlib fetch photographs

@@ -5,7 +5,8 @@ of values, of which every combination is a point; or a list of such grids, put t
 by its parameters and the notebook's code, so that the same command runs only what is missing or new.
 
 Runs hand their notebook and their row back; this process alone writes, to `data/runs/NAME/`: for each point KEY.json and
-KEY.ipynb, and `rows.csv`. No disk needs to be shared, and whatever is killed leaves nothing half written.
+KEY.ipynb, and `rows.csv`. No disk needs to be shared, and whatever is killed leaves nothing half written. A point whose row
+is recorded in `data/results/NAME.csv` counts as there, too, so that a study goes on in another checkout.
 """
 
 import hashlib
@@ -138,7 +139,8 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
     """
     sweep = sweep if isinstance(sweep, Sweep) else read(sweep)
     _check_folder(sweep)
-    missing = [point for point in sweep.points if not _row_file(sweep, point).exists()]
+    there = _rows(sweep)
+    missing = [point for point in sweep.points if point.key not in there]
     if not missing:
         say(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
     failed = _run_points(sweep, missing, address, npus, cpus, progress, say, ray_options) if missing else []
@@ -156,9 +158,10 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
 
 def collect(sweep: Sweep) -> pd.DataFrame:
     """The rows of a sweep's finished points, also written to rows.csv."""
-    rows = [json.loads(_row_file(sweep, point).read_text()) for point in sweep.points if _row_file(sweep, point).exists()]
-    table = pd.DataFrame(rows)
-    if rows:
+    found = _rows(sweep)
+    table = pd.DataFrame([found[point.key] for point in sweep.points if point.key in found])
+    if found:
+        sweep.folder.mkdir(parents=True, exist_ok=True)
         results.write_table(sweep.folder / "rows.csv", table)
     return table
 
@@ -168,13 +171,12 @@ def plan(sweep: Sweep) -> pd.DataFrame:
 
     The seconds of a point that is not there are estimated from those that are, by their multiply-adds.
     """
-    rows = []
+    rows, found = [], _rows(sweep)
     for point in sweep.points:
-        file = _row_file(sweep, point)
-        row = json.loads(file.read_text()) if file.exists() else _counted(sweep.parameters(point))
+        row = found.get(point.key) or _counted(sweep.parameters(point))
         # As in a row, `weights` are how many there are, and the file that a run starts from is weights_from.
         own = {"weights_from" if name == "weights" else name: value for name, value in point.parameters.items()}
-        rows.append({**own, "there": file.exists(),
+        rows.append({**own, "there": point.key in found,
                      **{name: row.get(name) for name in ("weights", "macs", "seconds")}})
     table = pd.DataFrame(rows)
     done = table[table.there & table.seconds.notna() & table.macs.notna()]
@@ -227,6 +229,20 @@ def _key(parameters: Mapping[str, Any], code: str) -> str:
 
 def _row_file(sweep: Sweep, point: Point) -> Path:
     return sweep.folder / f"{point.key}.json"
+
+
+def _rows(sweep: Sweep) -> dict[str, dict[str, Any]]:
+    """The rows of a sweep's finished points by their keys: those recorded before, and those of its folder."""
+    recorded = RESULTS / f"{sweep.name}.csv"
+    found: dict[str, dict[str, Any]] = {}
+    if recorded.exists():
+        table = results.read_table(recorded)
+        for row in table.astype(object).where(table.notna(), None).to_dict("records") if "point" in table else []:
+            found[row["point"]] = row
+    for point in sweep.points:
+        if _row_file(sweep, point).exists():
+            found[point.key] = json.loads(_row_file(sweep, point).read_text())
+    return {point.key: found[point.key] for point in sweep.points if point.key in found}
 
 
 def _check_folder(sweep: Sweep) -> None:

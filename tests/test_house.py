@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,17 @@ def test_the_readme_states_the_speed_that_was_recorded(root):
     best = training[training.index.str.startswith("PyTorch")].max()
     assert [float(part) for part in stated.groups()] == [
         round(training["ghostlib"] / other, 1) for other in (training["mindcv"], best)]
+
+
+def test_the_readmes_tables_are_those_of_the_rows(root, monkeypatch):
+    monkeypatch.chdir(root)
+    readme = runpy.run_path(str(root / "tools" / "make_readme.py"))
+    text = (root / "README.md").read_text()
+    assert readme["current"](text) == text, "make figures"
+    changed = text.replace("| thin |", "| thick |")
+    assert changed != text and readme["current"](changed) == text  # what is typed over is seen
+    with pytest.raises(SystemExit, match=r"README.md: has no part tour"):
+        readme["current"]("nothing")
 
 
 def test_the_readme_names_only_files_that_exist(root):

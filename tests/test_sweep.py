@@ -1,6 +1,7 @@
 """Sweeps: every point once, whatever is killed; bad grids refused before Ray starts."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -171,6 +172,12 @@ def test_a_sweep_runs_once_and_what_fails_fails_alone(here):
     done = CliRunner().invoke(main, ["sweep", grid])
     assert "all 2 points are there; nothing to run" in done.output and done.exit_code == 0
     assert time.time() - start < 2  # Ray takes longer to start
+    shutil.rmtree("data/runs")  # another checkout, to which the recorded rows came along
+    here.grid(params={"fail": 0}, grid={"value": [1, 2, 4]})
+    assert list(sweep.plan(sweep.read(grid)).there) == [True, True, False]
+    assert CliRunner().invoke(main, ["sweep", grid, "--record"]).exit_code == 0
+    again = pd.read_csv("data/results/grid.csv")
+    assert list(again.value) == [1, 2, 4] and list(again.began[:2]) == list(recorded.began)
     here.grid(notebook=str(ROOT / "notebooks" / "train.ipynb"), grid={"kernel": [1, 3]})
     done = CliRunner().invoke(main, ["sweep", grid])
     assert done.exit_code == 2 and "holds the rows of quick.ipynb, not of" in done.output

@@ -8,19 +8,19 @@ import matplotlib.pyplot as plt
 import nbformat
 from PIL import Image
 
-from ghostlib import figures, results
+from ghostlib import ablation, figures, paper, results
 
 TARGET = Path("figures")
 GAP = 24  # pixels between pictures put below one another
 
 
 def picture_of(notebook: str, function: str) -> Image.Image:
-    """The stored output of the cell of a notebook that calls a function of `ghostlib.figures`."""
+    """The stored picture below the cell of a notebook that calls a function."""
     for cell in nbformat.read(notebook, as_version=4).cells:
-        if cell.cell_type == "code" and f"figures.{function}(" in cell.source:
+        if cell.cell_type == "code" and f".{function}(" in cell.source:
             stored = next(output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {}))
             return Image.open(io.BytesIO(base64.b64decode(stored))).convert("RGB")
-    raise LookupError(f"{notebook}: no cell calls figures.{function}")
+    raise LookupError(f"{notebook}: no cell calls {function}")
 
 
 def stacked(pictures: list[Image.Image]) -> Image.Image:
@@ -48,5 +48,15 @@ picture_of(redundancy, "fig_controls").save(TARGET / "controls.png", optimize=Tr
 for name, draw in (("redundancy", figures.fig_by_depth), ("allowed_ratio", figures.fig_allowed_ratio)):
     rows = results.read_table(f"data/results/{name}.csv")
     draw(rows[(rows.s == 1) & (rows.kernel == 3)]).savefig(TARGET / f"{name}.png")
+rows = ablation.named(results.read_table("data/results/ablate_cifar10.csv"))
+table = ablation.with_speeds(ablation.summary(rows), results.read_table("data/results/ablation_speed.csv"))
+allocation = results.read_table("data/results/allocation.csv")
+for name, figure in (
+        ("ablation", figures.fig_accuracy(rows, table, ablation.published(table.network))),
+        ("contrasts", figures.fig_contrasts(ablation.asked(rows))), ("cost", figures.fig_cost(table)),
+        ("layer_ratios", figures.fig_layer_ratios(allocation, uniform=2)),
+        ("rivals", figures.fig_rivals(paper.networks([5, 6, 7]), paper.rivals([5, 6, 7]), paper.beside([5, 6, 7])))):
+    figure.savefig(TARGET / f"{name}.png")
+picture_of("notebooks/explore.ipynb", "still").save(TARGET / "explorer.png", optimize=True)
 plt.close("all")
 print(*sorted(map(str, TARGET.glob("*.png"))), sep="\n")
