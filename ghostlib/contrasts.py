@@ -99,8 +99,8 @@ def told(values: Iterable[float], digits: int = 3, unit: str = "") -> str:
     return f"{mean:+.{digits}f}{unit} ({interval}), {resolved}"
 
 
-def verdict(values: Iterable[float], above: str, below: str, neither: str) -> str:
+def verdict(values: Iterable[float], above: str, below: str, neither: str, digits: int = 3, unit: str = "") -> str:
     """A conclusion with its evidence: `above` if the interval lies above 0, `below` if below, else `neither`."""
     values = list(values)
     _, low, high = mean_interval(values)
-    return f"{above if low > 0 else below if high < 0 else neither}: {told(values)}"
+    return f"{above if low > 0 else below if high < 0 else neither}: {told(values, digits, unit)}"

@@ -1,10 +1,12 @@
 """Every notebook runs, is committed as it ran, and keeps the rules of the house."""
 
+import re
 import statistics
 import subprocess
 import sys
 
 import nbformat
+import pandas as pd
 import papermill
 import pytest
 import yaml
@@ -88,6 +90,36 @@ def test_the_check_of_tutorials_can_fail(tmp_path):
     done = subprocess.run([sys.executable, "-m", "pytest", "--nbval", "-q", "-x", "-p", "no:cacheprovider",
                            str(tmp_path / "changed.ipynb")], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and "4609" in done.stdout
+
+
+def texts(path):
+    """What each cell of code printed or gave as text."""
+    return [[output.get("text") or output.data.get("text/plain", "") for output in cell.outputs
+             if output.output_type != "display_data"] for cell in code_cells(read(path))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ablate_kernel", "ablate_ratio", "compare"])
+def test_stored_numbers_are_those_of_the_recorded_rows(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    path = ROOT / "notebooks" / f"{name}.ipynb"
+    papermill.execute_notebook(path, tmp_path / "again.ipynb", progress_bar=False)
+    assert texts(tmp_path / "again.ipynb") == texts(path)
+
+
+def test_the_contrasts_in_the_notebooks_are_what_the_rows_give_by_hand():
+    """The printed means, from the CSV file by nothing but averages of differences."""
+    rows = pd.read_csv(ROOT / "data" / "results" / "ablate_cifar10.csv")
+    chosen = {"plain": (rows.ratio == "1") & (rows.width == 0.25), "thin": (rows.ratio == "1") & (rows.width < 0.25),
+              "by layer": rows.ratio.str.startswith("{"),
+              **{f"s{s} d{d}": (rows.ratio == str(s)) & (rows.kernel == d) for s, d in ((2, 1), (2, 3), (2, 5), (4, 3))}}
+    top1 = {name: 100 * rows[mask].set_index("seed").top1 for name, mask in chosen.items()}
+    printed = "".join("".join(part) for name in ("ablate_kernel", "ablate_ratio")
+                      for part in texts(ROOT / "notebooks" / f"{name}.ipynb"))
+    found = re.findall(r"(s\d d\d|by layer) − (s\d d\d|plain|thin): ([+-][\d.]+) points", printed)
+    assert len(found) == 7  # five named beforehand, two looked at after
+    for first, second, mean in found:
+        assert float(mean) == pytest.approx((top1[first] - top1[second]).mean(), abs=0.00501), (first, second)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))

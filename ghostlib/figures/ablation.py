@@ -5,12 +5,15 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ghostlib.contrasts import Contrast, smallest_resolvable
 from ghostlib.figures.style import TEST, TRAIN
+
+MARKERS = "osD^vPX*<>"  # beside colour, for eyes and printers without
 
 
 def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
@@ -76,13 +79,15 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
         panels |= {"train_ms": "training, ms an image", "test_ms": "evaluation, ms an image"}
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.3), sharey=True, squeeze=False)
     for ax, (column, label) in zip(axes.flat, panels.items()):
-        _means(ax, summary[column], summary)
-        for row in summary.itertuples():
-            ax.annotate(row.network, (getattr(row, column), row.accuracy), (5, 5), textcoords="offset points", fontsize=8)
+        for row, colour, marker in zip(summary.itertuples(), sns.color_palette("colorblind", len(summary)), MARKERS):
+            bars = np.nan_to_num([[row.accuracy - row.low], [row.high - row.accuracy]])
+            ax.errorbar(getattr(row, column), row.accuracy, bars, fmt=marker, color=colour, markersize=6, capsize=3,
+                        label=row.network)
         ax.set(xlabel=label, xlim=(0, 1.15 * summary[column].max()))
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.grid(color="0.92")
     axes[0, 0].set_ylabel("top-1 on test images, %")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(summary), fontsize=8)
     return figure
 
 
