@@ -139,6 +139,7 @@ def test_parameters_are_literals_that_papermill_can_show(path):
         cell.source for cell in read(path).cells[tagged[0] + 1:] if cell.cell_type == "code")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))
 def test_a_misspelt_parameter_is_refused_in_the_notebook(path, tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match="kernl: no such parameter; did you mean kernel"):
