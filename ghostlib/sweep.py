@@ -275,14 +275,15 @@ def _run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus
 
     where = {"address": address} if address else {"include_dashboard": False, **ray_options}
     environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-    ray.init(**where, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": environment})
+    ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     failed = []
     try:
         wanted = _resources(ray, sweep, npus, cpus)
         notebook = nbformat.writes(nbformat.read(sweep.notebook, as_version=4))
         task = ray.remote(max_retries=0, **wanted)(_execute)
         cores = 0 if "resources" in wanted else wanted["num_cpus"]
-        pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, os.getcwd(), cores): point
+        pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, os.getcwd(), cores,
+                               environment): point
                    for point in points}
         sweep.folder.mkdir(parents=True, exist_ok=True)
         with progress_bar(len(points), "runs", progress) as bar:
@@ -343,14 +344,16 @@ def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[st
     return {"num_cpus": cpus, **({"resources": {"NPU": npus}} if npus else {})}
 
 
-def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, folder: str,
-             cores: int) -> tuple[str, dict[str, Any] | None, str | None]:
+def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, folder: str, cores: int,
+             environment: Mapping[str, str]) -> tuple[str, dict[str, Any] | None, str | None]:
     """One run, in a Ray worker: the executed notebook, its row, and what went wrong."""
     import papermill
     import ray
 
     if os.path.isdir(folder):
         os.chdir(folder)
+    # Here and not as Ray's runtime_env, with which no worker starts where the path of Python has a space in it.
+    os.environ.update(environment)
     if NPU_VARIABLE in os.environ:  # CANN wants them ascending
         os.environ[NPU_VARIABLE] = ",".join(sorted(os.environ[NPU_VARIABLE].split(","), key=int))
     start = time.perf_counter()
