@@ -273,7 +273,8 @@ def _run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
-    where = {"address": address} if address else {"include_dashboard": False, **ray_options}
+    # "local": else Ray joins a cluster that happens to stand here, or waits for one that did.
+    where = {"address": address} if address else {"address": "local", "include_dashboard": False, **ray_options}
     environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     failed = []
