@@ -13,7 +13,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from ghostlib import redundancy
 from ghostlib.complexity import Complexity
-from ghostlib.controls import Splits, measure
+from ghostlib.controls import Measured, Splits, measure
 from ghostlib.errors import InputError
 from ghostlib.features import activations, stages
 from ghostlib.ghost import split_channels
@@ -51,9 +51,9 @@ def losses(net: nn.Cell, images: np.ndarray, kernel: int, ratios: Sequence[int],
     return pd.DataFrame(rows, columns=["layer", "ratio", "loss"])
 
 
-def _lost(measured, chosen: np.ndarray) -> float:
+def _lost(measured: Measured, chosen: np.ndarray) -> float:
     """Mean of 1 - R2 over all maps on the images for reporting, the source of each chosen on those for choosing."""
-    source = chosen[np.nan_to_num(measured.choose[chosen], nan=-np.inf).argmax(axis=0)]
+    source = redundancy.sources_among(measured.choose, chosen)
     unexplained = np.nan_to_num(1 - measured.report.r2_of(source), nan=0.0)  # a constant map costs nothing to make
     unexplained[chosen] = 0
     return float(np.clip(unexplained, 0, 1).mean())

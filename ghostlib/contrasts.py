@@ -30,12 +30,6 @@ class Contrast:
         """Mean, low and high."""
         return mean_interval(self.values)
 
-    @property
-    def resolved(self) -> bool:
-        """Whether the interval excludes 0."""
-        _, low, high = self.interval
-        return low > 0 or high < 0
-
     def __str__(self) -> str:
         could = smallest_resolvable(self.values)
         seen = "" if math.isnan(could) else (f"; a true difference of {could:.2f} would have been resolved in "

@@ -10,14 +10,14 @@ from PIL import Image
 from ghostlib import redundancy, results
 from ghostlib.complexity import Complexity, count
 from ghostlib.config import Config
-from ghostlib.data import CIFAR_MEAN, CIFAR_STD, DIGITS_MEAN, DIGITS_STD, PHOTOGRAPHS
+from ghostlib.data import CIFAR_MEAN, CIFAR_STD, DIGITS_MEAN, DIGITS_STD, PHOTOGRAPHS, load
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
 from ghostlib.features import activations, ghost_layers, stages
 from ghostlib.folders import IMAGENET_MEAN, IMAGENET_STD, decode
 from ghostlib.ghost import split_channels
 from ghostlib.redundancy import LinearMaps
-from ghostlib.train import LAST, build
+from ghostlib.train import LAST, build, config_of
 from ghostlib.weights import load_weights
 
 DIGITS = "digits"
@@ -85,9 +85,7 @@ class Explorer:
     @classmethod
     def of_run(cls, run_dir: str | Path, image: str = DIGITS) -> "Explorer":
         """The network that a finished run ended with."""
-        return cls(Config.load(Path(run_dir) / "config.yaml", {
-            "weights": str(Path(run_dir) / LAST), "epochs": 0, "warmup_epochs": 0, "schedule": "cosine", "milestones": [],
-            "device": "CPU", "devices": 1, "sink": False, "resume": False}), image)
+        return cls(config_of(run_dir), image)
 
     @property
     def layers(self) -> list[str]:
@@ -129,8 +127,7 @@ class Explorer:
             return View(maps[0], intrinsic, source, maps[0], np.ones(maps.shape[1]))
         found, choose = self._filters(layer, kernel)
         intrinsic = redundancy.most_telling(choose)[:split_channels(maps.shape[1], ratio)[0]]
-        source = intrinsic[np.nan_to_num(choose[intrinsic], nan=-np.inf).argmax(axis=0)]
-        source[intrinsic] = intrinsic
+        source = redundancy.sources_among(choose, intrinsic)
         made = maps[0].astype(np.float64)
         for target in np.setdiff1d(np.arange(len(source)), intrinsic):
             made[target] = found.predict(maps[:1], source[target], target)[0]
@@ -167,7 +164,7 @@ def runs(folder: str | Path = "data/runs") -> list[Path]:
 
 
 def squares(image: str | Image.Image, size: int) -> np.ndarray:
-    """Pictures of one kind (SQUARES, size, size, 3) uint8: digits, or a photograph and random squares cut from it.
+    """Pictures of one kind (SQUARES, size, size, 3) uint8: test digits, or a photograph and random squares cut from it.
 
     Args:
         image: One of IMAGES, a path, or a picture.
@@ -177,10 +174,8 @@ def squares(image: str | Image.Image, size: int) -> np.ndarray:
         InputError: For a name or a file that is no picture.
     """
     if image == DIGITS:
-        from sklearn.datasets import load_digits
-        enlarged = [Image.fromarray(np.uint8(255 * one / 16)).resize((size, size), Image.Resampling.BILINEAR)
-                    for one in load_digits().images[:SQUARES]]
-        return np.stack([np.asarray(one.convert("RGB")) for one in enlarged])
+        test = load(Config.of({"image_size": size})).test
+        return np.stack([test.picture(number) for number in range(SQUARES)])
     whole = (image if isinstance(image, Image.Image) else Image.fromarray(_photograph(image))).convert("RGB")
     side, rng, cut = min(whole.size), np.random.default_rng(0), []
     for number in range(SQUARES):

@@ -27,9 +27,15 @@ class Panel:
         image: One of `explore.IMAGES`, or the path of a photograph.
         layer: A layer of the network, as `Explorer.layers` names them.
         ratio, kernel: s and d to begin with.
+
+    Raises:
+        InputError: For an image, a layer, s or d that cannot be chosen.
     """
 
     def __init__(self, config: Config, image: str, layer: str, ratio: int, kernel: int):
+        for name, value, allowed in (("ratio", ratio, RATIOS), ("kernel", kernel, KERNELS)):
+            if value not in allowed:
+                raise InputError(f"{name}: {value!r} given; allowed here are {', '.join(map(str, allowed))}")
         self._config = config
         self.explorer = Explorer(config, image)
         self.explorer.maps(layer)  # refuses a layer that is not there
@@ -162,15 +168,3 @@ def _png(page: Image.Image) -> bytes:
     held = io.BytesIO()
     page.save(held, "PNG", compress_level=1)
     return held.getvalue()
-
-
-def panel(config: Config, image: str, layer: str, ratio: int, kernel: int) -> Panel:
-    """A `Panel`; bad choices end in one line.
-
-    Raises:
-        InputError: For an image, a layer, s or d that cannot be chosen.
-    """
-    for name, value, allowed in (("ratio", ratio, RATIOS), ("kernel", kernel, KERNELS)):
-        if value not in allowed:
-            raise InputError(f"{name}: {value!r} given; allowed here are {', '.join(map(str, allowed))}")
-    return Panel(config, image, layer, ratio, kernel)

@@ -214,9 +214,14 @@ def fewest_sources(r2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nda
         chosen.append(int((covers & left).sum(axis=1).argmax()))
         left &= ~covers[chosen[-1]]
     intrinsic = np.array(chosen)
-    source = intrinsic[np.nan_to_num(r2[intrinsic], nan=-np.inf).argmax(axis=0)]
-    source[intrinsic] = intrinsic
-    return intrinsic, source
+    return intrinsic, sources_among(r2, intrinsic)
+
+
+def sources_among(r2: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """For each map the one of `chosen` that predicts it best, and for those themselves: `r2` (C, C) to (C,)."""
+    source = chosen[np.nan_to_num(r2[chosen], nan=-np.inf).argmax(axis=0)]
+    source[chosen] = chosen
+    return source
 
 
 def most_telling(r2: np.ndarray) -> np.ndarray:

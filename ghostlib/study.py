@@ -15,10 +15,10 @@ from ghostlib.batches import Batches
 from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.controls import intrinsic_study, ratio_study, similarity_study
-from ghostlib.errors import InputError, check_kernel, check_ratio
+from ghostlib.errors import InputError, check_kernel
 from ghostlib.features import stages
 from ghostlib.progress import progress_bar
-from ghostlib.train import LAST, build, prepare
+from ghostlib.train import build, config_of, prepare
 
 KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
 IMAGES = 192  # three splits of 64
@@ -45,18 +45,11 @@ class Subject:
 def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:
     """Reads a finished run; `InputError` where there is none."""
     row = results.read_row(run_dir)
-    config = _config(run_dir)
+    config = config_of(run_dir)
     net, data, _ = prepare(config)
     about = {name: row[name] for name in ("dataset", "model", "width", "seed", "epochs", "top1")}
     return Subject({**about, "s": row["ratio"], "d": row["kernel"]}, net.set_train(False), build(config).set_train(False),
                    first_images(data.test, images))
-
-
-def _config(run_dir: str | Path) -> Config:
-    """A finished run's, changed to look at what it ended with: its weights, and images as they are."""
-    return Config.load(Path(run_dir) / "config.yaml", {
-        "weights": str(Path(run_dir) / LAST), "epochs": 0, "warmup_epochs": 0, "resume": False, "devices": 1,
-        "augment": "none", "erasing": 0.0, "schedule": "cosine", "milestones": []})
 
 
 def first_images(split: Batches, count: int) -> np.ndarray:
@@ -109,8 +102,10 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
     Raises:
         InputError: For runs that are not of one plain network.
     """
-    check_ratio(like), check_kernel(kernel)
-    configs, measured = [_config(run_dir) for run_dir in run_dirs], []
+    check_kernel(kernel)
+    if like not in RATIOS:
+        raise InputError(f"like: {like} given; allowed are {', '.join(map(str, RATIOS))}")
+    configs, measured = [config_of(run_dir) for run_dir in run_dirs], []
     first = configs[0]
     for run_dir, config in zip(run_dirs, configs):
         if config.ratio != 1 or _network(config) != _network(first):

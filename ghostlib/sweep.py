@@ -80,6 +80,10 @@ class Sweep:
         """All that the notebook is given, but for its run folder."""
         return {**self.fixed, **point.parameters}
 
+    def config(self, point: Point) -> Config:
+        """Those of its parameters that are fields of Config, as one; `InputError` for what Config refuses."""
+        return _config(self.parameters(point))
+
 
 def read(path: str | Path) -> Sweep:
     """Reads a grid.
@@ -158,9 +162,8 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
 
 def collect(sweep: Sweep) -> pd.DataFrame:
     """The rows of a sweep's finished points, also written to rows.csv."""
-    found = _rows(sweep)
-    table = pd.DataFrame([found[point.key] for point in sweep.points if point.key in found])
-    if found:
+    table = pd.DataFrame(list(_rows(sweep).values()))
+    if len(table):
         sweep.folder.mkdir(parents=True, exist_ok=True)
         results.write_table(sweep.folder / "rows.csv", table)
     return table
@@ -173,7 +176,7 @@ def plan(sweep: Sweep) -> pd.DataFrame:
     """
     rows, found = [], _rows(sweep)
     for point in sweep.points:
-        row = found.get(point.key) or _counted(sweep.parameters(point))
+        row = found.get(point.key) or _counted(sweep.config(point))
         # As in a row, `weights` are how many there are, and the file that a run starts from is weights_from.
         own = {"weights_from" if name == "weights" else name: value for name, value in point.parameters.items()}
         rows.append({**own, "there": point.key in found,
@@ -217,9 +220,13 @@ def _parameters_of(notebook: Path) -> set[str]:
 def _check(path: Path, values: Mapping[str, Any], point: Point) -> None:
     """What Config refuses is refused before anything runs; parameters that are not its own are the notebook's matter."""
     try:
-        Config.of({name: value for name, value in values.items() if name in Config.model_fields})
+        _config(values)
     except InputError as error:
         raise InputError(f"{path}: at {point}: {error}") from None
+
+
+def _config(values: Mapping[str, Any]) -> Config:
+    return Config.of({name: value for name, value in values.items() if name in Config.model_fields})
 
 
 def _key(parameters: Mapping[str, Any], code: str) -> str:
@@ -232,7 +239,7 @@ def _row_file(sweep: Sweep, point: Point) -> Path:
 
 
 def _rows(sweep: Sweep) -> dict[str, dict[str, Any]]:
-    """The rows of a sweep's finished points by their keys: those recorded before, and those of its folder."""
+    """The rows of a sweep's finished points by their keys, in the grid's order: recorded before, or in its folder."""
     recorded = RESULTS / f"{sweep.name}.csv"
     found: dict[str, dict[str, Any]] = {}
     if recorded.exists():
@@ -256,11 +263,10 @@ def _check_folder(sweep: Sweep) -> None:
                              f"{sweep.notebook}; move it away or name the grid differently")
 
 
-def _counted(parameters: Mapping[str, Any]) -> dict[str, int]:
+def _counted(config: Config) -> dict[str, int]:
     from ghostlib.complexity import count
     from ghostlib.train import build
 
-    config = Config.of({name: value for name, value in parameters.items() if name in Config.model_fields})
     cost = count(build(config), (3, config.image_size, config.image_size))
     return {"weights": cost.weights, "macs": cost.macs}
 

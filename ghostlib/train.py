@@ -59,6 +59,13 @@ class Run:
     row: dict[str, Any]
 
 
+def config_of(run_dir: str | Path) -> Config:
+    """A finished run's Config, changed to look at what it ended with: its weights, images as they are, one device."""
+    return Config.load(Path(run_dir) / "config.yaml", {
+        "weights": str(Path(run_dir) / LAST), "new_head": False, "epochs": 0, "warmup_epochs": 0, "schedule": "cosine",
+        "milestones": [], "resume": False, "augment": "none", "erasing": 0.0, "devices": 1, "sink": False})
+
+
 def build(config: Config) -> nn.Cell:
     """The untrained network that a Config names, its weights a function of the seed."""
     mindspore.set_seed(config.seed)

@@ -1,13 +1,14 @@
 """The benchmark: what it prints, and what the compiled graphs may hold. It asserts no speed."""
 
 import json
+import runpy
 
 import mindspore
 import numpy as np
 import pytest
 from mindspore import Tensor
 
-from ghostlib import bench, fused, models
+from ghostlib import bench, fused, models, results
 from ghostlib.config import Config
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
@@ -53,3 +54,20 @@ def test_without_the_kernel_graphs_hold_no_idle_slices(monkeypatch):
         assert operators["Conv2D"] > 90
         assert operators.get("StridedSlice", 0) == 0
         assert operators["Concat"] == modules == 32
+
+
+def test_the_speed_of_a_network_needs_no_data():
+    rows = bench.speed(Config(model="vgg16", width=0.125, batch_size=4))
+    assert [row["part"] for row in rows] == ["training", "evaluation"]
+    assert all(row["images_per_second"] > 0 and row["weights"] == rows[0]["weights"] for row in rows)
+    with pytest.raises(InputError, match="dropout: 0.2 given; the speed of a network is measured with 0"):
+        bench.speed(Config(dropout=0.2))
+
+
+def test_the_networks_that_are_measured_are_those_of_the_studies(root, monkeypatch):
+    monkeypatch.chdir(root)
+    tool = runpy.run_path(str(root / "tools" / "bench_networks.py"))
+    assert list(tool["of_ablation"]()) == ["plain", "thin", "s2 d1", "s2 d3", "s2 d5", "s4 d3", "by layer"]
+    recorded = {name: set(results.read_table(root / "data/results" / f"{name}_speed.csv").network)
+                for name in ("ablation", "paper")}
+    assert recorded == {"ablation": set(tool["of_ablation"]()), "paper": set(tool["of_paper"]())}

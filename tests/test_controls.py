@@ -130,6 +130,8 @@ def test_finished_runs_become_three_tables(tmp_path):
     assert done.exit_code == 0, done.output
     chosen = results.read_table(tmp_path / "ratios.csv").query("chosen")
     assert len(chosen) == 13 and (chosen.ratio[chosen.loss.isna()] == 2).all()
+    done = CliRunner().invoke(main, ["allocate", runs[0], "--like", "9", "--target", str(tmp_path / "ratios.csv")])
+    assert done.exit_code == 2 and "like: 9 given; allowed are 1, 2, 3, 4, 5, 6, 7, 8" in done.output
     done = CliRunner().invoke(main, ["allocate", *runs, "--target", str(tmp_path / "ratios.csv")])
     assert done.exit_code == 2 and "ratio 2, digits given; allowed are runs of one plain network" in done.output
     assert "images: 1000 given" in CliRunner().invoke(main, ["redundancy", runs[0], "--images", "1000", "--target",

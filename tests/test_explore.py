@@ -11,7 +11,7 @@ from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.errors import InputError
 from ghostlib.figures import mosaic, signed, tile
-from ghostlib.panel import panel
+from ghostlib.panel import Panel
 from ghostlib.train import build
 
 SMALL = Config(model="vgg16", width=0.125, ratio=1)
@@ -87,7 +87,7 @@ def test_every_image_can_be_looked_at(plain, tmp_path):
 
 
 def test_moving_a_slider_changes_the_page():
-    page = panel(SMALL, "digits", "features.3", 2, 3)
+    page = Panel(SMALL, "digits", "features.3", 2, 3)
     shown, cost = page.maps.value, page.cost.value
     page.ratio.value = 4
     assert page.maps.value != shown and page.cost.value != cost and "2 kept" in page.caption.value
@@ -105,7 +105,7 @@ def test_moving_a_slider_changes_the_page():
 
 
 def test_a_picture_of_ones_own_and_what_is_none():
-    page = panel(SMALL, "digits", "features.3", 2, 3)
+    page = Panel(SMALL, "digits", "features.3", 2, 3)
     held = io.BytesIO()
     Image.new("RGB", (50, 40), "red").save(held, "PNG")
     page._own_image({"new": [{"content": held.getvalue(), "name": "red.png"}]})
@@ -120,7 +120,7 @@ def test_a_picture_of_ones_own_and_what_is_none():
     ({"kernel": 2}, "kernel: 2 given; allowed here are 1, 3, 5, 7")])
 def test_bad_choices_end_in_one_line(choice, line):
     with pytest.raises(InputError, match=line):
-        panel(**{"config": SMALL, "image": "digits", "layer": "features.3", "ratio": 2, "kernel": 3, **choice})
+        Panel(**{"config": SMALL, "image": "digits", "layer": "features.3", "ratio": 2, "kernel": 3, **choice})
 
 
 def test_layers_have_names_in_every_network():

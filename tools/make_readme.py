@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ghostlib import ablation, contrasts, paper
+from ghostlib import ablation, contrasts, paper, sweep
 from ghostlib.controls import SHUFFLED, TRAINED, UNTRAINED
 from ghostlib.results import read_table
 
@@ -70,7 +70,9 @@ def ablations() -> str:
                      f"{row.accuracy:.2f}" + ("" if pd.isna(row.low) else f" ({row.low:.2f} to {row.high:.2f})"), row.seeds]
                     for row in ablation.summary(rows).itertuples()])
     answers = [f"- {ablation.QUESTIONS[one.first, one.second]} {one}." for one in ablation.asked(rows)]
-    return "\n".join([table, "", *answers])
+    planned = len(sweep.read("notebooks/params/ablate_cifar10.yaml").points)
+    return "\n".join([f"{len(rows)} of {planned} runs are recorded so far." if len(rows) < planned else
+                      f"All {planned} runs are recorded.", "", table, "", *answers])
 
 
 def _table(head: list[str], rows: list[list]) -> str:
