@@ -110,6 +110,7 @@ def test_figures_of_the_ablation_are_drawn():
                    figures.fig_accuracy(lone, ablation.summary(lone), ablation.published([])),
                    figures.fig_contrasts(ablation.asked(rows)), figures.fig_contrasts(ablation.asked(lone)),
                    figures.fig_cost(table), figures.fig_cost(table.assign(training=[1, 2, 3, 4, np.nan], evaluation=2.0)),
+                   figures.fig_cost(table.assign(training=np.nan, evaluation=np.nan)),
                    figures.fig_layer_ratios(results.read_table(ROOT / "data/results/allocation.csv"), 2),
                    figures.fig_rivals(paper.networks([5, 7]), paper.rivals([5, 7]), paper.beside([5, 7]))):
         figure.canvas.draw()

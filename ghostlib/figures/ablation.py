@@ -74,7 +74,7 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
         summary: Of `ablation.summary`; with columns training and evaluation (images a second) a panel each.
     """
     panels = {"macs": "multiply-adds, millions"}
-    if "training" in summary:
+    if "training" in summary and summary.training.notna().any():
         summary = summary.assign(train_ms=1e3 / summary.training, test_ms=1e3 / summary.evaluation)
         panels |= {"train_ms": "training, ms an image", "test_ms": "evaluation, ms an image"}
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.3), sharey=True, squeeze=False)

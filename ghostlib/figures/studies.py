@@ -123,7 +123,8 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
         for label, (rows, marker, colour) in kinds.items():
             ax.plot(rows.macs, rows.top1, marker, color=colour, label=f"{label}, as printed")
             for row in rows.itertuples():
-                ax.annotate(row.network.split(",")[0], (row.macs, row.top1), (6, -3), textcoords="offset points", fontsize=7)
+                ax.annotate(row.network.replace(", s = ", ", s"), (row.macs, row.top1), (6, 2 if marker == "s" else -4),
+                            textcoords="offset points", fontsize=7)
         again = reproductions[reproductions.dataset == dataset]
         places = again.network.map(own.set_index("network").macs)
         ax.vlines(places, again.top1, again.top1_high.fillna(again.top1), color="0.2", linewidth=1)
