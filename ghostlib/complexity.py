@@ -9,7 +9,7 @@ import pandas as pd
 from mindspore import Tensor, nn
 
 from ghostlib.device import avoid_reference_convolutions
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,10 @@ def count(net: nn.Cell, input_shape: tuple[int, ...]) -> Complexity:
 
     def row(name: str, cell: nn.Cell, kind: str):
         def hook(_, inputs, output):
-            own = [] if id(cell) in seen else [p.size for p in cell.trainable_params()]
+            again = {"weights": 0} if id(cell) in seen else {}
             seen.add(id(cell))
-            rows.append({"layer": name, "type": kind, "input": tuple(inputs[0].shape[1:]),
-                         "output": tuple(output.shape[1:]), "kernel": getattr(cell, "kernel_size", (1, 1))[0],
-                         "group": getattr(cell, "group", 1), "weights": sum(own), "macs": _macs(cell, output.shape)})
+            shapes = {"input": tuple(inputs[0].shape[1:]), "output": tuple(output.shape[1:])}
+            rows.append({"layer": name, "type": kind, **shapes, **_cost(cell, output.shape[1:]), **again})
         return hook
 
     for name, cell in net.cells_and_names():
@@ -86,6 +85,34 @@ def count(net: nn.Cell, input_shape: tuple[int, ...]) -> Complexity:
     return Complexity(pd.DataFrame(rows))
 
 
+def recount(net: nn.Cell, like: Complexity) -> Complexity:
+    """Counts a network that differs from one already counted in its Ghost layers only, without running it.
+
+    A Ghost layer's maps are as large as those of the convolution it replaced, and as those of any other ratio or kernel.
+
+    Args:
+        net: The network; its weights need no values (`mindspore.nn.utils.no_init_parameters`).
+        like: The count of one of the same model, width and image size.
+
+    Returns:
+        The count, whose table lacks input and output shapes and stands in the order of building.
+
+    Raises:
+        InputError: For a layer that has no counterpart there.
+    """
+    sizes = dict(zip(like.table.layer, like.table.output))
+    rows = []
+    for name, cell in net.cells_and_names():
+        if kind := _kind(cell):
+            primary = name.replace("cheap_operation", "primary_conv")
+            place = next((one for one in (primary, primary.removesuffix(".primary_conv"), f"{name}.primary_conv")
+                          if one in sizes), None)
+            if place is None:
+                raise InputError(f"layer: {name!r} is none of the network that was counted; {nearest(name, list(sizes))}")
+            rows.append({"layer": name, "type": kind, **_cost(cell, (getattr(cell, "out_channels", 0), *sizes[place][1:]))})
+    return Complexity(pd.DataFrame(rows))
+
+
 def _kind(cell: nn.Cell) -> str:
     for kind, types in {"convolution": nn.Conv2d, "linear": nn.Dense,
                         "normalisation": (nn.BatchNorm2d, nn.BatchNorm1d)}.items():
@@ -94,12 +121,15 @@ def _kind(cell: nn.Cell) -> str:
     return ""
 
 
-def _macs(cell: nn.Cell, output: tuple[int, ...]) -> int:
+def _cost(cell: nn.Cell, output: tuple[int, ...]) -> dict[str, int]:
+    """A layer's kernel, group, weights and macs; `output` is the shape of what it puts out for one image."""
+    kernel, group, macs = (1, 1), 1, 0
     if isinstance(cell, nn.Conv2d):
-        return math.prod(output[1:]) * cell.in_channels // cell.group * math.prod(cell.kernel_size)
-    if isinstance(cell, nn.Dense):
-        return math.prod(output[1:]) * cell.in_channels
-    return 0
+        kernel, group = cell.kernel_size, cell.group
+        macs = math.prod(output) * cell.in_channels // group * math.prod(kernel)
+    elif isinstance(cell, nn.Dense):
+        macs = math.prod(output) * cell.in_channels
+    return {"kernel": kernel[0], "group": group, "weights": sum(p.size for p in cell.trainable_params()), "macs": macs}
 
 
 def theoretical_speedup(in_channels: int, kernel_size: int, ratio: int, kernel: int) -> float:

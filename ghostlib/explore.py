@@ -5,10 +5,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from mindspore.nn.utils import no_init_parameters
 from PIL import Image
 
 from ghostlib import redundancy, results
-from ghostlib.complexity import Complexity, count
+from ghostlib.complexity import Complexity, count, recount
 from ghostlib.config import Config
 from ghostlib.data import CIFAR_MEAN, CIFAR_STD, DIGITS_MEAN, DIGITS_STD, PHOTOGRAPHS, load
 from ghostlib.device import use_device
@@ -22,19 +23,21 @@ from ghostlib.weights import load_weights
 
 DIGITS = "digits"
 IMAGES = DIGITS, *PHOTOGRAPHS  # by name; a file of one's own by its path
+MOST = 64  # maps of a layer that are looked at: what a page has room for, and an answer at once
 SQUARES = 24  # pictures of a kind: the first is looked at, filters are found on the others
-PIXELS = 9408  # of maps that filters are found on, three of 56 x 56: enough for 49 weights, and an answer at once
+PIXELS = 6272  # of maps that filters are found on, two of 56 x 56: enough for 49 weights, and an answer at once
 NORMALISED = {"digits": (DIGITS_MEAN, DIGITS_STD), "cifar10": (CIFAR_MEAN, CIFAR_STD),
               "imagefolder": (IMAGENET_MEAN, IMAGENET_STD)}
 
 
 @dataclass(frozen=True)
 class View:
-    """A layer's maps of the picture looked at, and what ghosts would make of them.
+    """A layer's maps of the picture looked at, at most MOST of them, and what ghosts would make of them.
 
     Attributes:
         maps: (C, H, W).
-        intrinsic: Which maps are intrinsic: a Ghost layer's own, else those from which the others are made best.
+        numbers: (C,) which of the layer's maps they are.
+        intrinsic: Which of them are intrinsic: a Ghost layer's own, else those from which the others are made best.
         source: (C,) the map that each is made from; an intrinsic one's is itself.
         made: (C, H, W) the intrinsic maps, and each other one as a d x d filter makes it from its source; of a Ghost layer
             all are as they are.
@@ -42,6 +45,7 @@ class View:
     """
 
     maps: np.ndarray
+    numbers: np.ndarray
     intrinsic: np.ndarray
     source: np.ndarray
     made: np.ndarray
@@ -80,6 +84,7 @@ class Explorer:
             load_weights(self.net, config.weights, config.new_head)
         self._names = {layer: next(iter(found.values())) for layer, found in stages(self.net).items()}
         self._ghosts = ghost_layers(self.net)
+        self._channels: dict[str, int] = {}
         self.look_at(image)
 
     @classmethod
@@ -105,33 +110,40 @@ class Explorer:
         """Whether a layer has ghosts of its own, so that s and d are not to be chosen."""
         return layer in self._ghosts
 
+    def channels(self, layer: str) -> int:
+        """How many maps a layer has in all."""
+        self.maps(layer)
+        return self._channels[layer]
+
     def maps(self, layer: str) -> np.ndarray:
-        """A layer's maps (SQUARES, C, H, W), after its convolution where that can be told apart."""
+        """A layer's maps (N, C, H, W) of the picture looked at and others, after its convolution where that can be told
+        apart: the first MOST, or as many of a Ghost layer's intrinsic maps with their ghosts."""
         if layer not in self._names:
             raise InputError(f"layer: {layer!r} given; allowed are {', '.join(self._names)}")
         if layer not in self._maps:
             name = self._names[layer]
             # Only as many pictures as filters are found on: the first layers of a large network are slow.
-            first = activations(self.net, self._images[:1], [name])[name]
-            wanted = 1 + 2 * min((SQUARES - 1) // 2, max(2, PIXELS // first[0, 0].size))
-            rest = activations(self.net, self._images[1:wanted], [name], batch_size=wanted)[name]
-            self._maps[layer] = np.concatenate([first, rest])
+            first = activations(self.net, self._images[:1], [name], first=True)[name]
+            fit = min(2 * SQUARES // 3 - 1, max(2, PIXELS // first[0, 0].size))
+            wanted = 1 + fit + fit // 2
+            rest = activations(self.net, self._images[1:wanted], [name], batch_size=wanted, first=True)[name]
+            self._channels[layer] = first.shape[1]
+            self._maps[layer] = np.concatenate([first, rest])[:, self._numbers(layer)]
         return self._maps[layer]
 
     def view(self, layer: str, ratio: int, kernel: int) -> View:
         """What a ratio and a kernel would leave of a layer's maps."""
-        maps = self.maps(layer)
+        maps, numbers = self.maps(layer), self._numbers(layer)
         if self.is_ghost(layer):
-            intrinsic = np.arange(self._ghosts[layer])
-            source = np.concatenate([intrinsic, redundancy.source_of_ghosts(maps.shape[1], len(intrinsic))])
-            return View(maps[0], intrinsic, source, maps[0], np.ones(maps.shape[1]))
+            source = np.searchsorted(numbers, self._sources(layer)[numbers])
+            return View(maps[0], numbers, np.unique(source), source, maps[0], np.ones(len(numbers)))
         found, choose = self._filters(layer, kernel)
         intrinsic = redundancy.most_telling(choose)[:split_channels(maps.shape[1], ratio)[0]]
         source = redundancy.sources_among(choose, intrinsic)
         made = maps[0].astype(np.float64)
         for target in np.setdiff1d(np.arange(len(source)), intrinsic):
             made[target] = found.predict(maps[:1], source[target], target)[0]
-        return View(maps[0], intrinsic, source, made, _r2(maps[0], made))
+        return View(maps[0], numbers, intrinsic, source, made, _r2(maps[0], made))
 
     def pairs(self, layer: str) -> list[tuple[int, int]]:
         """The most correlated pairs of maps of the picture looked at, no map in two."""
@@ -146,15 +158,26 @@ class Explorer:
 
     def cost(self, ratio: int, kernel: int) -> Complexity:
         """Weights and multiply-adds of the network with one ratio and kernel everywhere."""
-        return _cost(self.config.model_copy(update={"ratio": ratio, "kernel": kernel, "weights": None}).model_dump_json())
+        return _cost(self.config.model_copy(update={"weights": None}).model_dump_json(), ratio, kernel)
+
+    def _sources(self, layer: str) -> np.ndarray:
+        """For each of a Ghost layer's maps the intrinsic one that it is made of; an intrinsic one's is itself."""
+        intrinsic = self._ghosts[layer]
+        return np.concatenate([np.arange(intrinsic), redundancy.source_of_ghosts(self._channels[layer], intrinsic)])
+
+    def _numbers(self, layer: str) -> np.ndarray:
+        """Which of a layer's maps are looked at."""
+        if self.is_ghost(layer):  # a ghost without its source would tell nothing
+            return np.sort(np.argsort(self._sources(layer), kind="stable")[:MOST])
+        return np.arange(min(self._channels[layer], MOST))
 
     def _filters(self, layer: str, kernel: int) -> tuple[LinearMaps, np.ndarray]:
-        """Filters between all maps, found on half of the other pictures, and their R2 on the other half."""
+        """Filters between all maps, found on two thirds of the other pictures, and their R2 on the last third."""
         if (layer, kernel) not in self._fitted:
             maps = self.maps(layer)[1:]
-            half = len(maps) // 2
-            found = redundancy.fit(maps[:half], maps[:half], kernel)
-            self._fitted[layer, kernel] = found, redundancy.score(found, maps[half:], maps[half:]).r2
+            fit = -(-2 * len(maps) // 3)
+            found = redundancy.fit(maps[:fit], maps[:fit], kernel)
+            self._fitted[layer, kernel] = found, redundancy.score(found, maps[fit:], maps[fit:]).r2
         return self._fitted[layer, kernel]
 
 
@@ -195,10 +218,19 @@ def _photograph(name: str) -> np.ndarray:
     return pixels
 
 
-@lru_cache(maxsize=256)
-def _cost(told: str) -> Complexity:
+@lru_cache
+def _plain_cost(told: str) -> Complexity:
     config = Config.model_validate_json(told)
-    return count(build(config), (3, config.image_size, config.image_size))
+    return count(build(config.model_copy(update={"ratio": 1})), (3, config.image_size, config.image_size))
+
+
+@lru_cache(maxsize=256)
+def _cost(told: str, ratio: int, kernel: int) -> Complexity:
+    if ratio == 1:
+        return _plain_cost(told)
+    with no_init_parameters():  # numbers that nobody computes with, and half the time of building
+        net = build(Config.model_validate_json(told).model_copy(update={"ratio": ratio, "kernel": kernel}))
+    return recount(net, _plain_cost(told))
 
 
 def _r2(maps: np.ndarray, made: np.ndarray) -> np.ndarray:

@@ -52,8 +52,12 @@ def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
     return found
 
 
+class _Reached(Exception):
+    """Ends a forward pass from within: what was asked for is there."""
+
+
 def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_size: int = 32,
-                most_bytes: int = 4 * 2**30) -> dict[str, np.ndarray]:
+                most_bytes: int = 4 * 2**30, first: bool = False) -> dict[str, np.ndarray]:
     """Runs a network in evaluation state and returns what the named layers put out.
 
     What "after the convolution", "after BatchNorm" and "after ReLU" mean is a matter of the name: in a Ghost module
@@ -65,6 +69,7 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
         layers: Names as `layer_names` gives them. A layer that runs more than once gives its last output.
         batch_size: Images run at a time; bounds the memory that the rest of the network needs.
         most_bytes: What the maps of all images may take; a layer of 64 maps of 112 x 112 takes 3 MB an image.
+        first: Whether to take each layer's first output and leave the rest of the network out once all are there.
 
     Returns:
         For each name an array (N, C, H', W'), or (N, C) behind a dense layer.
@@ -83,6 +88,8 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
     def keep(name: str):
         def hook(_cell, _inputs, output):
             current[name] = output
+            if first and len(current) == len(parts):
+                raise _Reached
         return hook
 
     avoid_reference_convolutions()
@@ -94,6 +101,8 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
         for start in range(0, len(images), batch_size):
             try:
                 net(Tensor(np.ascontiguousarray(images[start:start + batch_size], np.float32)))
+            except _Reached:
+                pass
             except (ValueError, RuntimeError, TypeError) as error:
                 raise InputError(f"images: {images.shape} given, which do not fit this network: "
                                  f"{str(error).splitlines()[0]}") from error

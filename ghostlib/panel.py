@@ -13,7 +13,6 @@ from ghostlib.figures import mosaic, signed, tile
 from ghostlib.figures.style import GHOST, INTRINSIC
 
 RATIOS, KERNELS = range(1, 9), (1, 3, 5, 7)
-MOST = 64  # maps shown of a layer
 COLUMNS = 8
 GAP = 32  # pixels between pictures
 HERE = "this notebook's"
@@ -125,7 +124,6 @@ class Panel:
     def _draw_maps(self, layer: str, own: bool) -> None:
         view, intrinsic = self._view, set(map(int, self._view.intrinsic))
         order = np.argsort(view.source, kind="stable") if own else np.arange(len(view.maps))  # a ghost beside its source
-        order = order[:MOST]
         colours: list[str | None] = [INTRINSIC if number in intrinsic else GHOST for number in order]
         before = [tile(view.maps[number]) for number in order]
         if own:
@@ -140,14 +138,15 @@ class Panel:
         self.picture.value = _png(mosaic([self.explorer.pictures[0]], [None], 1, edge=112))
         self.maps.value = _png(page)
         ghosts = np.setdiff1d(np.arange(len(view.maps)), view.intrinsic)
-        size, kept = f"{view.maps.shape[-1]} × {view.maps.shape[-1]}", len(view.intrinsic)
+        size, kept, total = f"{view.maps.shape[-1]} × {view.maps.shape[-1]}", len(view.intrinsic), self.explorer.channels(layer)
+        shown = f"{total}" if len(order) == total else f"{len(order)} of its {total}"
         if own:
-            what = f"{layer}: {kept} intrinsic maps of {size} (red), beside each the network's own ghosts (green)"
+            what = f"{layer}, {shown} maps of {size}: {kept} intrinsic (red), beside each the network's own ghosts (green)"
         else:
-            what = f"{layer}: its {len(view.maps)} maps of {size}, {kept} kept (red); right, the others as ghosts (green)"
+            what = f"{layer}, {shown} maps of {size}: {kept} kept (red); right, the others as ghosts (green)"
             if len(ghosts):
                 what += f", R² {np.nanmedian(view.r2[ghosts]):.2f}, median"
-        self.caption.value = f"<b>{what}</b>" + ("" if len(order) == len(view.maps) else f"; {len(order)} are shown")
+        self.caption.value = f"<b>{what}</b>"
 
     def _draw_pair(self, _change=None) -> None:
         pairs = self.explorer.pairs(self.layer.value)
@@ -159,9 +158,9 @@ class Panel:
         tiles = [tile(one.source), signed(one.kernel), tile(one.prediction, low, high), tile(one.target),
                  signed(one.target - one.prediction)]
         self.filter.value = _png(mosaic(tiles, [INTRINSIC, None, GHOST, None, None], len(tiles), edge=112))
-        d = one.kernel.shape[0]
-        self.told.value = (f"Pair {self.pair.value} of {len(pairs)}: map {one.first}, the {d} × {d} filter found on other "
-                           f"pictures, what it makes of it, map {one.second}, and what is left: R² {one.r2:.2f}")
+        d, numbers = one.kernel.shape[0], self._view.numbers
+        self.told.value = (f"Pair {self.pair.value} of {len(pairs)}: map {numbers[one.first]}, the {d} × {d} filter found on "
+                           f"other pictures, what it makes of it, map {numbers[one.second]}, and what is left: R² {one.r2:.2f}")
 
 
 def _png(page: Image.Image) -> bytes:

@@ -4,6 +4,7 @@ import mindspore
 import numpy as np
 import pytest
 from mindspore import nn
+from mindspore.nn.utils import no_init_parameters
 
 from ghostlib import complexity, models, paper
 from ghostlib.errors import InputError
@@ -93,3 +94,18 @@ def test_the_equation_is_what_the_built_layers_cost():
     speedup = paper.layer_speedups(ghost, plain, 2, 3)
     assert len(speedup) == 32
     np.testing.assert_allclose(speedup.counted, speedup.theory, rtol=1e-9)
+
+
+@pytest.mark.parametrize("model", ["ghostnet", "vgg16", "resnet20", "resnet50"])
+def test_other_ratios_and_kernels_are_counted_without_running_them(model):
+    def build(ratio, kernel):
+        return models.MODELS[model](width=0.25, ratio=ratio, kernel=kernel, num_classes=10)
+    plain = complexity.count(build(1, 3), (3, 32, 32))
+    for ratio, kernel in ((1, 3), (2, 1), (3, 5), (5, 3)):
+        whole = complexity.count(build(ratio, kernel), (3, 32, 32))
+        for like in (plain, whole):
+            with no_init_parameters():
+                again = complexity.recount(build(ratio, kernel), like)
+            assert (again.weights, again.macs, again.conv_macs) == (whole.weights, whole.macs, whole.conv_macs)
+    with pytest.raises(InputError, match="layer: '0' is none of the network that was counted"):
+        complexity.recount(nn.SequentialCell(nn.Dense(3, 4)), plain)

@@ -36,8 +36,8 @@ def test_intrinsic_maps_stay_and_the_others_are_made_of_them(plain):
 
 def test_no_filter_was_fitted_on_the_picture_looked_at(plain):
     maps = plain.maps("features.3")
-    half = (len(maps) - 1) // 2
-    again = redundancy.fit(maps[1:1 + half], maps[1:1 + half], 3)
+    fitted = maps[1:1 + 2 * (len(maps) - 1) // 3]
+    again = redundancy.fit(fitted, fitted, 3)
     first, second = plain.pairs("features.3")[0]
     np.testing.assert_array_equal(again.kernels[first, second], plain.pair("features.3", first, second, 3).kernel)
 
@@ -48,6 +48,21 @@ def test_a_ghost_network_shows_its_own_ghosts():
     assert list(view.intrinsic) == [0, 1, 2, 3] and list(view.source) == [0, 1, 2, 3, 0, 1, 2, 3]
     np.testing.assert_array_equal(view.made, view.maps)
     assert explorer.is_ghost("features.3")
+
+
+def test_of_a_large_layer_as_many_maps_are_shown_as_there_is_room_for():
+    wide = SMALL.model_copy(update={"width": 0.25})
+    plain, ghost = explore.Explorer(wide), explore.Explorer(wide.model_copy(update={"ratio": 4}))
+    layer = "features.24"
+    assert plain.channels(layer) == ghost.channels(layer) == 128
+    assert list(plain.view(layer, 2, 1).numbers) == list(range(64)) and len(plain.view(layer, 2, 1).intrinsic) == 32
+    view = ghost.view(layer, 2, 1)
+    assert len(view.maps) == 64 and list(view.numbers[view.intrinsic]) == list(range(16))
+    sources = redundancy.source_of_ghosts(128, 32)
+    ghosts = np.setdiff1d(np.arange(64), view.intrinsic)
+    np.testing.assert_array_equal(view.numbers[view.source[ghosts]], sources[view.numbers[ghosts] - 32])
+    whole = features.activations(ghost.net, ghost._images[:1], [ghost._names[layer]])[ghost._names[layer]][0]
+    np.testing.assert_allclose(view.maps, whole[view.numbers], atol=1e-5)
 
 
 def test_a_ghosts_source_is_the_map_that_its_filter_sees():

@@ -8,6 +8,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ghostlib.figures.style import TEST, TRAIN
 
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (4, 1, 1, 1)), (0, (8, 2)))  # lines that lie together stay apart in print
+
 
 def fig_controls(table: pd.DataFrame, what: str = "r2") -> Figure:
     """R2 (or "mse") of the best source against d, for one layer of one network and its controls; bars of 95 %.
@@ -45,11 +47,11 @@ def fig_by_depth(table: pd.DataFrame, value: str = "r2", label: str = "R² of th
     stages, d = list(dict.fromkeys(table.stage)), table.kernel.iloc[0]
     figure, axes = plt.subplots(1, len(stages), figsize=(3.6 * len(stages), 3.1), sharey=True, squeeze=False)
     for ax, stage in zip(axes.flat, stages):
-        for (source, rows), colour in zip(table[table.stage == stage].groupby("source", sort=False),
-                                          sns.color_palette("colorblind")):
-            mean = rows.groupby("depth")[value].mean()
-            ax.plot(mean.index, mean, color=colour, label=source)
-            ax.plot(rows.depth, rows[value], ".", color=colour, markersize=5, alpha=0.7)
+        groups = table[table.stage == stage].groupby("source", sort=False)
+        for number, ((source, rows), colour, dashes) in enumerate(zip(groups, sns.color_palette("colorblind"), DASHES)):
+            mean, aside = rows.groupby("depth")[value].mean(), 0.07 * (number - (groups.ngroups - 1) / 2)
+            ax.plot(mean.index + aside, mean, color=colour, linestyle=dashes, label=source)
+            ax.plot(rows.depth + aside, rows[value], ".", color=colour, markersize=5, alpha=0.7)
         if table[value].min() < 0 < table[value].max():
             ax.axhline(0, color="0.5", linewidth=0.8)
         ax.set(title=f"after {stage}, d = {d}", xlabel="layer, from the input")
