@@ -117,7 +117,7 @@ def bench(params: Path | None, pairs, target: Path | None) -> None:
 @click.option("--md5", default=None, type=click.Path(path_type=Path), help="A file of sums, as md5sum writes it.")
 def prepare_imagenet(archives: Path, target: Path, md5: Path | None) -> None:
     """Unpack ImageNet's original archives into class folders; goes on where an earlier try ended."""
-    from ghostlib.imagenet import prepare
+    from ghostlib.data.imagenet import prepare
     done = prepare(archives, target, md5, say=click.echo)
     click.echo(f"{target}: {done.classes:,} classes, {done.train_images:,} training and {done.val_images:,} "
                f"validation images; 'ghostlib train PARAMS.yaml -p data_dir {target}' trains on them")
@@ -139,11 +139,11 @@ def doctor() -> None:
 @click.option("--md5", default=None, help="The hash of that copy.")
 def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None:
     """Download CIFAR-10, its hash checked, or cut a few photographs that are here already into a dataset."""
-    from ghostlib import data
+    from ghostlib.data import cifar10, photographs
     if dataset == "photographs":
-        folder = data.write_photographs(data_dir)
+        folder = photographs.write(data_dir)
     else:
-        folder = data.fetch_cifar10(data_dir, url or data.CIFAR_URL, md5 or data.CIFAR_MD5)
+        folder = cifar10.fetch(data_dir, url or cifar10.URL, md5 or cifar10.MD5)
     click.echo(f"{dataset} is in {folder}")
 
 
@@ -165,12 +165,13 @@ def collect(table: Path, run_dirs) -> None:
 @click.option("--images", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
 def redundancy(run_dirs, target: Path, images: int) -> None:
     """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway."""
-    from ghostlib import results, study
+    from ghostlib import results
+    from ghostlib.redundancy import runs
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"target: {target} cannot be written ({error.strerror}); allowed is a folder of yours") from None
-    for name, table in study.of_runs(run_dirs, images).items():
+    for name, table in runs.of_runs(run_dirs, images).items():
         results.write_table(target / f"{name}.csv", table)
         click.echo(f"{target / name}.csv: {len(table)} rows")
 
@@ -183,8 +184,9 @@ def redundancy(run_dirs, target: Path, images: int) -> None:
 @click.option("--images", default=192, show_default=True, help="Training images, a third each to fit, choose, report.")
 def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> None:
     """Choose a ratio for each layer from the redundancy of finished runs of a plain network."""
-    from ghostlib import results, study
-    table = study.ratios_of_runs(run_dirs, like, kernel, images)
+    from ghostlib import results
+    from ghostlib.redundancy import runs
+    table = runs.ratios_of_runs(run_dirs, like, kernel, images)
     results.write_table(target, table)
     chosen = table[table.chosen]
     uniform = table[table.ratio == like]

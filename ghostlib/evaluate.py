@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor, nn
 
-from ghostlib.batches import Batches
+from ghostlib.data.batches import Batches
+from ghostlib.distributed import Ranks
 from ghostlib.progress import progress_bar
-from ghostlib.ranks import Ranks
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from mindspore import Tensor, nn
 from tqdm import tqdm
 
 from ghostlib import results
-from ghostlib.batches import Batches, Data
 from ghostlib.checkpoint import State, load_bundle, save_bundle
 from ghostlib.complexity import Complexity, count
 from ghostlib.config import Config
 from ghostlib.data import load
+from ghostlib.data.batches import Batches, Data
 from ghostlib.device import use_device
+from ghostlib.distributed import Ranks, join
 from ghostlib.errors import InputError, RunError
 from ghostlib.evaluate import Evaluation, evaluate
 from ghostlib.fused import accelerated
@@ -27,7 +28,6 @@ from ghostlib.models import MODELS
 from ghostlib.precision import set_precision
 from ghostlib.progress import progress_bar
 from ghostlib.randomness import DROPOUT, stream
-from ghostlib.ranks import Ranks, join
 from ghostlib.schedule import learning_rate
 from ghostlib.step import TrainStep, make_optimizer
 from ghostlib.weights import load_weights

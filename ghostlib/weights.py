@@ -9,9 +9,9 @@ from mindspore import Tensor, nn
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from ghostlib.downloads import locate
 from ghostlib.errors import InputError
 from ghostlib.results import write_bytes
-from ghostlib.sources import locate
 
 OPTIMIZER = "optimizer."  # begins the names of what a run's bundle holds besides the network
 # PyTorch's names for what MindSpore's BatchNorm holds.
@@ -29,7 +29,7 @@ def load_weights(net: nn.Cell, source: str | Path, new_head: bool = False) -> No
 
     Args:
         net: The network; unchanged unless the whole file fits.
-        source: A file, a URL or a short name, see `ghostlib.sources.locate`.
+        source: A file, a URL or a short name, see `ghostlib.downloads.locate`.
         new_head: Leave the network's last dense layer as it is, for other classes than the source's.
 
     Raises:

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from ghostlib import allocation, models, redundancy, results
+from ghostlib import models, redundancy, results
 from ghostlib.complexity import count
 from ghostlib.errors import InputError
+from ghostlib.redundancy import allocation
 
 
 def test_the_most_telling_map_comes_first():

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from skimage.data import astronaut
 
-from ghostlib import augment, randaugment
 from ghostlib.config import Config
+from ghostlib.data import augment, randaugment
 from ghostlib.errors import InputError
 
 PHOTOGRAPH = np.asarray(Image.fromarray(astronaut()).resize((224, 224)))
@@ -118,7 +118,7 @@ def test_erasing_takes_the_share_and_the_sizes_of_the_recipe():
 
 
 def test_repeated_augmentation_shows_each_image_several_times_in_an_epoch_of_usual_length():
-    from ghostlib.batches import share_of
+    from ghostlib.data.batches import share_of
     config = Config(repeats=3)
     order = share_of(100, config, 0, 0, 1, True)
     assert len(order) == 100 and set(np.bincount(order)[np.bincount(order) > 0]) <= {1, 3}

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ghostlib import controls, features, models, redundancy, results, study
+from ghostlib import features, models, redundancy, results
 from ghostlib.__main__ import main
+from ghostlib.data.batches import first_images
 from ghostlib.errors import InputError
+from ghostlib.redundancy import controls
 
 
 @pytest.fixture(scope="module")
 def digits():
     from ghostlib.config import Config
     from ghostlib.data import load
-    return study.first_images(load(Config()).test, 24)
+    return first_images(load(Config()).test, 24)
 
 
 def test_stages_are_named_in_plain_and_ghost_networks():
@@ -117,7 +119,7 @@ def test_finished_runs_become_three_tables(tmp_path):
     runs = [str(tmp_path / "1"), str(tmp_path / "2")]
     done = CliRunner().invoke(main, ["redundancy", *runs, "--target", str(tmp_path), "--images", "24"])
     assert done.exit_code == 0, done.output
-    tables = {name: results.read_table(tmp_path / f"{name}.csv") for name in study.TABLES}
+    tables = {name: results.read_table(tmp_path / f"{name}.csv") for name in runs.TABLES}
     assert {name: set(table.s) for name, table in tables.items()} == {
         "redundancy": {1, 2}, "allowed_ratio": {1, 2}, "intrinsic": {2}}
     # A run's folder whose network is another than its weights'.

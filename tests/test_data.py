@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ghostlib import augment, data, folders
+from ghostlib import data
 from ghostlib.config import Config
+from ghostlib.data import augment, cifar10, folders
+from ghostlib.data.photographs import write as write_photographs
 from ghostlib.errors import InputError, RunError
 
 
@@ -79,7 +81,7 @@ def cifar(folder, records=4, names=("data_batch_1", "data_batch_2", "data_batch_
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for name in names:
-        rows = rng.integers(0, 256, (records, data.CIFAR_RECORD), np.uint8)
+        rows = rng.integers(0, 256, (records, cifar10.RECORD), np.uint8)
         rows[:, 0] = np.arange(records) % 10
         rows.tofile(folder / f"{name}.bin")
     return folder
@@ -89,15 +91,15 @@ CIFAR = {"dataset": "cifar10", "batch_size": 2}
 
 
 def test_cifar_is_read_in_its_layout(tmp_path):
-    folder = cifar(tmp_path / data.CIFAR_FOLDER)
+    folder = cifar(tmp_path / cifar10.FOLDER)
     loaded = data.load(Config(data_dir=str(tmp_path), **CIFAR))
     assert (loaded.train.images, loaded.test.images) == (20, 4)
-    raw = np.fromfile(folder / "test_batch.bin", np.uint8)[1:data.CIFAR_RECORD]
+    raw = np.fromfile(folder / "test_batch.bin", np.uint8)[1:cifar10.RECORD]
     np.testing.assert_array_equal(loaded.test.picture(0)[..., 0].ravel(), raw[:1024])  # the red plane comes first
 
 
 def test_the_real_cifar_when_it_is_there(root):
-    if not (root / "data" / data.CIFAR_FOLDER).is_dir():
+    if not (root / "data" / cifar10.FOLDER).is_dir():
         pytest.skip("CIFAR-10 is not in data/: ghostlib fetch cifar10")
     loaded = data.load(Config(data_dir=str(root / "data"), dataset="cifar10"))
     assert (loaded.train.images, loaded.test.images) == (50_000, 10_000)
@@ -108,9 +110,9 @@ def test_the_real_cifar_when_it_is_there(root):
     (lambda path: path.write_bytes(path.read_bytes()[:-7]), r"data_batch_3.bin: 12,285 bytes, truncated"),
     (lambda path: path.write_bytes(b""), r"data_batch_3.bin: 0 bytes, truncated"),
     (lambda path: path.unlink(), r"data_batch_3.bin: cannot be read"),
-    (lambda path: path.write_bytes(b"\x0b" * data.CIFAR_RECORD), r"data_batch_3.bin: label 11 in record 0")])
+    (lambda path: path.write_bytes(b"\x0b" * cifar10.RECORD), r"data_batch_3.bin: label 11 in record 0")])
 def test_a_damaged_cifar_file_is_named(damage, message, tmp_path):
-    damage(cifar(tmp_path / data.CIFAR_FOLDER) / "data_batch_3.bin")
+    damage(cifar(tmp_path / cifar10.FOLDER) / "data_batch_3.bin")
     with pytest.raises(InputError, match=message):
         data.load(Config(data_dir=str(tmp_path), **CIFAR))
 
@@ -122,19 +124,19 @@ def test_a_missing_cifar_says_how_to_get_it(tmp_path):
 
 def test_cifar_is_downloaded_checked_and_unpacked(server, tmp_path):
     folder, address = server
-    cifar(tmp_path / "source" / data.CIFAR_FOLDER)
+    cifar(tmp_path / "source" / cifar10.FOLDER)
     with tarfile.open(folder / "cifar.tar.gz", "w:gz") as tar:
-        tar.add(tmp_path / "source" / data.CIFAR_FOLDER, data.CIFAR_FOLDER)
+        tar.add(tmp_path / "source" / cifar10.FOLDER, cifar10.FOLDER)
     right = md5((folder / "cifar.tar.gz").read_bytes()).hexdigest()
     with pytest.raises(RunError, match="wrong hash, nothing was kept"):
-        data.fetch_cifar10(tmp_path / "target", f"{address}/cifar.tar.gz", "0" * 32)
+        cifar10.fetch(tmp_path / "target", f"{address}/cifar.tar.gz", "0" * 32)
     with pytest.raises(RunError, match="cannot be downloaded"):
-        data.fetch_cifar10(tmp_path / "target", f"{address}/nothing.tar.gz", right)
+        cifar10.fetch(tmp_path / "target", f"{address}/nothing.tar.gz", right)
     assert not (tmp_path / "target").exists()
-    target = data.fetch_cifar10(tmp_path / "target", f"{address}/cifar.tar.gz", right)
+    target = cifar10.fetch(tmp_path / "target", f"{address}/cifar.tar.gz", right)
     assert [p.name for p in (tmp_path / "target").iterdir()] == [target.name]
     assert data.load(Config(data_dir=str(tmp_path / "target"), **CIFAR)).train.images == 20
-    assert data.fetch_cifar10(tmp_path / "target", "http://127.0.0.1:9/none", right) == target  # there already
+    assert cifar10.fetch(tmp_path / "target", "http://127.0.0.1:9/none", right) == target  # there already
 
 
 def photographs(root, classes=("cat", "dog"), each=3, size=(48, 40)):
@@ -329,12 +331,12 @@ def test_photographs_take_the_whole_recipe_and_repeat_themselves(tmp_path):
 
 
 def test_the_photographs_are_a_dataset_whose_test_images_were_not_trained_on(tmp_path):
-    folder = data.write_photographs(tmp_path)
+    folder = write_photographs(tmp_path)
     survey = folders.survey(folder)
     assert survey.classes.tolist() == [8, 8] and survey.images.tolist() == [320, 160]
     assert survey.unreadable.tolist() == [0, 0] and survey.fewest.tolist() == survey.most.tolist() == [40, 20]
     before = sorted(tmp_path.rglob("*"))
-    assert data.write_photographs(tmp_path) == folder and sorted(tmp_path.rglob("*")) == before
+    assert write_photographs(tmp_path) == folder and sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_survey_names_what_cannot_be_read(tmp_path):

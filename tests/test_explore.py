@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ghostlib import explore, features, redundancy
+from ghostlib import features, redundancy
 from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.errors import InputError
+from ghostlib.explorer import views
+from ghostlib.explorer.panel import Panel
 from ghostlib.figures import mosaic, signed, tile
-from ghostlib.panel import Panel
 from ghostlib.train import build
 
 SMALL = Config(model="vgg16", width=0.125, ratio=1)
@@ -19,7 +20,7 @@ SMALL = Config(model="vgg16", width=0.125, ratio=1)
 
 @pytest.fixture(scope="module")
 def plain():
-    return explore.Explorer(SMALL, "astronaut")
+    return views.Explorer(SMALL, "astronaut")
 
 
 def test_intrinsic_maps_stay_and_the_others_are_made_of_them(plain):
@@ -43,7 +44,7 @@ def test_no_filter_was_fitted_on_the_picture_looked_at(plain):
 
 
 def test_a_ghost_network_shows_its_own_ghosts():
-    explorer = explore.Explorer(SMALL.model_copy(update={"ratio": 2}))
+    explorer = views.Explorer(SMALL.model_copy(update={"ratio": 2}))
     view = explorer.view("features.3", 4, 7)  # s and d are the network's
     assert list(view.intrinsic) == [0, 1, 2, 3] and list(view.source) == [0, 1, 2, 3, 0, 1, 2, 3]
     np.testing.assert_array_equal(view.made, view.maps)
@@ -52,7 +53,7 @@ def test_a_ghost_network_shows_its_own_ghosts():
 
 def test_of_a_large_layer_as_many_maps_are_shown_as_there_is_room_for():
     wide = SMALL.model_copy(update={"width": 0.25})
-    plain, ghost = explore.Explorer(wide), explore.Explorer(wide.model_copy(update={"ratio": 4}))
+    plain, ghost = views.Explorer(wide), views.Explorer(wide.model_copy(update={"ratio": 4}))
     layer = "features.24"
     assert plain.channels(layer) == ghost.channels(layer) == 128
     assert list(plain.view(layer, 2, 1).numbers) == list(range(64)) and len(plain.view(layer, 2, 1).intrinsic) == 32
@@ -92,13 +93,13 @@ def test_the_cost_is_that_of_the_network_built_so(plain):
 def test_every_image_can_be_looked_at(plain, tmp_path):
     file = tmp_path / "mine.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)).save(file)
-    for image in (*explore.IMAGES, str(file), Image.open(file)):
-        pictures = explore.squares(image, 16)
-        assert pictures.shape == (explore.SQUARES, 16, 16, 3) and pictures.dtype == np.uint8
+    for image in (*views.IMAGES, str(file), Image.open(file)):
+        pictures = views.squares(image, 16)
+        assert pictures.shape == (views.SQUARES, 16, 16, 3) and pictures.dtype == np.uint8
     assert not np.array_equal(pictures[0], pictures[1])
     for bad in ("nobody", str(tmp_path)):
         with pytest.raises(InputError, match="image: .* given; allowed are digits, astronaut"):
-            explore.squares(bad, 16)
+            views.squares(bad, 16)
 
 
 def test_moving_a_slider_changes_the_page():
@@ -140,7 +141,7 @@ def test_bad_choices_end_in_one_line(choice, line):
 
 def test_layers_have_names_in_every_network():
     for model in ("ghostnet", "resnet20", "vgg16"):
-        explorer = explore.Explorer(Config(model=model, width=0.25))
+        explorer = views.Explorer(Config(model=model, width=0.25))
         assert len(explorer.layers) > 10 and set(explorer.layers) <= set(features.layer_names(explorer.net))
 
 

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from ghostlib import folders, imagenet
+from ghostlib.data import folders, imagenet
 from ghostlib.errors import InputError, RunError
 
 CLASSES = {"n02119789": 5, "n01440764": 3, "n03000684": 4}  # training images; by ILSVRC2012_ID, not by name
@@ -163,7 +163,7 @@ def test_the_bound_is_tight_for_photographs_of_imagenets_size(tmp_path):
 
 KILLED = """
 import os, pathlib, signal, sys
-from ghostlib import imagenet
+from ghostlib.data import imagenet
 archives, target, what, left = *sys.argv[1:4], int(sys.argv[4])
 
 def dying(function, last_words):
@@ -431,5 +431,5 @@ def test_what_vanishes_meanwhile_is_noticed_at_the_end(run, monkeypatch):
 
 
 def test_it_does_without_mindspore(root):
-    code = "import sys, ghostlib.imagenet; sys.exit('mindspore' in sys.modules)"
+    code = "import sys, ghostlib.data.imagenet; sys.exit('mindspore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0

@@ -15,7 +15,7 @@ from conftest import ROOT
 
 from ghostlib.__main__ import main
 from ghostlib.config import Config
-from ghostlib.data import write_photographs
+from ghostlib.data import photographs
 from ghostlib.notebook import HASH, code_hash
 
 NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -60,7 +60,7 @@ def test_a_study_runs_with_its_smoke_params(path, tmp_path, monkeypatch):
     if "run_dir" in values:
         values["run_dir"] = str(tmp_path / "run")
     if "photographs" in values.get("data_dir", ""):
-        values["data_dir"] = str(write_photographs(tmp_path))
+        values["data_dir"] = str(photographs.write(tmp_path))
     if "weights" in values:
         assert CliRunner().invoke(main, ["train", str(ROOT / "notebooks" / "params" / "train_smoke.yaml"), "-p", "run_dir",
                                          str(tmp_path / "weights"), "-p", "width", "0.5"]).exit_code == 0

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from ghostlib import sources
+from ghostlib import downloads
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
 from ghostlib.weights import OPTIMIZER, load_weights, save_weights
@@ -137,8 +137,8 @@ def test_mindcvs_short_names(server, cache, checkpoint, monkeypatch):
     folder, address = server
     digest = sha256(checkpoint[1].read_bytes()).hexdigest()
     (folder / f"g-{digest[:8]}.ckpt").write_bytes(checkpoint[1].read_bytes())
-    assert set(sources.MINDCV) == {f"mindcv/ghostnet_{width}" for width in ("050", "100", "130")}
-    monkeypatch.setitem(sources.MINDCV, "mindcv/ghostnet_050", f"{address}/g-{digest[:8]}.ckpt")
+    assert set(downloads.MINDCV) == {f"mindcv/ghostnet_{width}" for width in ("050", "100", "130")}
+    monkeypatch.setitem(downloads.MINDCV, "mindcv/ghostnet_050", f"{address}/g-{digest[:8]}.ckpt")
     load_weights(network(), "mindcv/ghostnet_050")
     with pytest.raises(InputError, match="weights: mindcv/ghostnet_005 cannot be read, there is no such file "
                                          ".did you mean .*mindcv/ghostnet_050"):

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from ghostlib.config import Config
-from ghostlib.explore import Explorer
-from ghostlib.panel import Panel
+from ghostlib.explorer.panel import Panel
+from ghostlib.explorer.views import Explorer
 
 NETWORKS = {
     "16 maps of 32 x 32, VGG-16 at a quarter": (dict(model="vgg16", width=0.25, ratio=1), "features.3"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ghostlib import ablation, contrasts, paper, sweep
-from ghostlib.controls import SHUFFLED, TRAINED, UNTRAINED
+from ghostlib.redundancy.controls import SHUFFLED, TRAINED, UNTRAINED
 from ghostlib.results import read_table
 
 README = Path("README.md")

@@ -6,7 +6,7 @@ Layers are named as in the authors' code, so that their weights, timm's and mind
 from mindspore import Tensor, nn
 
 from ghostlib.ghost import GhostModule, LayerRatios, Ratio, check_kernel
-from ghostlib.models.dropout import Dropout
+from ghostlib.models.layers import Dropout
 
 # Table 1. One list a stage; a block is (kernel of the stride-2 depthwise convolution and the shortcut, expansion,
 # output channels, squeeze-and-excitation?, stride).

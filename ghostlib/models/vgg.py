@@ -3,7 +3,7 @@
 from mindspore import Tensor, nn
 
 from ghostlib.ghost import Ratio, ghostify
-from ghostlib.models.dropout import Dropout
+from ghostlib.models.layers import Dropout
 
 # Channels of the 13 convolutions; "pool" halves the map: 32, 16, 8, 4, 2, 1.
 LAYERS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")

@@ -10,8 +10,8 @@ from mindspore import Tensor
 
 from ghostlib.config import Config
 from ghostlib.device import use_device
+from ghostlib.distributed import Ranks, join
 from ghostlib.evaluate import evaluate
-from ghostlib.ranks import Ranks, join
 from ghostlib.step import TrainStep, make_optimizer
 from ghostlib.train import prepare
 

@@ -13,14 +13,14 @@ import pandas as pd
 import simplejpeg
 from PIL import Image
 
-from ghostlib.augment import crop_box, erase
-from ghostlib.batches import Batch, Data, batch_count, padded, share_of
 from ghostlib.config import Config
+from ghostlib.data.augment import crop_box, erase
+from ghostlib.data.batches import Batch, Data, batch_count, padded, share_of
+from ghostlib.data.randaugment import randaugment
 from ghostlib.errors import InputError, RunError
-from ghostlib.randaugment import randaugment
 from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 FORMATS = ("JPEG", "PNG", "BMP")  # by content, whatever a file is called; as Pillow names them
 SHOWN = 5  # names that one line lists at most
@@ -30,7 +30,7 @@ _held = threading.local()
 UNREADABLE = -1  # the index of an image that is not there
 
 
-def load_folders(config: Config, rank: int, ranks: int) -> Data:
+def load(config: Config, rank: int, ranks: int) -> Data:
     """data_dir/train and data_dir/val, each with one folder of photographs for each class; to test, val is enough.
 
     Raises:
@@ -175,7 +175,7 @@ class FolderBatches:
             picture = operation(picture)
         if self._augmented:
             picture = self._changed(picture, stream(config.seed, FLIP, epoch, self._rank, place))
-        for channel, (mean, std) in enumerate(zip(IMAGENET_MEAN, IMAGENET_STD)):
+        for channel, (mean, std) in enumerate(zip(MEAN, STD)):
             np.multiply(picture[:, :, channel], np.float32(1 / 255 / std), out=image[channel])
             image[channel] -= np.float32(mean / std)
         return index
@@ -291,7 +291,7 @@ def survey(root: str | Path, look_at: int = 1000, seed: int = 0) -> pd.DataFrame
 
 def as_pictures(images: np.ndarray) -> np.ndarray:
     """Normalised images (N, 3, H, W) as they are looked at: (N, H, W, 3) uint8."""
-    scaled = images.transpose(0, 2, 3, 1) * np.array(IMAGENET_STD, np.float32) + np.array(IMAGENET_MEAN, np.float32)
+    scaled = images.transpose(0, 2, 3, 1) * np.array(STD, np.float32) + np.array(MEAN, np.float32)
     return np.clip(np.round(255 * scaled), 0, 255).astype(np.uint8)
 
 

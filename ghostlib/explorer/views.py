@@ -11,11 +11,12 @@ from PIL import Image
 from ghostlib import redundancy, results
 from ghostlib.complexity import Complexity, count, recount
 from ghostlib.config import Config
-from ghostlib.data import CIFAR_MEAN, CIFAR_STD, DIGITS_MEAN, DIGITS_STD, PHOTOGRAPHS, load
+from ghostlib.data import DATASETS, load
+from ghostlib.data.folders import decode
+from ghostlib.data.photographs import NAMES as PHOTOGRAPHS
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
 from ghostlib.features import activations, ghost_layers, stages
-from ghostlib.folders import IMAGENET_MEAN, IMAGENET_STD, decode
 from ghostlib.ghost import split_channels
 from ghostlib.redundancy import LinearMaps
 from ghostlib.train import LAST, build, config_of
@@ -26,8 +27,6 @@ IMAGES = DIGITS, *PHOTOGRAPHS  # by name; a file of one's own by its path
 MOST = 64  # maps of a layer that are looked at: what a page has room for, and an answer at once
 SQUARES = 24  # pictures of a kind: the first is looked at, filters are found on the others
 PIXELS = 6272  # of maps that filters are found on, two of 56 x 56: enough for 49 weights, and an answer at once
-NORMALISED = {"digits": (DIGITS_MEAN, DIGITS_STD), "cifar10": (CIFAR_MEAN, CIFAR_STD),
-              "imagefolder": (IMAGENET_MEAN, IMAGENET_STD)}
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,8 @@ class Explorer:
     def look_at(self, image: str | Image.Image) -> None:
         """Takes another picture: one of IMAGES, a path, or a picture that is in memory."""
         self.pictures = squares(image, self.config.image_size)
-        mean, std = NORMALISED[self.config.dataset]
-        scaled = (self.pictures / np.float32(255) - np.array(mean, np.float32)) / np.array(std, np.float32)
+        dataset = DATASETS[self.config.dataset]
+        scaled = (self.pictures / np.float32(255) - np.array(dataset.mean, np.float32)) / np.array(dataset.std, np.float32)
         self._images = scaled.transpose(0, 3, 1, 2).astype(np.float32)
         self._maps: dict[str, np.ndarray] = {}
         self._fitted: dict[tuple[str, int], tuple[LinearMaps, np.ndarray]] = {}

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError
-from ghostlib.explore import IMAGES, Explorer, runs
+from ghostlib.explorer.views import IMAGES, Explorer, runs
 from ghostlib.figures import mosaic, signed, tile
 from ghostlib.figures.style import GHOST, INTRINSIC
 
@@ -23,7 +23,7 @@ class Panel:
 
     Args:
         config: The network to begin with; finished runs below data/runs can be chosen instead.
-        image: One of `explore.IMAGES`, or the path of a photograph.
+        image: One of `views.IMAGES`, or the path of a photograph.
         layer: A layer of the network, as `Explorer.layers` names them.
         ratio, kernel: s and d to begin with.
 
@@ -138,7 +138,8 @@ class Panel:
         self.picture.value = _png(mosaic([self.explorer.pictures[0]], [None], 1, edge=112))
         self.maps.value = _png(page)
         ghosts = np.setdiff1d(np.arange(len(view.maps)), view.intrinsic)
-        size, kept, total = f"{view.maps.shape[-1]} × {view.maps.shape[-1]}", len(view.intrinsic), self.explorer.channels(layer)
+        size, kept = f"{view.maps.shape[-1]} × {view.maps.shape[-1]}", len(view.intrinsic)
+        total = self.explorer.channels(layer)
         shown = f"{total}" if len(order) == total else f"{len(order)} of its {total}"
         if own:
             what = f"{layer}, {shown} maps of {size}: {kept} intrinsic (red), beside each the network's own ghosts (green)"
@@ -159,8 +160,9 @@ class Panel:
                  signed(one.target - one.prediction)]
         self.filter.value = _png(mosaic(tiles, [INTRINSIC, None, GHOST, None, None], len(tiles), edge=112))
         d, numbers = one.kernel.shape[0], self._view.numbers
-        self.told.value = (f"Pair {self.pair.value} of {len(pairs)}: map {numbers[one.first]}, the {d} × {d} filter found on "
-                           f"other pictures, what it makes of it, map {numbers[one.second]}, and what is left: R² {one.r2:.2f}")
+        self.told.value = (f"Pair {self.pair.value} of {len(pairs)}: map {numbers[one.first]}, the {d} × {d} filter found "
+                           f"on other pictures, what it makes of it, map {numbers[one.second]}, and what is left: R² "
+                           f"{one.r2:.2f}")
 
 
 def _png(page: Image.Image) -> bytes:

@@ -1,4 +1,4 @@
-"""Dropout whose noise can be given, so that a run can stop, go on, and end as if it had not stopped."""
+"""Layers that several families share: dropout whose noise can be given, so that a run can stop and go on as if not."""
 
 import numpy as np
 from mindspore import Tensor, nn

@@ -1,7 +1,7 @@
 """Random changes to batches of images, pure functions of the generator given.
 
-Photographs are cropped, by `crop_box`, mirrored and changed one by one where they are read (`ghostlib.folders`,
-`ghostlib.randaugment`); images in memory, and the erasing of both, in batches.
+Photographs are cropped, by `crop_box`, mirrored and changed one by one where they are read (`ghostlib.data.folders`,
+`ghostlib.data.randaugment`); images in memory, and the erasing of both, in batches.
 """
 
 import math

@@ -13,10 +13,10 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from ghostlib import redundancy
 from ghostlib.complexity import Complexity
-from ghostlib.controls import Measured, Splits, measure
 from ghostlib.errors import InputError
 from ghostlib.features import activations, stages
 from ghostlib.ghost import split_channels
+from ghostlib.redundancy.controls import Measured, Splits, measure
 
 STAGE = "convolution"  # where a Ghost layer makes its ghosts: before BatchNorm and ReLU
 

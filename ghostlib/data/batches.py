@@ -6,9 +6,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ghostlib.augment import augment, erase
 from ghostlib.config import Config
+from ghostlib.data.augment import augment, erase
+from ghostlib.errors import InputError
 from ghostlib.randomness import AUGMENT, ORDER, stream
+
+Split = tuple[np.ndarray, np.ndarray]  # pictures (N, 3, H, W) uint8 and labels (N,)
 
 
 class Batch(NamedTuple):
@@ -136,3 +139,20 @@ class ArrayBatches:
 
     def picture(self, index: int) -> np.ndarray:
         return self._pictures[index].transpose(1, 2, 0)
+
+
+def in_memory(config: Config, train: Split, test: Split, mean: Sequence[float], std: Sequence[float],
+              classes: Sequence[str], rank: int, ranks: int) -> Data:
+    """A dataset of two splits held in memory; arguments as for `ArrayBatches`."""
+    return Data(ArrayBatches(*train, config, mean, std, True, rank, ranks),
+                ArrayBatches(*test, config, mean, std, False, rank, ranks), classes)
+
+
+def first_images(split: Batches, count: int) -> np.ndarray:
+    """The first images (count, 3, H, W) of a split's first epoch, normalised; `InputError` where there are fewer."""
+    parts: list[np.ndarray] = []
+    for batch in split.epoch():
+        parts.append(batch.images[:len(batch.places)])
+        if sum(map(len, parts)) >= count:
+            return np.concatenate(parts)[:count]
+    raise InputError(f"images: {count} given; the split has {sum(map(len, parts))}")

@@ -10,14 +10,14 @@ import pandas as pd
 from mindspore import nn
 
 from ghostlib import results
-from ghostlib.allocation import allocate, layer_macs, losses
-from ghostlib.batches import Batches
 from ghostlib.complexity import count
 from ghostlib.config import Config
-from ghostlib.controls import intrinsic_study, ratio_study, similarity_study
+from ghostlib.data.batches import first_images
 from ghostlib.errors import InputError, check_kernel
 from ghostlib.features import stages
 from ghostlib.progress import progress_bar
+from ghostlib.redundancy.allocation import allocate, layer_macs, losses
+from ghostlib.redundancy.controls import intrinsic_study, ratio_study, similarity_study
 from ghostlib.train import build, config_of, prepare
 
 KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
@@ -50,16 +50,6 @@ def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:
     about = {name: row[name] for name in ("dataset", "model", "width", "seed", "epochs", "top1")}
     return Subject({**about, "s": row["ratio"], "d": row["kernel"]}, net.set_train(False), build(config).set_train(False),
                    first_images(data.test, images))
-
-
-def first_images(split: Batches, count: int) -> np.ndarray:
-    """The first images (count, 3, H, W) of a split's first epoch, normalised; `InputError` where there are fewer."""
-    parts: list[np.ndarray] = []
-    for batch in split.epoch():
-        parts.append(batch.images[:len(batch.places)])
-        if sum(map(len, parts)) >= count:
-            return np.concatenate(parts)[:count]
-    raise InputError(f"images: {count} given; the split has {sum(map(len, parts))}")
 
 
 def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool = True) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,90 @@
+"""Which maps to keep and which to make from them: chosen by how well each predicts the others; images drawn and split.
+
+What is chosen on some images is reported on others: the best of many sources is also the luckiest.
+"""
+
+import numpy as np
+
+from ghostlib.errors import InputError
+
+
+def best_sources(r2: np.ndarray) -> np.ndarray:
+    """For each target j the source i that is not j and predicts it best: `r2` (S, C) to (C,).
+
+    Choose on images of their own, or the best of many is also the luckiest. A target that none predicts, a constant
+    one, gets the first other one.
+    """
+    return np.where(np.isnan(r2), -np.inf, without_diagonal(r2)).argmax(axis=0)
+
+
+def without_diagonal(r2: np.ndarray) -> np.ndarray:
+    """R2 (C, C) with -inf where a map would predict itself; other shapes as they are: there sources are no targets."""
+    return np.where(np.eye(len(r2), dtype=bool), -np.inf, r2) if r2.shape[0] == r2.shape[1] else r2
+
+
+def fewest_sources(r2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Intrinsic maps, as few as a greedy choice finds, such that each other one is predicted by one of them.
+
+    In each round the map that predicts most of those left (R2 at least `threshold`) becomes intrinsic. The fewest may be
+    fewer yet, so that C / len(chosen) bounds the ratio s that the layer allows from below.
+
+    Args:
+        r2: (C, C), map i predicting map j.
+        threshold: tau.
+
+    Returns:
+        The intrinsic maps, in the order chosen, and for each map its source (C,): an intrinsic map's is itself.
+    """
+    covers = np.nan_to_num(r2, nan=-np.inf) >= threshold
+    np.fill_diagonal(covers, True)
+    chosen, left = [], np.ones(len(r2), bool)
+    while left.any():
+        chosen.append(int((covers & left).sum(axis=1).argmax()))
+        left &= ~covers[chosen[-1]]
+    intrinsic = np.array(chosen)
+    return intrinsic, sources_among(r2, intrinsic)
+
+
+def sources_among(r2: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """For each map the one of `chosen` that predicts it best, and for those themselves: `r2` (C, C) to (C,)."""
+    source = chosen[np.nan_to_num(r2[chosen], nan=-np.inf).argmax(axis=0)]
+    source[chosen] = chosen
+    return source
+
+
+def most_telling(r2: np.ndarray) -> np.ndarray:
+    """All maps in an order in which each is the one that, with those before it, predicts the maps best.
+
+    Greedy: in each round the map that most raises the sum over maps of the best R2, a map taken counting as predicted.
+
+    Args:
+        r2: (C, C), map i predicting map j.
+    """
+    gains = np.clip(np.nan_to_num(r2, nan=0.0), 0, 1)
+    np.fill_diagonal(gains, 1)
+    order, reached, left = [], np.zeros(len(r2)), np.ones(len(r2), bool)
+    while left.any():
+        sums = np.maximum(gains, reached).sum(axis=1)
+        order.append(int(np.where(left, sums, -np.inf).argmax()))
+        left[order[-1]] = False
+        reached = np.maximum(reached, gains[order[-1]])
+    return np.array(order)
+
+
+def resamples(images: int, times: int, seed: int = 0) -> np.ndarray:
+    """How often each image is drawn in each bootstrap resample: (times, images)."""
+    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), times).astype(np.float64)
+
+
+def split(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of three equal parts of `count` images, drawn at random: to fit on, to choose on, to report.
+
+    Raises:
+        InputError: For fewer than six images, two for each part.
+    """
+    if count < 6:
+        raise InputError(f"images: {count} given; three splits, to fit, to choose and to report, want at least 2 each, 6 "
+                         f"in all")
+    order = np.random.default_rng(seed).permutation(count)[:count // 3 * 3]
+    first, second, third = (np.sort(part) for part in np.split(order, 3))
+    return first, second, third

@@ -1,0 +1,83 @@
+"""How alike maps are as they stand: correlation, principal components, ghosts beside their sources."""
+
+import numpy as np
+
+from ghostlib.errors import InputError
+
+
+def similarity(maps: np.ndarray) -> np.ndarray:
+    """Correlation of all pairs of maps over pixels and images.
+
+    Args:
+        maps: (N, C, H, W).
+
+    Returns:
+        (C, C) between -1 and 1; nan for constant maps.
+    """
+    flat = checked(maps, least=1).transpose(1, 0, 2, 3).reshape(maps.shape[1], -1).astype(np.float64)
+    flat -= flat.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(flat, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = flat / np.where(norm > 0, norm, np.nan)
+    return np.clip(unit @ unit.T, -1, 1)
+
+
+def matched_pairs(alike: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """The most alike pairs of maps by a symmetric measure (C, C), no map in two of them; fewer where maps run out."""
+    left = np.triu(np.nan_to_num(alike, nan=-np.inf), 1) + np.tril(np.full(alike.shape, -np.inf))
+    pairs = []
+    for _ in range(min(count, len(alike) // 2)):
+        i, j = (int(index) for index in np.unravel_index(left.argmax(), left.shape))
+        if left[i, j] == -np.inf:
+            break
+        pairs.append((i, j))
+        left[[i, j]] = left[:, [i, j]] = -np.inf
+    return pairs
+
+
+def pca_rank(maps: np.ndarray, threshold: float) -> int:
+    """How many principal components of the maps (N, C, H, W) hold the share `threshold` of their variance.
+
+    Each map is first scaled to variance 1, so that each counts the same; constant maps do not count.
+    """
+    values = np.linalg.eigvalsh(_of_varying(similarity(maps)))[::-1]
+    return int(np.searchsorted(np.cumsum(values) / values.sum(), threshold - 1e-12) + 1) if len(values) else 0
+
+
+def source_of_ghosts(channels: int, intrinsic: int) -> np.ndarray:
+    """The intrinsic map that each ghost of a Ghost layer comes from: (channels - intrinsic,)."""
+    ghosts = channels - intrinsic
+    return np.arange(ghosts) // -(-ghosts // intrinsic)
+
+
+def ghost_likeness(maps: np.ndarray, intrinsic: int) -> dict[str, float]:
+    """How alike ghosts are to the maps they came from, and intrinsic maps to one another.
+
+    Args:
+        maps: A Ghost layer's output (N, C, H, W).
+        intrinsic: How many of its channels, the first ones, are intrinsic.
+
+    Returns:
+        Medians of the absolute correlation over pixels and images, for "ghost and its source" and for "two intrinsic
+        maps". Maps that are constant do not count; nan where no pair is left.
+    """
+    correlation = np.abs(similarity(maps))
+    source = source_of_ghosts(len(correlation), intrinsic)
+    pairs = {"ghost and its source": correlation[np.arange(intrinsic, len(correlation)), source],
+             "two intrinsic maps": correlation[:intrinsic, :intrinsic][np.triu_indices(intrinsic, 1)]}
+    return {name: float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
+            for name, values in pairs.items()}
+
+
+def _of_varying(correlation: np.ndarray) -> np.ndarray:
+    varying = np.isfinite(np.diag(correlation))
+    return correlation[np.ix_(varying, varying)]
+
+
+def checked(maps: np.ndarray, least: int = 2) -> np.ndarray:
+    """Feature maps (N, C, H, W) as they are; `InputError` for another shape or fewer than `least` of them."""
+    if maps.ndim != 4:
+        raise InputError(f"maps: an array of shape {maps.shape} given; allowed are feature maps (N, C, H, W)")
+    if maps.shape[1] < least:
+        raise InputError(f"maps: {maps.shape[1]} given; allowed are at least {least}, since one is predicted from another")
+    return maps

@@ -1,0 +1,63 @@
+"""Many papermill runs of one notebook, spread by Ray over cores, NPUs or a cluster: what `ghostlib sweep` does.
+
+A grid is a YAML file: `notebook`, `params` (a file of parameters, or the parameters), `grid` (for each parameter a list
+of values, of which every combination is a point; or a list of such grids, put together) and `seeds`. A point is known
+by its parameters and the notebook's code, so that the same command runs only what is missing or new.
+
+Runs hand their notebook and their row back; this process alone writes, to `data/runs/NAME/`: for each point KEY.json and
+KEY.ipynb, and `rows.csv`. No disk needs to be shared, and whatever is killed leaves nothing half written. A point whose row
+is recorded in `data/results/NAME.csv` counts as there, too, so that a study goes on in another checkout.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ghostlib import results
+from ghostlib.errors import RunError
+from ghostlib.sweep.cluster import run_points
+from ghostlib.sweep.grid import Point, Sweep, read
+from ghostlib.sweep.rows import check_folder, collect, plan, rows_there
+
+__all__ = ["Point", "Sweep", "collect", "plan", "read", "run"]
+
+
+def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None = None, cpus: int | None = None,
+        record: bool = False, progress: bool = True, say=print, **ray_options: Any) -> pd.DataFrame:
+    """Runs what is missing of a sweep and collects its rows.
+
+    Args:
+        sweep: A Sweep, or the path of a grid.
+        address: HOST:PORT of a Ray cluster; None starts Ray on this machine, if there is anything to run.
+        npus: NPUs of each run; None is one where `device` is Ascend, else none.
+        cpus: CPUs, and threads, of each run; None gives a run all of a machine's, so that one runs at a time, or with
+            NPUs a fair share.
+        record: Whether to copy the rows to data/results/NAME.csv when all are there.
+        progress: Whether to show a bar.
+        say: Gets each line of what happened.
+        **ray_options: For `ray.init`, where no address is given.
+
+    Returns:
+        One row for each point, in the grid's order.
+
+    Raises:
+        InputError: For an address that does not answer, or more CPUs or NPUs than there are.
+        RunError: When points failed; the others are finished and kept.
+    """
+    sweep = sweep if isinstance(sweep, Sweep) else read(sweep)
+    check_folder(sweep)
+    there = rows_there(sweep)
+    missing = [point for point in sweep.points if point.key not in there]
+    if not missing:
+        say(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
+    failed = run_points(sweep, missing, address, npus, cpus, progress, say, ray_options) if missing else []
+    table = collect(sweep)
+    if failed:
+        raise RunError(f"{sweep.name}: {len(failed)} of {len(missing)} runs failed, see {sweep.folder}; the same "
+                       f"command tries them again")
+    if record:
+        sweep.recorded.parent.mkdir(parents=True, exist_ok=True)
+        results.write_table(sweep.recorded, table)
+        say(f"{sweep.recorded}: {len(table)} rows")
+    return table

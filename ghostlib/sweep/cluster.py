@@ -1,0 +1,127 @@
+"""Points of a sweep spread by Ray over this machine or a cluster; what comes back is handed on as it comes."""
+
+import logging
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ghostlib import results
+from ghostlib.errors import InputError
+from ghostlib.progress import progress_bar
+from ghostlib.sweep.cores import own_cores
+from ghostlib.sweep.grid import Point, Sweep
+from ghostlib.sweep.rows import keep
+
+REACHED_WITHIN = 5.0  # seconds in which an address must take a call, and then answer it
+# Ray talks gRPC, which is HTTP/2: either side begins with a frame of settings. Where anything else listens, Ray waits for
+# minutes.
+GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 4
+PASSED_ON = ("GHOSTLIB_", "GLOG_", "MS_", "ONEDNN_")  # environment variables that a standing cluster does not have
+NPU_VARIABLE = "ASCEND_RT_VISIBLE_DEVICES"
+
+
+def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus: int | None, cpus: int | None,
+               progress: bool, say, ray_options: Mapping[str, Any]) -> list[Point]:
+    """Runs points on Ray and writes what comes back; those that failed."""
+    if address is not None:
+        _check_address(address)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    # "local": else Ray joins a cluster that happens to stand here, or waits for one that did.
+    where = {"address": address} if address else {"address": "local", "include_dashboard": False, **ray_options}
+    environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+    failed = []
+    try:
+        wanted = _resources(ray, sweep, npus, cpus)
+        notebook = nbformat.writes(nbformat.read(sweep.notebook, as_version=4))
+        task = ray.remote(max_retries=0, **wanted)(_execute)
+        cores = 0 if "resources" in wanted else wanted["num_cpus"]
+        pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, os.getcwd(), cores,
+                               environment): point
+                   for point in points}
+        sweep.folder.mkdir(parents=True, exist_ok=True)
+        with progress_bar(len(points), "runs", progress) as bar:
+            while pending:
+                [done], _ = ray.wait(list(pending), num_returns=1)
+                point = pending.pop(done)
+                try:
+                    executed, row, error = ray.get(done)
+                except ray.exceptions.RayError as problem:
+                    executed, row, error = None, None, f"its process died ({type(problem).__name__})"
+                if error:
+                    failed.append(point)
+                    bar.write(f"failed: {point}: {error}")
+                    if executed:
+                        results.write_text(sweep.folder / f"{point.key}.failed.ipynb", executed)
+                else:
+                    keep(sweep, point, executed, row)
+                bar.update(1)
+    finally:
+        ray.shutdown()
+    return failed
+
+
+def _check_address(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), REACHED_WITHIN) as call:
+            call.sendall(GREETING)
+            frame = call.recv(9)  # length, type, flags, stream
+        if len(frame) < 4 or frame[3] != SETTINGS:
+            raise ValueError("something else than Ray listens there")
+    except (OSError, ValueError) as error:
+        raise InputError(f"address: {address} does not answer as Ray does ({error}); wanted is HOST:PORT as "
+                         f"`ray start --head` prints it") from None
+
+
+def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[str, Any]:
+    """What a run asks Ray for: CPUs and NPUs, no more than one machine has."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    most_cpus, most_npus = (int(max(node.get(kind, 0) for node in nodes)) for kind in ("CPU", "NPU"))
+    ascend = any(sweep.parameters(point).get("device") == "Ascend" for point in sweep.points)
+    npus = int(ascend) if npus is None else npus
+    if npus > most_npus:
+        raise InputError(f"npus: {npus} given; a machine has {most_npus} at most, allowed is up to that")
+    share = most_cpus * npus // most_npus if npus else most_cpus
+    cpus = max(1, share) if cpus is None else cpus
+    if not 1 <= cpus <= most_cpus:
+        raise InputError(f"cpus: {cpus} given; a machine has {most_cpus} at most, allowed are 1 to {most_cpus}")
+    return {"num_cpus": cpus, **({"resources": {"NPU": npus}} if npus else {})}
+
+
+def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, folder: str, cores: int,
+             environment: Mapping[str, str]) -> tuple[str, dict[str, Any] | None, str | None]:
+    """One run, in a Ray worker: the executed notebook, its row, and what went wrong."""
+    import papermill
+    import ray
+
+    if os.path.isdir(folder):
+        os.chdir(folder)
+    # Here and not as Ray's runtime_env, with which no worker starts where the path of Python has a space in it.
+    os.environ.update(environment)
+    if NPU_VARIABLE in os.environ:  # CANN wants them ascending
+        os.environ[NPU_VARIABLE] = ",".join(sorted(os.environ[NPU_VARIABLE].split(","), key=int))
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="ghostlib-") as scratch:
+        source, done, run_dir = (Path(scratch) / name for name in ("notebook.ipynb", "done.ipynb", "run"))
+        source.write_text(notebook, encoding="utf-8")
+        error, given = None, {**parameters, **({"run_dir": str(run_dir)} if has_run_dir else {})}
+        try:
+            with own_cores(cores) if cores else nullcontext():
+                papermill.execute_notebook(source, done, given, progress_bar=False, cwd=os.getcwd())
+        except papermill.PapermillExecutionError as problem:
+            error = f"{problem.ename}: {' '.join(problem.evalue.split())[:300]}"
+        where = {"wall_seconds": round(time.perf_counter() - start, 1), "npus": os.environ.get(NPU_VARIABLE, ""),
+                 "node": ray.get_runtime_context().get_node_id()}
+        row = None if error else {**(results.read_row(run_dir) if (run_dir / results.ROW).exists() else parameters),
+                                  **where}
+        return done.read_text(encoding="utf-8") if done.exists() else "", row, error

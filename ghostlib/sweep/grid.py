@@ -1,0 +1,145 @@
+"""A grid of runs, read from its file and checked before anything starts."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ghostlib.config import Config, read_yaml
+from ghostlib.errors import InputError, nearest
+from ghostlib.notebook import code_hash
+
+RUNS, RESULTS = Path("data/runs"), Path("data/results")  # where a sweep works, and where its rows are recorded
+FIELDS = {"notebook", "params", "grid", "seeds"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run: its parameters, and the key that they and the notebook's code make."""
+
+    key: str
+    parameters: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.parameters.items())
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid read and checked; `name` is the file's.
+
+    Attributes:
+        name: Where its runs and results go.
+        notebook: Path of the notebook.
+        fixed: Parameters that all points share.
+        points: Only what differs between them, and the seed.
+        has_run_dir: Whether the notebook takes a run folder, and leaves its row there.
+    """
+
+    name: str
+    notebook: Path
+    fixed: Mapping[str, Any]
+    points: tuple[Point, ...]
+    has_run_dir: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where its runs go."""
+        return RUNS / self.name
+
+    @property
+    def recorded(self) -> Path:
+        """Where its rows are recorded."""
+        return RESULTS / f"{self.name}.csv"
+
+    def parameters(self, point: Point) -> dict[str, Any]:
+        """All that the notebook is given, but for its run folder."""
+        return {**self.fixed, **point.parameters}
+
+    def config(self, point: Point) -> Config:
+        """Those of its parameters that are fields of Config, as one; `InputError` for what Config refuses."""
+        return _config(self.parameters(point))
+
+
+def read(path: str | Path) -> Sweep:
+    """Reads a grid.
+
+    Raises:
+        InputError: For a missing or odd field, parameters that the notebook does not have or Config refuses, an empty
+            grid, two equal points, or a notebook without a cell of parameters.
+    """
+    path = Path(path)
+    values = read_yaml(path)
+    for field in values:
+        if field not in FIELDS:
+            raise InputError(f"{path}: {field}: no such field; {nearest(field, sorted(FIELDS))}")
+    if not isinstance(values.get("notebook"), str):
+        raise InputError(f"{path}: notebook: {values.get('notebook')!r} given; wanted is the path of a notebook")
+    notebook = Path(values["notebook"])
+    known = _parameters_of(notebook)
+    fixed = values.get("params") or {}
+    fixed = read_yaml(fixed) if isinstance(fixed, str) else fixed
+    if not isinstance(fixed, dict):
+        raise InputError(f"{path}: params: {fixed!r} given; allowed are a file of parameters, or parameters")
+    combinations = list(_combinations(path, values.get("grid"), values.get("seeds")))
+    for name in {*fixed, *(name for one in combinations for name in one)}:
+        if name not in known:
+            raise InputError(f"{path}: {name}: {notebook} has no such parameter; {nearest(name, sorted(known))}")
+    code = code_hash(nbformat.read(notebook, as_version=4))
+    points = [Point(_key({**fixed, **one}, code), one) for one in combinations]
+    for number, point in enumerate(points):
+        if point.key in {other.key for other in points[:number]}:
+            raise InputError(f"{path}: the point {point} is there twice; allowed is once")
+        _check(path, {**fixed, **point.parameters}, point)
+    return Sweep(path.stem, notebook, {name: value for name, value in fixed.items() if name != "run_dir"}, tuple(points),
+                 "run_dir" in known)
+
+
+def _combinations(path: Path, grid: Any, seeds: Any) -> Iterator[dict[str, Any]]:
+    grids = grid if isinstance(grid, list) else [grid]
+    if not grids or any(not isinstance(one, dict) or not one or not all(isinstance(values, list) and values
+                                                                      for values in one.values()) for one in grids):
+        raise InputError(f"{path}: grid: {grid!r} given; wanted is for each parameter a list of values, at least one, or "
+                         f"a list of such grids")
+    if seeds is not None and (not isinstance(seeds, list) or not seeds):
+        raise InputError(f"{path}: seeds: {seeds!r} given; allowed is a list of integers")
+    for seed in seeds if seeds is not None else [None]:  # outermost: what ends early is all of a smaller study
+        for one in grids:
+            for values in itertools.product(*one.values()):
+                yield {**dict(zip(one, values)), **({} if seed is None else {"seed": seed})}
+
+
+def _parameters_of(notebook: Path) -> set[str]:
+    import papermill
+
+    if not notebook.is_file():
+        raise InputError(f"notebook: {notebook} does not exist; wanted is the path of a notebook")
+    try:
+        known = set(papermill.inspect_notebook(str(notebook)))
+    except Exception as error:  # whatever nbformat finds wrong with a file
+        raise InputError(f"notebook: {notebook} cannot be read ({' '.join(str(error).split())[:200]})") from None
+    if not known:
+        raise InputError(f"notebook: {notebook} has no parameters; wanted is a cell with the tag parameters that sets them")
+    return known
+
+
+def _check(path: Path, values: Mapping[str, Any], point: Point) -> None:
+    """What Config refuses is refused before anything runs; parameters that are not its own are the notebook's matter."""
+    try:
+        _config(values)
+    except InputError as error:
+        raise InputError(f"{path}: at {point}: {error}") from None
+
+
+def _config(values: Mapping[str, Any]) -> Config:
+    return Config.of({name: value for name, value in values.items() if name in Config.model_fields})
+
+
+def _key(parameters: Mapping[str, Any], code: str) -> str:
+    told = json.dumps({name: value for name, value in parameters.items() if name != "run_dir"}, sort_keys=True)
+    return hashlib.sha256(f"{told}\0{code}".encode()).hexdigest()[:16]
