@@ -3,6 +3,7 @@
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -11,6 +12,7 @@ from PIL import Image
 from ghostlib import ablation, figures, paper, results
 
 TARGET = Path("figures")
+AS_PNG: Any = {"dpi": (150, 150), "optimize": True}
 GAP = 24  # pixels between pictures put below one another
 
 
@@ -37,14 +39,14 @@ def stacked(pictures: list[Image.Image]) -> Image.Image:
 figures.style()
 TARGET.mkdir(exist_ok=True)
 train = "notebooks/train.ipynb"
-stacked([picture_of(train, "fig_ghost_maps"), picture_of(train, "fig_curves")]).save(TARGET / "tour.png", optimize=True)
-picture_of("notebooks/complexity.ipynb", "fig_speedup").save(TARGET / "speedup.png", optimize=True)
+stacked([picture_of(train, "fig_ghost_maps"), picture_of(train, "fig_curves")]).save(TARGET / "tour.png", **AS_PNG)
+picture_of("notebooks/complexity.ipynb", "fig_speedup").save(TARGET / "speedup.png", **AS_PNG)
 figures.fig_module(16, 16, 16, kernel_size=3, kernel=3).savefig(TARGET / "ghost_module.png")
 redundancy = "notebooks/redundancy.ipynb"
-picture_of(redundancy, "fig_matched_maps").save(TARGET / "matched_maps.png", optimize=True)
-picture_of(redundancy, "fig_filter").save(TARGET / "filter.png", optimize=True)
-picture_of(redundancy, "fig_ghost_maps").save(TARGET / "ghost_maps.png", optimize=True)
-picture_of(redundancy, "fig_controls").save(TARGET / "controls.png", optimize=True)
+picture_of(redundancy, "fig_matched_maps").save(TARGET / "matched_maps.png", **AS_PNG)
+picture_of(redundancy, "fig_filter").save(TARGET / "filter.png", **AS_PNG)
+picture_of(redundancy, "fig_ghost_maps").save(TARGET / "ghost_maps.png", **AS_PNG)
+picture_of(redundancy, "fig_controls").save(TARGET / "controls.png", **AS_PNG)
 for name, draw in (("redundancy", figures.fig_by_depth), ("allowed_ratio", figures.fig_allowed_ratio)):
     rows = results.read_table(f"data/results/{name}.csv")
     draw(rows[(rows.s == 1) & (rows.kernel == 3)]).savefig(TARGET / f"{name}.png")
@@ -57,6 +59,6 @@ for name, figure in (
         ("layer_ratios", figures.fig_layer_ratios(allocation, uniform=2)),
         ("rivals", figures.fig_rivals(paper.networks([5, 6, 7]), paper.rivals([5, 6, 7]), paper.beside([5, 6, 7])))):
     figure.savefig(TARGET / f"{name}.png")
-picture_of("notebooks/explore.ipynb", "still").save(TARGET / "explorer.png", optimize=True)
+picture_of("notebooks/explore.ipynb", "still").save(TARGET / "explorer.png", **AS_PNG)
 plt.close("all")
 print(*sorted(map(str, TARGET.glob("*.png"))), sep="\n")

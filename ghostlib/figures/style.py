@@ -10,6 +10,6 @@ TRAIN, TEST = "#4c72b0", "#dd8452"
 def style() -> None:
     """One quiet style for all figures: call it once, before the first."""
     sns.set_theme(context="notebook", style="ticks", palette="colorblind", font_scale=0.9)
-    plt.rcParams.update({"figure.dpi": 100, "savefig.dpi": 150, "savefig.bbox": "tight", "axes.spines.top": False,
+    plt.rcParams.update({"figure.dpi": 150, "savefig.dpi": 150, "savefig.bbox": "tight", "axes.spines.top": False,
                          "axes.spines.right": False, "axes.titlesize": "medium", "figure.constrained_layout.use": True,
                          "image.cmap": "gray", "legend.frameon": False})
