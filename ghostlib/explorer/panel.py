@@ -1,6 +1,7 @@
 """The explorer's page: choices on the left, maps on the right, redrawn whenever a choice changes."""
 
 import io
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from ghostlib.config import Config
 from ghostlib.errors import InputError
 from ghostlib.explorer.views import IMAGES, Explorer, runs
-from ghostlib.figures import mosaic, signed, tile
+from ghostlib.figures import mosaic, signed, tile, titled
 from ghostlib.figures.style import GHOST, INTRINSIC
 
 RATIOS, KERNELS = range(1, 9), (1, 3, 5, 7)
@@ -37,6 +38,7 @@ class Panel:
                 raise InputError(f"{name}: {value!r} given; allowed here are {', '.join(map(str, allowed))}")
         self._config = config
         self.explorer = Explorer(config, image)
+        self._pair: tuple[int, int] | None = None  # the numbers of the maps shown
         self.explorer.maps(layer)  # refuses a layer that is not there
         wide = widgets.Layout(width="300px")
         self.network = widgets.Dropdown(options=[HERE, *map(str, runs())], description="network", layout=wide)
@@ -62,13 +64,20 @@ class Panel:
         self._draw()
 
     def still(self) -> Image.Image:
-        """What is shown now, as one picture."""
-        picture, upper, lower = (Image.open(io.BytesIO(shown.value)) for shown in (self.picture, self.maps, self.filter))
-        left, gap = picture.width + GAP, upper.height + GAP
-        page = Image.new("RGB", (left + max(upper.width, lower.width), gap + lower.height), "white")
-        page.paste(picture, (0, 0))
-        page.paste(upper, (left, 0))
-        page.paste(lower, (left, gap))
+        """What is shown now, as one picture with titles."""
+        layer, s, d = self.layer.value, self.ratio.value, self.kernel.value
+        what = "red intrinsic, green the network's ghosts" if self.explorer.is_ghost(layer) else (
+            f"red those kept, s = {s}; right, green, the others made of them, d = {d}")
+        picture, maps = (titled(Image.open(io.BytesIO(shown.value)), title) for shown, title in (
+            (self.picture, Path(str(self.image.value)).name), (self.maps, f"maps of {layer}: {what}")))
+        shown = [(picture, 0, 0), (maps, picture.width + GAP, 0)]
+        if self._pair:
+            title = f"map {self._pair[0]}, filter, what it makes of it, map {self._pair[1]}, what is left"
+            shown.append((titled(Image.open(io.BytesIO(self.filter.value)), title), picture.width + GAP, maps.height + GAP))
+        page = Image.new("RGB", (max(left + part.width for part, left, _ in shown),
+                                 max(top + part.height for part, _, top in shown)), "white")
+        for part, left, top in shown:
+            page.paste(part, (left, top))
         return page
 
     def _other_network(self, change) -> None:
@@ -152,6 +161,7 @@ class Panel:
     def _draw_pair(self, _change=None) -> None:
         pairs = self.explorer.pairs(self.layer.value)
         if not pairs:
+            self._pair, self.told.value = None, "one map has no pair"
             return
         first, second = pairs[min(self.pair.value, len(pairs)) - 1]
         one = self.explorer.pair(self.layer.value, first, second, self.kernel.value)
@@ -159,10 +169,10 @@ class Panel:
         tiles = [tile(one.source), signed(one.kernel), tile(one.prediction, low, high), tile(one.target),
                  signed(one.target - one.prediction)]
         self.filter.value = _png(mosaic(tiles, [INTRINSIC, None, GHOST, None, None], len(tiles), edge=112))
-        d, numbers = one.kernel.shape[0], self._view.numbers
-        self.told.value = (f"Pair {self.pair.value} of {len(pairs)}: map {numbers[one.first]}, the {d} × {d} filter found "
-                           f"on other pictures, what it makes of it, map {numbers[one.second]}, and what is left: R² "
-                           f"{one.r2:.2f}")
+        d = one.kernel.shape[0]
+        self._pair = source, target = int(self._view.numbers[one.first]), int(self._view.numbers[one.second])
+        self.told.value = (f"Pair {self.pair.value} of {len(pairs)}: map {source}, the {d} × {d} filter found on "
+                           f"other pictures, what it makes of it, map {target}, and what is left: R² {one.r2:.2f}")
 
 
 def _png(page: Image.Image) -> bytes:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+
+LETTERS = 15  # pixels
 
 
 def tile(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
@@ -34,4 +36,14 @@ def mosaic(tiles: Sequence[np.ndarray], colours: Sequence[str | None], columns: 
         if colour:
             page.paste(colour, (left, top, left + edge + 2 * frame, top + edge + 2 * frame))
         page.paste(Image.fromarray(pixels).resize((edge, edge), Image.Resampling.NEAREST), (left + frame, top + frame))
+    return page
+
+
+def titled(picture: Image.Image, title: str) -> Image.Image:
+    """A picture with a line of text above it, widened where the line is longer."""
+    font = ImageFont.load_default(LETTERS)
+    width, head = max(picture.width, int(font.getlength(title)) + 4), 2 * LETTERS
+    page = Image.new("RGB", (width, picture.height + head), "white")
+    ImageDraw.Draw(page).text((3, head // 4), title, "black", font)
+    page.paste(picture, (0, head))
     return page
