@@ -117,7 +117,7 @@ def bench(params: Path | None, pairs, target: Path | None) -> None:
 @click.option("--md5", default=None, type=click.Path(path_type=Path), help="A file of sums, as md5sum writes it.")
 def prepare_imagenet(archives: Path, target: Path, md5: Path | None) -> None:
     """Unpack ImageNet's original archives into class folders; goes on where an earlier try ended."""
-    from ghostlib.data.imagenet import prepare
+    from ghostlib.data.imagenet_archives import prepare
     done = prepare(archives, target, md5, say=click.echo)
     click.echo(f"{target}: {done.classes:,} classes, {done.train_images:,} training and {done.val_images:,} "
                f"validation images; 'ghostlib train PARAMS.yaml -p data_dir {target}' trains on them")
@@ -209,7 +209,7 @@ def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, r
     if dry_run:
         table = sweeps.plan(points)
         left = table[~table.there]
-        click.echo(table.to_string(index=False))
+        click.echo(table.to_string(index=False, max_colwidth=24))  # a ratio for each layer is long
         click.echo(f"{len(left)} of {len(table)} to run" + (
             f", about {left.seconds.sum() / 60:.0f} minutes one after the other" if left.seconds.notna().any() else ""))
         return

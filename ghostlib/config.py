@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ghostlib import mindcv
+from ghostlib import mindcv_recipes
 from ghostlib.errors import InputError, check_kernel, check_ratio, nearest
 
 Model = Literal["ghostnet", "vgg16", "resnet20", "resnet56", "resnet50"]
@@ -216,7 +216,8 @@ class Config(BaseModel):
             InputError: Also for a file that is missing, no YAML or no mapping.
         """
         values = read_yaml(path)
-        return cls.of({**(mindcv.translate(values, path) if mindcv.is_recipe(values) else values), **(changes or {})})
+        values = mindcv_recipes.translate(values, path) if mindcv_recipes.is_recipe(values) else values
+        return cls.of({**values, **(changes or {})})
 
     @classmethod
     def of_notebook(cls, names: Mapping[str, Any], besides: Iterable[str] = ()) -> "Config":

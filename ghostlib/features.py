@@ -43,6 +43,9 @@ def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
                     found[name]["BatchNorm"] = prefix + next(key for key in keys if cell._cells[key] is norm)
                 if relu:
                     found[name]["ReLU"] = prefix + keys[-1]
+            elif isinstance(first, GhostModule) and not first.has_ghosts:  # a plain convolution-BN-ReLU
+                inside = [f"{name}.primary_conv.{key}" for key in first.primary_conv._cells]
+                found[name] = dict(zip(STAGES, inside))
             elif isinstance(first, GhostModule):
                 last = list(first.primary_conv.cells())[-1]
                 found[name] = {"ReLU" if isinstance(last, nn.ReLU) else "BatchNorm": name}

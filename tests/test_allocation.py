@@ -61,6 +61,8 @@ def test_layers_are_counted_at_each_ratio_and_small_maps_are_left_out():
     images = np.random.default_rng(0).normal(size=(6, 3, 32, 32)).astype(np.float32)
     measured = allocation.losses(net, images, 3, (1, 2))
     assert measured.layer.nunique() == 7 and (measured.loss[measured.ratio == 1] == 0).all()
+    inside = allocation.losses(models.ghostnet(0.25, ratio=1, num_classes=10, stem_stride=1), images, 3, (1, 2))
+    assert {"blocks.0.0.ghost1", "blocks.4.0.ghost2"} <= set(inside.layer)  # plain modules are convolutions, too
 
 
 def test_the_recorded_choice_is_that_of_the_grid():

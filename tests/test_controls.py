@@ -9,6 +9,7 @@ from ghostlib.__main__ import main
 from ghostlib.data.batches import first_images
 from ghostlib.errors import InputError
 from ghostlib.redundancy import controls
+from ghostlib.redundancy.runs import TABLES
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,11 @@ def test_stages_are_named_in_plain_and_ghost_networks():
     ghosts = features.stages(models.ghostnet(0.5))
     assert ghosts["blocks.0.0.ghost1"] == {"ReLU": "blocks.0.0.ghost1"}
     assert ghosts["blocks.0.0.ghost2"] == {"BatchNorm": "blocks.0.0.ghost2"}
+    plain = features.stages(models.ghostnet(0.5, ratio=1))
+    assert plain["blocks.0.0.ghost1"] == {"convolution": "blocks.0.0.ghost1.primary_conv.0",
+                                          "BatchNorm": "blocks.0.0.ghost1.primary_conv.1",
+                                          "ReLU": "blocks.0.0.ghost1.primary_conv.2"}
+    assert list(plain["blocks.0.0.ghost2"]) == ["convolution", "BatchNorm"]
 
 
 def test_stages_are_what_the_names_say(digits):
@@ -119,7 +125,7 @@ def test_finished_runs_become_three_tables(tmp_path):
     runs = [str(tmp_path / "1"), str(tmp_path / "2")]
     done = CliRunner().invoke(main, ["redundancy", *runs, "--target", str(tmp_path), "--images", "24"])
     assert done.exit_code == 0, done.output
-    tables = {name: results.read_table(tmp_path / f"{name}.csv") for name in runs.TABLES}
+    tables = {name: results.read_table(tmp_path / f"{name}.csv") for name in TABLES}
     assert {name: set(table.s) for name, table in tables.items()} == {
         "redundancy": {1, 2}, "allowed_ratio": {1, 2}, "intrinsic": {2}}
     # A run's folder whose network is another than its weights'.

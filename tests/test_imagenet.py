@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from ghostlib.data import folders, imagenet
+from ghostlib.data import folders, imagenet_archives
 from ghostlib.errors import InputError, RunError
 
 CLASSES = {"n02119789": 5, "n01440764": 3, "n03000684": 4}  # training images; by ILSVRC2012_ID, not by name
@@ -65,15 +65,15 @@ def devkit(classes=CLASSES, labels=LABELS):
     inner = (len(leaves) + 1, "n00001740", "entity", "that which is", 1, np.array([1]), 1, 0)
     synsets, stream = np.array([*leaves, inner], [(field, object) for field in FIELDS]).reshape(-1, 1), io.BytesIO()
     savemat(stream, {"synsets": synsets})
-    return tar_of({imagenet.META: stream.getvalue(), "ILSVRC2012_devkit_t12/readme.txt": b"About this devkit",
-                   imagenet.TRUTH: "".join(f"{label}\n" for label in labels).encode()}, "w:gz")
+    return tar_of({imagenet_archives.META: stream.getvalue(), "ILSVRC2012_devkit_t12/readme.txt": b"About this devkit",
+                   imagenet_archives.TRUTH: "".join(f"{label}\n" for label in labels).encode()}, "w:gz")
 
 
 def write_archives(folder, train=TRAIN_FILES, val=VAL_FILES, **devkit_changes):
     folder.mkdir(exist_ok=True)
-    (folder / imagenet.TRAIN).write_bytes(tar_of({f"{label}.tar": tar_of(files) for label, files in train.items()}))
-    (folder / imagenet.VAL).write_bytes(tar_of(val))
-    (folder / imagenet.DEVKIT).write_bytes(devkit(**devkit_changes))
+    (folder / imagenet_archives.TRAIN).write_bytes(tar_of({f"{label}.tar": tar_of(files) for label, files in train.items()}))
+    (folder / imagenet_archives.VAL).write_bytes(tar_of(val))
+    (folder / imagenet_archives.DEVKIT).write_bytes(devkit(**devkit_changes))
     return folder
 
 
@@ -86,7 +86,7 @@ def archives(tmp_path):
 def run(archives, tmp_path):
     """Prepares tmp_path/imagenet without bars; `said` collects what was said."""
     def prepare(sums=None):
-        return imagenet.prepare(archives, tmp_path / "imagenet", sums, progress=False, say=prepare.said.append)
+        return imagenet_archives.prepare(archives, tmp_path / "imagenet", sums, progress=False, say=prepare.said.append)
     prepare.said = []
     return prepare
 
@@ -156,14 +156,14 @@ def test_the_bound_is_tight_for_photographs_of_imagenets_size(tmp_path):
              for label in ("n00000001", "n00000002")}
     val = {f"ILSVRC2012_val_{i:08}.JPEG": bytes(4096) for i in range(1, 201)}
     archives = write_archives(tmp_path / "archives", train, val, classes=dict.fromkeys(train, 300), labels=[1, 2] * 100)
-    done = imagenet.prepare(archives, tmp_path / "imagenet", progress=False)
+    done = imagenet_archives.prepare(archives, tmp_path / "imagenet", progress=False)
     assert done.unpacked == 800
     assert taken(tmp_path / "imagenet") <= done.needed_bytes < 1.2 * taken(tmp_path / "imagenet")
 
 
 KILLED = """
 import os, pathlib, signal, sys
-from ghostlib.data import imagenet
+from ghostlib.data import imagenet_archives
 archives, target, what, left = *sys.argv[1:4], int(sys.argv[4])
 
 def dying(function, last_words):
@@ -181,7 +181,7 @@ if what == "write":
     pathlib.Path.write_bytes = dying(write, lambda path, content: write(path, content[:len(content) // 2]))
 else:
     os.replace = dying(os.replace, lambda *_: None)
-imagenet.prepare(archives, target, progress=False)
+imagenet_archives.prepare(archives, target, progress=False)
 """
 
 
@@ -214,12 +214,12 @@ def test_a_validation_image_of_another_size_is_unpacked_anew(run, tmp_path):
     assert contents(tmp_path / "imagenet") == EXPECTED
 
 
-def sums_of(archives, names=imagenet.ARCHIVES, separator="  "):
+def sums_of(archives, names=imagenet_archives.ARCHIVES, separator="  "):
     return "".join(f"{md5((archives / name).read_bytes()).hexdigest()}{separator}{name}\n" for name in names)
 
 
 @pytest.mark.parametrize("written", [
-    sums_of, lambda archives: sums_of(archives, separator=" *"), lambda archives: sums_of(archives, [imagenet.VAL]),
+    sums_of, lambda archives: sums_of(archives, separator=" *"), lambda archives: sums_of(archives, [imagenet_archives.VAL]),
     lambda archives: sums_of(archives, separator="  ./") + "\n",
     lambda archives: sums_of(archives).replace("\n", "\r\n")])
 def test_right_hashes_are_accepted(written, run, archives, tmp_path):
@@ -228,7 +228,7 @@ def test_right_hashes_are_accepted(written, run, archives, tmp_path):
 
 
 @pytest.mark.parametrize(("written", "message"), [
-    (lambda archives: f"{'0' * 32}  {imagenet.VAL}\n",
+    (lambda archives: f"{'0' * 32}  {imagenet_archives.VAL}\n",
      r"ILSVRC2012_img_val.tar: its md5 is [0-9a-f]{32}, .*sums says 0{32}$"),
     (lambda archives: sums_of(archives) + f"{'0' * 32}  ILSVRC2012_img_test.tar\n",
      r"md5: .*sums has '0+  ILSVRC2012_img_test.tar'; allowed are a hash and one of ILSVRC2012_img_train.tar, "),
@@ -244,7 +244,7 @@ def test_wrong_hashes_are_refused_before_anything_is_written(written, message, r
     assert not (tmp_path / "imagenet").exists()
 
 
-@pytest.mark.parametrize("name", imagenet.ARCHIVES)
+@pytest.mark.parametrize("name", imagenet_archives.ARCHIVES)
 def test_a_missing_archive_and_what_is_none(name, run, archives, tmp_path):
     for content, message in ((b"", f"{name}: cannot be read as a tar archive"), (b"<html>", "cannot be read as a tar"),
                              (None, f"archives: .*archives has no {name}; wanted are ILSVRC2012_img_train.tar, ")):
@@ -258,24 +258,24 @@ def test_a_missing_archive_and_what_is_none(name, run, archives, tmp_path):
 
 
 def cut_outer(archives):
-    path = archives / imagenet.TRAIN
+    path = archives / imagenet_archives.TRAIN
     path.write_bytes(path.read_bytes()[:-15_000])  # in the last class
 
 
 def cut_between(archives):
     files = {f"{label}.tar": tar_of(files) for label, files in TRAIN_FILES.items()}
     size = sum(512 + len(content) for content in list(files.values())[:2])  # tars end with whole blocks
-    (archives / imagenet.TRAIN).write_bytes(tar_of(files)[:size])
+    (archives / imagenet_archives.TRAIN).write_bytes(tar_of(files)[:size])
 
 
 def cut_inner(archives):
     files = {label: tar_of(files) for label, files in TRAIN_FILES.items()}
     files["n01440764"] = files["n01440764"][:5000]
-    (archives / imagenet.TRAIN).write_bytes(tar_of({f"{label}.tar": content for label, content in files.items()}))
+    (archives / imagenet_archives.TRAIN).write_bytes(tar_of({f"{label}.tar": content for label, content in files.items()}))
 
 
 def cut_val(archives):
-    path = archives / imagenet.VAL
+    path = archives / imagenet_archives.VAL
     path.write_bytes(path.read_bytes()[:-15_000])
 
 
@@ -327,13 +327,13 @@ def test_members_that_are_no_plain_images_are_refused(place, odd, run, archives,
     tars = {f"{label}.tar": tar_of(files) for label, files in TRAIN_FILES.items()}
     if place == "class":
         tars["n02119789.tar"] = tar_of(without(TRAIN_FILES[FIRST], "n02119789_55.JPEG"), special=[odd])
-        (archives / imagenet.TRAIN).write_bytes(tar_of(tars))
+        (archives / imagenet_archives.TRAIN).write_bytes(tar_of(tars))
     elif place == "train":
-        (archives / imagenet.TRAIN).write_bytes(tar_of(tars, special=[odd]))
+        (archives / imagenet_archives.TRAIN).write_bytes(tar_of(tars, special=[odd]))
     elif odd.name == "n02119789_18.JPEG":
         pytest.skip("is unknown there, not twice")
     else:
-        (archives / imagenet.VAL).write_bytes(tar_of(VAL_FILES, special=[odd]))
+        (archives / imagenet_archives.VAL).write_bytes(tar_of(VAL_FILES, special=[odd]))
     where = {"class": "train.tar: n02119789.tar", "train": "train.tar", "val": "val.tar"}[place]
     with pytest.raises(RunError, match=f"{where}: member {re.escape(repr(odd.name))}"):
         run()
@@ -343,13 +343,13 @@ def test_members_that_are_no_plain_images_are_refused(place, odd, run, archives,
 
 @pytest.mark.parametrize(("content", "message"), [
     (lambda: devkit()[:-40], "meta.mat or .*ground_truth.txt cannot be read"),
-    (lambda: tar_of({imagenet.TRUTH: b"1\n"}, "w:gz"), "cannot be read .*meta.mat"),
-    (lambda: tar_of({imagenet.META: b"MATLAB?" * 99, imagenet.TRUTH: b"1\n"}, "w:gz"), "cannot be read"),
+    (lambda: tar_of({imagenet_archives.TRUTH: b"1\n"}, "w:gz"), "cannot be read .*meta.mat"),
+    (lambda: tar_of({imagenet_archives.META: b"MATLAB?" * 99, imagenet_archives.TRUTH: b"1\n"}, "w:gz"), "cannot be read"),
     (lambda: devkit(labels=[1, 4]), r"devkit_t12.tar.gz: 4 in .*; allowed are"),  # 4 is no class but has one below it
     (lambda: devkit(labels=["tench"]), "cannot be read .*tench"),
     (lambda: devkit({"../evil": 3}, [1]), r"devkit_t12.tar.gz: '\.\./evil' in .*allowed are WNIDs like n01440764")])
 def test_an_unusable_devkit_is_refused(content, message, run, archives, tmp_path):
-    (archives / imagenet.DEVKIT).write_bytes(content())
+    (archives / imagenet_archives.DEVKIT).write_bytes(content())
     with pytest.raises(InputError, match=message):
         run()
     assert not (tmp_path / "imagenet").exists()
@@ -395,14 +395,14 @@ def test_a_target_that_cannot_be_written(archives, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     for target in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match=r"target: .* cannot be written; .*file is no folder or write-protected"):
-            imagenet.prepare(archives, target, progress=False)
+            imagenet_archives.prepare(archives, target, progress=False)
     (tmp_path / "blocked").mkdir()
     (tmp_path / "blocked" / "train").write_text("")
     with pytest.raises(RunError, match=r"blocked/train/\.n02119789\.part: cannot be written"):
-        imagenet.prepare(archives, tmp_path / "blocked", progress=False)
+        imagenet_archives.prepare(archives, tmp_path / "blocked", progress=False)
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(InputError, match="is no folder or write-protected"):
-        imagenet.prepare(archives, tmp_path / "imagenet", progress=False)
+        imagenet_archives.prepare(archives, tmp_path / "imagenet", progress=False)
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -431,5 +431,5 @@ def test_what_vanishes_meanwhile_is_noticed_at_the_end(run, monkeypatch):
 
 
 def test_it_does_without_mindspore(root):
-    code = "import sys, ghostlib.data.imagenet; sys.exit('mindspore' in sys.modules)"
+    code = "import sys, ghostlib.data.imagenet_archives; sys.exit('mindspore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from ghostlib import mindcv
+from ghostlib import mindcv_recipes
 from ghostlib.config import Config
 from ghostlib.errors import InputError
 
@@ -62,7 +62,7 @@ def test_what_ghostlib_does_not_do_is_refused_by_its_name_there(changes, message
 
 
 def test_every_key_is_known_and_one_left_out_has_their_default(tmp_path):
-    assert set(RECIPE) <= set(mindcv.KEYS)
+    assert set(RECIPE) <= set(mindcv_recipes.KEYS)
     path = tmp_path / "short.yaml"
     path.write_text(yaml.safe_dump({key: RECIPE[key] for key in ("model", "epoch_size", "opt", "scheduler")}))
     config = Config.load(path)

@@ -1,4 +1,4 @@
-"""The networks, one file a family; `ratio=1` is always the plain network built by the same code."""
+"""The networks, one file a family and a line in MODELS; `ratio=1` is always the plain network built by the same code."""
 
 from ghostlib.models.ghostnet import ghostnet
 from ghostlib.models.resnet import resnet20, resnet50, resnet56

@@ -1,22 +1,15 @@
 """How redundant feature maps are: the paper's opening claim (Figure 1, Table 2) in numbers.
 
-Arrays in, arrays out: likeness.py, linear.py and choice.py, whose functions are here by name, know nothing of networks.
-controls.py measures a network's layers and what they would show anyway, runs.py those of finished runs, and allocation.py
-makes of it a ratio for each layer. What is fitted, what is chosen and what is reported come from images of their own, or
-the report flatters itself.
+Arrays in, arrays out: likeness.py, linear.py, selection.py and splits.py, whose functions are here by name, know nothing
+of networks. controls.py measures a network's layers and what they would show anyway, runs.py those of finished runs, and
+allocation.py makes of it a ratio for each layer. What is fitted, what is chosen and what is reported come from images of
+their own, or the report flatters itself.
 """
 
-from ghostlib.redundancy.choice import (
-    best_sources,
-    fewest_sources,
-    most_telling,
-    resamples,
-    sources_among,
-    split,
-    without_diagonal,
-)
 from ghostlib.redundancy.likeness import ghost_likeness, matched_pairs, pca_rank, similarity, source_of_ghosts
 from ghostlib.redundancy.linear import LinearMaps, Scores, fit, linear_maps, patches_of, score
+from ghostlib.redundancy.selection import best_sources, fewest_sources, most_telling, sources_among, without_diagonal
+from ghostlib.redundancy.splits import resamples, split
 
 __all__ = ["LinearMaps", "Scores", "best_sources", "fewest_sources", "fit", "ghost_likeness", "linear_maps", "matched_pairs",
            "most_telling", "patches_of", "pca_rank", "resamples", "score", "similarity", "source_of_ghosts", "sources_among",

@@ -109,6 +109,7 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
     costs = {ratio: count(build(first.model_copy(update={"ratio": ratio, "kernel": kernel})),
                           (3, first.image_size, first.image_size)) for ratio in RATIOS}
     table = layer_macs(costs, list(stages(net))).merge(found, "left", ["layer", "ratio"])
+    table = table[table.groupby("layer").macs.transform("nunique") > 1]  # GhostNet's stem, for one, takes no ratio
     budget = int(table.macs[(table.ratio == like) & table.loss.notna()].sum())
     chosen = allocate(table[table.loss.notna()], budget)
     taken = [ratio == chosen.get(layer, like) for layer, ratio in zip(table.layer, table.ratio)]

@@ -1,6 +1,6 @@
 """GhostNet 1.0 side by side on this machine: ours, mindcv's and the authors' in PyTorch; a table and a CSV file.
 
-    .venv/bin/python tools/compare.py --mindcv DIR --authors DIR --torch DIR/bin/python --photographs DIR
+    .venv/bin/python tools/bench_implementations.py --mindcv DIR --authors DIR --torch DIR/bin/python --photographs DIR
 
 mindcv and the authors' code (Efficient-AI-Backbones) are checkouts; PyTorch has an environment of its own. Each
 contender runs alone, in a process of its own, all of them in turn and that --rounds times; the best round counts, for

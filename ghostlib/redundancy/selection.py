@@ -1,11 +1,9 @@
-"""Which maps to keep and which to make from them: chosen by how well each predicts the others; images drawn and split.
+"""Which maps to keep and which to make from them, by how well each predicts the others.
 
 What is chosen on some images is reported on others: the best of many sources is also the luckiest.
 """
 
 import numpy as np
-
-from ghostlib.errors import InputError
 
 
 def best_sources(r2: np.ndarray) -> np.ndarray:
@@ -69,22 +67,3 @@ def most_telling(r2: np.ndarray) -> np.ndarray:
         left[order[-1]] = False
         reached = np.maximum(reached, gains[order[-1]])
     return np.array(order)
-
-
-def resamples(images: int, times: int, seed: int = 0) -> np.ndarray:
-    """How often each image is drawn in each bootstrap resample: (times, images)."""
-    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), times).astype(np.float64)
-
-
-def split(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of three equal parts of `count` images, drawn at random: to fit on, to choose on, to report.
-
-    Raises:
-        InputError: For fewer than six images, two for each part.
-    """
-    if count < 6:
-        raise InputError(f"images: {count} given; three splits, to fit, to choose and to report, want at least 2 each, 6 "
-                         f"in all")
-    order = np.random.default_rng(seed).permutation(count)[:count // 3 * 3]
-    first, second, third = (np.sort(part) for part in np.split(order, 3))
-    return first, second, third
