@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from ghostlib.schedule import learning_rate
 from ghostlib.step import TrainStep, make_optimizer
 from ghostlib.weights import load_weights
 
-SMALL = 64  # pixels; up to this size GhostNet's first convolution does not stride unless told to
+SMALL = 64  # pixels; up to this size a first convolution that can stride does not, unless told to
 CHECK = 50  # steps between looks at the loss: each look waits for the device
 LAST, BEST = "last.safetensors", "best.safetensors"
 
@@ -69,12 +70,13 @@ def config_of(run_dir: str | Path) -> Config:
 def build(config: Config) -> nn.Cell:
     """The untrained network that a Config names, its weights a function of the seed."""
     mindspore.set_seed(config.seed)
-    options: dict[str, Any] = {}
-    if config.model == "ghostnet":
-        options["stem_stride"] = config.stem_stride or (1 if config.image_size <= SMALL else 2)
-    if not config.model.startswith("resnet"):
-        options["dropout"] = config.dropout
-    return MODELS[config.model](config.width, config.ratio, config.kernel, config.num_classes, **options)
+    make = MODELS[config.model]
+    options = {"dropout": config.dropout,
+               "stem_stride": config.stem_stride or (1 if config.image_size <= SMALL else 2)}
+    taken = {name: value for name, value in options.items() if name in signature(make).parameters}
+    if config.dropout and "dropout" not in taken:
+        raise InputError(f"dropout: {config.dropout} given; {config.model} has none; allowed is 0")
+    return make(config.width, config.ratio, config.kernel, config.num_classes, **taken)
 
 
 def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Complexity]:

@@ -1,5 +1,7 @@
 """The commands of the README, and what they say before they start."""
 
+import ast
+import graphlib
 import os
 import re
 import runpy
@@ -100,3 +102,16 @@ def test_the_readme_names_only_files_that_exist(root):
     assert len(names) > 5
     for name in filter(None, (part for pair in names for part in pair)):
         assert (root / name).exists(), name
+
+
+def test_imports_go_one_way(root):
+    """What is imported when a module is, not what a function imports when it runs, goes down only."""
+    files = {str(path.relative_to(root).with_suffix("")).replace("/", ".").removesuffix(".__init__"): path
+             for path in (root / "ghostlib").rglob("*.py")}
+    below = {}
+    for module, path in files.items():
+        imports = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+        named = [(node.module, f"{node.module}.{name.name}") for node in imports for name in node.names]
+        below[module] = {whole if whole in files else part for part, whole in named if part in files}
+    order = list(graphlib.TopologicalSorter(below).static_order())  # CycleError where they go round
+    assert order.index("ghostlib.config") < order.index("ghostlib.train") < order.index("ghostlib.explorer.panel")

@@ -9,13 +9,15 @@ import papermill
 import pytest
 import yaml
 from click.testing import CliRunner
-from mindspore import Tensor
+from mindspore import Tensor, nn
 from safetensors.numpy import load_file
 
-from ghostlib import data, evaluate, results, train
+from ghostlib import data, evaluate, features, results, train
 from ghostlib.__main__ import main
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
+from ghostlib.ghost import ghostify
+from ghostlib.models import MODELS
 from ghostlib.precision import set_precision
 from ghostlib.schedule import learning_rate
 from ghostlib.step import GROWTH, TrainStep, make_optimizer
@@ -142,6 +144,18 @@ def test_weights_start_from_the_seed():
         return train.build(Config(**SMALL, seed=seed)).stem[0].weight.asnumpy()
     np.testing.assert_array_equal(first(1), first(1))
     assert not np.array_equal(first(1), first(2))
+
+
+def test_a_new_network_needs_only_the_four_common_arguments(monkeypatch):
+    def mynet(width=1.0, ratio=1, kernel=3, num_classes=10):
+        net = nn.SequentialCell(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dense(8, num_classes))
+        ghostify(net, ratio, kernel, leave=None)
+        return net
+    monkeypatch.setitem(MODELS, "vgg16", mynet)
+    net = train.build(Config(model="vgg16", ratio=2))
+    assert list(features.ghost_layers(net)) == ["0"]
+    with pytest.raises(InputError, match="dropout: 0.5 given; vgg16 has none"):
+        train.build(Config(model="vgg16", dropout=0.5))
 
 
 def test_small_images_keep_a_sensible_resolution():

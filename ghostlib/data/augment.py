@@ -1,4 +1,4 @@
-"""Random changes to batches of images, pure functions of the generator given.
+"""Random changes to images, in memory or on their way from files: pure functions of the generator given.
 
 Photographs are cropped, by `crop_box`, mirrored and changed one by one where they are read (`ghostlib.data.folders`,
 `ghostlib.data.randaugment`); images in memory, and the erasing of both, in batches.
