@@ -10,7 +10,7 @@ from PIL import Image
 
 from ghostlib import data
 from ghostlib.config import Config
-from ghostlib.data import augment, cifar10, folders
+from ghostlib.data import augment, cifar10, decoding, folders
 from ghostlib.data.photographs import write as write_photographs
 from ghostlib.errors import InputError, RunError
 
@@ -213,8 +213,8 @@ def test_photographs_are_decoded_as_pillow_decodes_them(options, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (43, 59, 3), np.uint8)
     Image.fromarray(noise).save(path, "JPEG", **options)
     wanted = np.asarray(Image.open(path))
-    np.testing.assert_array_equal(folders.decode(path), wanted)
-    np.testing.assert_array_equal(folders.decode(path, lambda width, height: box), wanted[3:34, 7:27])
+    np.testing.assert_array_equal(decoding.decode(path), wanted)
+    np.testing.assert_array_equal(decoding.decode(path, lambda width, height: box), wanted[3:34, 7:27])
 
 
 def test_damaged_photographs_are_what_pillow_makes_of_them(tmp_path):
@@ -228,10 +228,10 @@ def test_damaged_photographs_are_what_pillow_makes_of_them(tmp_path):
         damaged[rng.integers(0, len(whole), 3)] = rng.integers(0, 256, 3)
         path.write_bytes(damaged[:rng.integers(100, 2 * len(whole))].tobytes())
         try:
-            wanted = np.asarray(Image.open(path, formats=folders.FORMATS).convert("RGB"))
+            wanted = np.asarray(Image.open(path, formats=decoding.FORMATS).convert("RGB"))
         except (OSError, SyntaxError, ValueError):
             wanted = None
-        pixels = folders.decode(path)
+        pixels = decoding.decode(path)
         assert (pixels is None) == (wanted is None) and (pixels is None or np.array_equal(pixels, wanted))
         read += pixels is not None
     assert 50 < read < 250  # both happen

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from ghostlib.data import folders, imagenet_archives
+from ghostlib.data import decoding, folders, imagenet_archives
 from ghostlib.errors import InputError, RunError
 
 CLASSES = {"n02119789": 5, "n01440764": 3, "n03000684": 4}  # training images; by ILSVRC2012_ID, not by name
@@ -118,7 +118,7 @@ def test_archives_become_class_folders(run, tmp_path):
         files, labels, classes = folders.list_folder(target / split)
         assert classes == sorted(CLASSES)
         assert np.bincount(labels).tolist() == [counts[label] for label in classes]
-        assert all(folders.decode(path) is not None for path in files)
+        assert all(decoding.decode(path) is not None for path in files)
 
 
 def test_a_second_run_does_nothing_and_says_so(run, archives, tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """Datasets, from files to batches; a new one is a file here and a line in DATASETS.
 
-digits.py, cifar10.py and folders.py (photographs, one folder for each class) each load one; batches.py says what a dataset
-is to the rest; augment.py and randaugment.py change its images at random, whether they come from memory or from files;
-photographs.py and imagenet_archives.py fill folders.
+digits.py, cifar10.py and folders.py (photographs, one folder for each class, which decoding.py reads) each load one;
+batches.py says what a dataset is to the rest; augment.py and randaugment.py change its images at random, whether they come
+from memory or from files; photographs.py and imagenet_archives.py fill folders.
 
 Whatever is random here is a function of seed, epoch and rank: the order of the images of seed and epoch alone, so that
 the ranks share one order out, their augmentation of all three.

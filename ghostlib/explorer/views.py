@@ -12,7 +12,7 @@ from ghostlib import redundancy, results
 from ghostlib.complexity import Complexity, count, recount
 from ghostlib.config import Config
 from ghostlib.data import DATASETS, load
-from ghostlib.data.folders import decode
+from ghostlib.data.decoding import decode
 from ghostlib.data.photographs import NAMES as PHOTOGRAPHS
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
