@@ -73,12 +73,14 @@ def with_speeds(table: pd.DataFrame, speeds: pd.DataFrame) -> pd.DataFrame:
 
 
 def saving(table: pd.DataFrame) -> str:
-    """One line: what s2 d3 saves of the plain network's multiply-adds, and of its time where that was measured."""
+    """What s2 d3 saves of the plain network's multiply-adds, and how fast it is beside plain and thin where measured."""
     by_name = table.set_index("network")
     if not {PLAIN, "s2 d3"} <= set(by_name.index):
         return "Without a plain network and s2 d3 nothing can be said about what is saved."
-    plain, ghost = by_name.loc[PLAIN], by_name.loc["s2 d3"]
-    times = ", ".join(f"{ghost[part] / plain[part]:.2f} times as many images a second in {part}"
-                      for part in ("training", "evaluation") if part in table and ghost[part] > 0 and plain[part] > 0)
-    return (f"s2 d3 takes {plain.macs / ghost.macs:.2f} times fewer multiply-adds than plain"
-            + (f", and runs {times}." if times else "; its time was not measured."))
+    ghost, plain = by_name.loc["s2 d3"], by_name.loc[PLAIN]
+    lines = [f"s2 d3 takes {plain.macs / ghost.macs:.2f} times fewer multiply-adds than plain."]
+    for other in (PLAIN, THIN):
+        if other in by_name.index and "training" in table and by_name.loc[other].training > 0 and ghost.training > 0:
+            rates = (ghost[part] / by_name.loc[other][part] for part in ("training", "evaluation"))
+            lines.append("Images a second, {}'s as 1: {:.2f} in training, {:.2f} in evaluation.".format(other, *rates))
+    return "\n".join(lines) + ("" if len(lines) > 1 else " Its time was not measured.")

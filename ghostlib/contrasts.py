@@ -32,8 +32,8 @@ class Contrast:
 
     def __str__(self) -> str:
         could = smallest_resolvable(self.values)
-        seen = "" if math.isnan(could) else (f"; a true difference of {could:.2f} would have been resolved in "
-                                             f"{POWER:.0%} of repetitions".replace("%", " %"))
+        seen = "" if math.isnan(could) else (f"; with this spread, a true difference of {could:.2f} would be "
+                                             f"resolved in {POWER:.0%} of repetitions".replace("%", " %"))
         return f"{self.first} − {self.second}: {told(self.values, 2, ' points')}{seen}"
 
 

@@ -52,7 +52,7 @@ def test_a_contrast_pairs_seeds():
     rows = ablation.named(ROWS)
     one = contrasts.contrast(rows, "s2 d3", "plain", "accuracy")
     assert one.values == pytest.approx([-2, -2, -2]) and one.seeds == (0, 1, 2)
-    assert str(one).startswith("s2 d3 − plain: -2.00 points (95 % interval -2.00 to -2.00, 3 seeds), resolved; a true")
+    assert str(one).startswith("s2 d3 − plain: -2.00 points (95 % interval -2.00 to -2.00, 3 seeds), resolved; with this")
     short = contrasts.contrast(rows, "by layer", "s2 d3", "accuracy")
     assert short.seeds == (0, 1) and short.values == pytest.approx([1, 1])
     lone = contrasts.contrast(rows[rows.seed == 0], "s2 d3", "s2 d1", "accuracy")
@@ -91,7 +91,7 @@ def test_a_speed_is_that_of_the_same_network():
     found = ablation.with_speeds(table, speeds).set_index("network")
     assert found.training["plain"] == 20 and np.isnan(found.training["s2 d3"]) and len(found) == 5
     assert "4.00 times fewer" not in ablation.saving(found.reset_index())
-    assert "8.00 times fewer multiply-adds than plain; its time was not measured" in ablation.saving(found.reset_index())
+    assert "8.00 times fewer multiply-adds than plain. Its time was not measured." in ablation.saving(found.reset_index())
 
 
 def test_what_others_report_stands_beside_the_print():

@@ -1,6 +1,7 @@
 """The ablations of s and d: every seed's accuracy, contrasts, and accuracy against cost."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,7 @@ from ghostlib.contrasts import Contrast, smallest_resolvable
 from ghostlib.figures.style import TEST, TRAIN
 
 MARKERS = "osD^vPX*<>"  # beside colour, for eyes and printers without
+COLOURS = [*sns.color_palette("colorblind")[:5], "#56b4e9", "0.2"]
 
 
 def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
@@ -31,13 +33,16 @@ def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFr
               label="one seed")
     _means(ours, [place + 0.28 for place in places.values()], summary)
     ours.set(title="here", ylabel="top-1 on test images, %", xticks=list(places.values()), xticklabels=list(places))
+    for name in places.keys() - set(published.network):
+        theirs.text(places[name], 0.03, "not\nprinted", transform=theirs.get_xaxis_transform(), ha="center", fontsize=7,
+                    color="0.5")
     theirs.plot([places[name] for name in published.network], published.accuracy, "D", color="0.3")
-    theirs.set(title="the paper, one network each", xticks=list(places.values()), xticklabels=list(places),
-               xlim=ours.get_xlim())
+    theirs.set(title="the paper, one network each", ylabel="top-1, %", xticks=list(places.values()),
+               xticklabels=list(places), xlim=ours.get_xlim())
     for ax in (ours, theirs):
         ax.tick_params(axis="x", rotation=45 if len(places) > 4 else 0)
         ax.grid(axis="y", color="0.92")
-    ours.legend(loc="best", fontsize=8)
+    ours.legend(loc="best", fontsize=8, frameon=True, framealpha=1, edgecolor="none")
     return figure
 
 
@@ -79,7 +84,7 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
         panels |= {"train_ms": "training, ms an image", "test_ms": "evaluation, ms an image"}
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.3), sharey=True, squeeze=False)
     for ax, (column, label) in zip(axes.flat, panels.items()):
-        for row, colour, marker in zip(summary.itertuples(), sns.color_palette("colorblind", len(summary)), MARKERS):
+        for row, colour, marker in zip(summary.itertuples(), cycle(COLOURS), MARKERS):
             bars = np.nan_to_num([[row.accuracy - row.low], [row.high - row.accuracy]])
             ax.errorbar(getattr(row, column), row.accuracy, bars, fmt=marker, color=colour, markersize=6, capsize=3,
                         label=row.network)
@@ -95,24 +100,25 @@ def fig_layer_ratios(allocation: pd.DataFrame, uniform: int) -> Figure:
     """What each layer would lose at each ratio, and the ratio it was given; layers without a loss were not measured.
 
     Args:
-        allocation: Of `study.ratios_of_runs`.
+        allocation: Of `redundancy.runs.ratios_of_runs`.
         uniform: The ratio whose multiply-adds were spent, drawn in.
     """
     layers = {layer: place for place, layer in enumerate(allocation.layer.unique(), 1)}
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
     measured = allocation[allocation.loss.notna()]
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, measured.layer.nunique()))
-    for (layer, rows), colour in zip(measured.groupby("layer", sort=False), colours):
-        left.plot(rows.ratio, rows.loss, color=colour, marker=".", label=str(layers[layer]))
+    for number, (layer, rows) in enumerate(measured.groupby("layer", sort=False)):
+        colour = COLOURS[number % len(COLOURS)]
+        left.plot(rows.ratio, rows.loss, color=colour, marker=MARKERS[number % len(MARKERS)], markersize=4, linewidth=1,
+                  label=str(layers[layer]))
         chosen = rows[rows.chosen]
-        left.plot(chosen.ratio, chosen.loss, "o", color=colour, markersize=9, markerfacecolor="none")
+        left.plot(chosen.ratio, chosen.loss, "o", color=colour, markersize=9 + number, markerfacecolor="none")
     left.set(xlabel="ratio s", ylabel="variance that ghosts miss, share", title="measured; the ring is the choice")
     left.legend(title="layer", fontsize=7, title_fontsize=8, ncols=2)
     chosen = allocation[allocation.chosen]
     right.bar(chosen.layer.map(layers), chosen.ratio, color=np.where(chosen.loss.notna(), TRAIN, "0.8"))
     right.axhline(uniform, color="0.3", linestyle="--", linewidth=1, label=f"s = {uniform} everywhere")
-    right.set(xlabel="layer", ylabel="ratio s", title="given; grey: too small to be measured")
-    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.set(xlabel="layer", ylabel="ratio s", title="given; grey: not measured, maps too small",
+              xticks=list(layers.values()))
     right.legend(fontsize=8)
     return figure
 
