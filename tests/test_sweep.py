@@ -231,8 +231,8 @@ def test_whatever_is_killed_every_row_is_there_once(here, victim):
         assert time.time() < until and run.poll() is None, run.communicate()[0]
         time.sleep(0.1)
     if victim == "worker":
-        worker = next(process for process in psutil.process_iter(["cmdline"])
-                      if "ray::_execute" in " ".join(process.info["cmdline"] or []))
+        worker = next(process for process in psutil.Process(run.pid).children(recursive=True)
+                      if "ray::_execute" in " ".join(process.cmdline()))  # of this sweep, whatever else runs here
         worker.kill()
         said = run.communicate(timeout=60)[0]
         assert run.returncode == 1 and "its process died" in said and "1 of 4 runs failed" in said
