@@ -5,10 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from ghostlib import features, figures, models, results
 from ghostlib.errors import InputError
 from ghostlib.figures.maps import _paired
+from ghostlib.figures.style import GHOST, INTRINSIC, TEST, TRAIN
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +88,34 @@ def test_figures_are_drawn():
              figures.fig_speedup(pd.DataFrame({"channels": [16, 960], "theory": [1.3, 2.], "counted": [1.3, 2.]}), 2)]
     for figure in drawn:
         figure.canvas.draw()
+
+
+# Machado, Oliveira and Fernandes 2009, Table 1: how the commonest kinds of colour blindness see linear RGB.
+SEEN = {"protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]}
+
+
+def lab(colour, seen=((1, 0, 0), (0, 1, 0), (0, 0, 1))):
+    linear = np.array([value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(colour)])
+    shown = np.clip(np.array(seen) @ linear, 0, 1)
+    return rgb2lab(np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * shown ** (1 / 2.4) - 0.055))
+
+
+def told_apart(pair):
+    """The least difference (CIEDE2000) that colour-blind eyes see, and that of lightness, which is what print keeps."""
+    seen = min(deltaE_ciede2000(*(lab(colour, matrix) for colour in pair)) for matrix in SEEN.values())
+    return seen, abs(lab(pair[0])[0] - lab(pair[1])[0])
+
+
+@pytest.mark.parametrize("pair", [(INTRINSIC, GHOST), (TRAIN, TEST)])
+def test_colours_that_mean_something_are_told_apart_in_print_and_by_colour_blind_eyes(pair):
+    seen, lightness = told_apart(pair)
+    assert seen > 30 and lightness > 15
+
+
+def test_a_red_and_a_green_would_not_be():
+    seen, lightness = told_apart(("#c44e52", "#4c9f70"))
+    assert seen < 10 and lightness < 15
 
 
 def test_a_confusion_shows_each_count():

@@ -66,8 +66,8 @@ class Panel:
     def still(self) -> Image.Image:
         """What is shown now, as one picture with titles."""
         layer, s, d = self.layer.value, self.ratio.value, self.kernel.value
-        what = "red intrinsic, green the network's ghosts" if self.explorer.is_ghost(layer) else (
-            f"red those kept, s = {s}; right, green, the others made of them, d = {d}")
+        what = "red intrinsic, blue the network's ghosts" if self.explorer.is_ghost(layer) else (
+            f"red those kept, s = {s}; right, blue, the others made of them, d = {d}")
         picture, maps = (titled(Image.open(io.BytesIO(shown.value)), title) for shown, title in (
             (self.picture, Path(str(self.image.value)).name), (self.maps, f"maps of {layer}: {what}")))
         shown = [(picture, 0, 0), (maps, picture.width + GAP, 0)]
@@ -151,9 +151,9 @@ class Panel:
         total = self.explorer.channels(layer)
         shown = f"{total}" if len(order) == total else f"{len(order)} of its {total}"
         if own:
-            what = f"{layer}, {shown} maps of {size}: {kept} intrinsic (red), beside each the network's own ghosts (green)"
+            what = f"{layer}, {shown} maps of {size}: {kept} intrinsic (red), beside each the network's own ghosts (blue)"
         else:
-            what = f"{layer}, {shown} maps of {size}: {kept} kept (red); right, the others as ghosts (green)"
+            what = f"{layer}, {shown} maps of {size}: {kept} kept (red); right, the others as ghosts (blue)"
             if len(ghosts):
                 what += f", R² {np.nanmedian(view.r2[ghosts]):.2f}, median"
         self.caption.value = f"<b>{what}</b>"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -12,7 +13,7 @@ from ghostlib.figures.style import GHOST, INTRINSIC
 
 
 def fig_module(inputs: int, intrinsic: int, ghosts: int, kernel_size: int, kernel: int) -> Figure:
-    """The Ghost module drawn: c input maps, m intrinsic ones framed red, the ghosts made of them framed green.
+    """The Ghost module drawn: c input maps, m intrinsic ones framed red, the ghosts made of them framed blue.
 
     Args:
         inputs, intrinsic, ghosts: Numbers of maps; at most eight of each are drawn, the last one lowest.
@@ -42,14 +43,15 @@ def fig_module(inputs: int, intrinsic: int, ghosts: int, kernel_size: int, kerne
     arrow((5.7, upper), (7.3, upper), "unchanged")
     arrow((5.7, upper - 0.4), (7.3, lower), "")
     ax.text(5.6, 1.0, f"cheap operations, {kernel} × {kernel}\neach looks at one map", ha="center", va="top", fontsize=9)
-    ax.text(9.5, (upper + lower) / 2, f"{intrinsic + ghosts}\noutput\nmaps", ha="left", va="center")
+    ax.plot([9.3, 9.4, 9.4, 9.3], [3.5, 3.5, lower - 0.45, lower - 0.45], color="0.3", linewidth=1.3)  # what holds both
+    ax.text(9.55, (3.05 + lower) / 2, f"{intrinsic + ghosts}\noutput\nmaps", ha="left", va="center")
     ax.set(xlim=(-0.2, 10.2), ylim=(-0.5, 4.0), aspect="equal")
     ax.axis("off")
     return figure
 
 
 def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, int]], columns: int = 12) -> Figure:
-    """What Ghost layers make of one picture: intrinsic maps framed red, below each its ghosts, framed green.
+    """What Ghost layers make of one picture: intrinsic maps framed red, below each its ghosts, framed blue.
 
     Args:
         picture: (H, W, 3) uint8.
@@ -62,7 +64,7 @@ def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, i
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2, widest])[0]
     axes = left.subplots()
     axes.imshow(picture)
-    axes.set(title="image", xticks=[], yticks=[])
+    _bare(axes, "image")
     rows = np.atleast_1d(right.subfigures(len(shown), 1, height_ratios=[len(pairs) + 0.35 for pairs in shown.values()]))
     for part, (title, pairs) in zip(rows, shown.items()):
         maps = layers[title][0]
@@ -78,6 +80,12 @@ def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, i
             for spine in ax.spines.values():
                 spine.set(visible=True, color=GHOST if row else INTRINSIC, linewidth=2)
     return figure
+
+
+def _bare(ax: Axes, title: str) -> None:
+    """A picture with its title and without axes."""
+    ax.set_title(title)
+    ax.axis("off")
 
 
 def _paired(maps: np.ndarray, intrinsic: int) -> np.ndarray:
@@ -106,7 +114,7 @@ def fig_matched_maps(picture: np.ndarray, maps: np.ndarray, pairs: Sequence[tupl
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.8, 0.62 * columns])[0]
     axes = left.subplots()
     axes.imshow(picture)
-    axes.set(title="image", xticks=[], yticks=[])
+    _bare(axes, "image")
     colours = {index: colour for pair, colour in zip(pairs, sns.color_palette("colorblind")) for index in pair}
     grid = right.subplots(rows, columns, squeeze=False)
     for index, ax in enumerate(grid.flat):
@@ -133,7 +141,7 @@ def fig_filter(source: np.ndarray, kernel: np.ndarray, prediction: np.ndarray, t
              "target − prediction": (target - prediction, {"cmap": "PuOr", "vmin": -error, "vmax": error})}
     for ax, (name, (values, options)) in zip(axes, shown.items()):
         image = ax.imshow(values, **options)
-        ax.set(title=name, xticks=[], yticks=[])
+        _bare(ax, name)
         if name in ("filter", "target − prediction"):
             bar = figure.colorbar(image, ax=ax, shrink=0.75)
             bar.ax.tick_params(labelsize=7)

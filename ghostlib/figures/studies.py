@@ -24,7 +24,8 @@ def fig_controls(table: pd.DataFrame, what: str = "r2") -> Figure:
         for number, (source, rows) in enumerate(table[table.stage == stage].groupby("source", sort=False)):
             places = rows.kernel + 0.12 * (number - 2)  # side by side
             bars = (rows.r2 - rows.low, rows.high - rows.r2) if what == "r2" else None
-            ax.errorbar(places, rows[what], bars, marker="o", markersize=4, linewidth=1.2, capsize=2, label=source)
+            ax.errorbar(places, rows[what], bars, marker="o", markersize=4, linewidth=1.2, linestyle=DASHES[number],
+                        capsize=2, label=source)
         ax.set(title=f"{layer}, after {stage}", xlabel="d", xticks=sorted(set(table.kernel)))
     axes[0, 0].set_ylabel("R² of the best source, median" if what == "r2" else "mean squared error, median")
     if what == "mse":
@@ -117,7 +118,7 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
     """
     titles = {"cifar10": "CIFAR-10", "imagenet": "ImageNet"}
     datasets = [name for name in titles if name in set(published.dataset)]
-    figure, axes = plt.subplots(1, len(datasets), figsize=(6 * len(datasets), 4.2), squeeze=False)
+    figure, axes = plt.subplots(1, len(datasets), figsize=(6 * len(datasets), 4.8), squeeze=False)
     for ax, dataset in zip(axes.flat, datasets):
         own, others = (table[table.dataset == dataset] for table in (published, rivals))
         kinds = {"with Ghost modules": (own[own.ratio > 1], "o", TEST), "plain": (own[own.ratio == 1], "s", TRAIN),
