@@ -34,12 +34,13 @@ check: .venv/installed  ## ruff, on notebooks too, and types
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m mypy --no-error-summary
 
-test-fast: .venv/installed  ## what takes seconds, for everyday
+test-fast: .venv/installed  ## what takes seconds each, some minutes in all, for everyday
 	@$(PYTEST) -m "not slow"
 
 # NPU servers and containers are often worked on as root, which Jupyter refuses unless told.
 lab: .venv/installed  ## JupyterLab, on this machine only, with a token
 	@$(PY) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks \
+		--ServerApp.contents_manager_class=ghostlib.lab.KernelsAtTheTop \
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 figures: .venv/installed  ## rebuild figures/ and the README's tables from committed tables and notebooks

@@ -5,6 +5,7 @@ data/runs/browser/.
 """
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -16,9 +17,14 @@ import nbformat
 import pytest
 from conftest import ROOT
 
+from ghostlib.config import Config
+from ghostlib.train import train
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS = ROOT / "data" / "runs" / "browser"
 TOKEN = "test"
+EXPLORER, TUTORIAL, STUDY = (f"notebooks/{name}.ipynb" for name in ("explore", "tutorials/1_ghost_module", "ablate_kernel"))
+RUN = "data/runs/mine"
 # The last ones keep Chromium from calling home, which a closed network answers late.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-background-networking",
            "--disable-component-update", "--disable-sync"]
@@ -40,20 +46,32 @@ def page():
         browser.close()
 
 
+def as_make_starts_it():
+    """What `make lab` tells JupyterLab about its kernels."""
+    return re.search(r"--ServerApp\.contents_manager_class=\S+", (ROOT / "Makefile").read_text())[0]
+
+
 @pytest.fixture(scope="module")
 def lab(page, tmp_path_factory):
-    """JupyterLab on loopback, on copies of two notebooks without outputs; gives its folder and address."""
+    """JupyterLab on loopback, on a copy of the lab with a finished run in it; gives its folder and address.
+
+    The notebooks that are run have no outputs.
+    """
     folder = tmp_path_factory.mktemp("lab")
-    for name in ("explore.ipynb", "tutorials/1_ghost_module.ipynb"):
-        notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
+    for name in ("notebooks", "data/results"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in (EXPLORER, TUTORIAL, STUDY):
+        notebook = nbformat.read(folder / name, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        nbformat.write(notebook, folder / name.rpartition("/")[2])
+        nbformat.write(notebook, folder / name)
+    train(Config(model="resnet20", width=0.25, epochs=0, run_dir=str(folder / RUN)), progress=False)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
-                               f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}", "--allow-root"],
+                               f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}", "--allow-root",
+                               as_make_starts_it()],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -115,7 +133,8 @@ def shot(page, name):
 
 
 def test_the_explorer_answers_a_slider(page, lab):
-    run_all(page, lab, "explore.ipynb")
+    run_all(page, lab, EXPLORER)
+    assert page.locator("option", has_text=RUN).count() == 1  # finished runs are found
     maps = page.locator(".widget-image").nth(1)
     maps.scroll_into_view_if_needed()
     shot(page, "explore")
@@ -134,9 +153,15 @@ def test_the_explorer_answers_a_slider(page, lab):
 
 
 def test_the_first_tutorial_runs(page, lab):
-    cells = run_all(page, lab, "1_ghost_module.ipynb")
+    cells = run_all(page, lab, TUTORIAL)
     shot(page, "tutorial_1")
 
     def texts(cells):
         return ["".join(output.get("text", "") for output in cell.outputs) for cell in cells]
-    assert texts(cells) == texts(saved(ROOT / "notebooks" / "tutorials" / "1_ghost_module.ipynb"))
+    assert texts(cells) == texts(saved(ROOT / TUTORIAL))
+
+
+def test_a_study_finds_the_recorded_rows(page, lab):
+    """A kernel that started in the notebook's folder, as JupyterLab's own do, would not."""
+    run_all(page, lab, STUDY)
+    shot(page, "study")
