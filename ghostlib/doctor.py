@@ -57,9 +57,9 @@ def _devices() -> tuple[list[str], bool]:
         lines.append(f"CPU         works: a compiled convolution gave {tuple(answer.shape)}")
         if os.environ.get(ONEDNN_ISA):
             lines.append(f"oneDNN      {ONEDNN_ISA}={os.environ[ONEDNN_ISA]}")
-        from ghostlib import fused
-        kernel = fused.library()
-        lines.append(f"kernel      {f'compiled, {fused.threads()} threads' if kernel else 'none, see docs/performance.md'}")
+        from ghostlib import native
+        kernel = native.library()
+        lines.append(f"kernel      {f'compiled, {native.threads()} threads' if kernel else 'none, see docs/performance.md'}")
         lines.append("can run     digits, CIFAR-10 and image folders on the CPU, one process at a time"
                      + (f"; device: Ascend may be tried on {len(cards)} card(s)" if cards else ""))
         return lines, True

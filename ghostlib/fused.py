@@ -1,83 +1,24 @@
 """The cheap operation on a CPU: Ghost modules as one convolution and one pass over memory (`fused.cpp`).
 
 `accelerated` gives a network whose BatchNorms, ReLUs, depthwise convolutions and concatenations run in passes of our
-own. It is never needed: without a compiler, on another device, or with GHOSTLIB_KERNEL=off in the environment it gives
-back the network as it is, and MindSpore's operators compute the same.
+own. It is never needed: where `ghostlib.native` has no passes it gives back the network as it is, and MindSpore's operators
+compute the same.
 """
 
-import ctypes
-import functools
-import hashlib
-import os
-import platform
-import subprocess
-import tempfile
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import mindspore
 import numpy as np
 from mindspore import Tensor, amp, nn, ops
 
+from ghostlib import native
 from ghostlib.cells import copy_sharing_weights, keep_names, normalised, put_cell
 from ghostlib.deploy import FoldedGhost
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.models.ghostnet import Excite
 
-SOURCE = Path(__file__).with_name("fused.cpp")
-FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-std=c++17", "-shared", "-fPIC", "-pthread",
-         *(["-mprefer-vector-width=512"] if platform.machine() == "x86_64" else []))
-SWITCH = "GHOSTLIB_KERNEL"
 KERNELS = (1, 3, 5, 7)
 _NONE, _GIVEN, _BATCH = range(3)  # as in fused.cpp
-
-
-def threads() -> int:
-    """How many threads a pass uses: OMP_NUM_THREADS, else the processors that this process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")  # Python's copy: MindSpore sets the variable itself to 1
-    if wanted.isdecimal() and int(wanted):
-        return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@functools.cache
-def library() -> Path | None:
-    """The compiled passes, compiled now if they never were on this kind of processor; None, said once, without them."""
-    if os.environ.get(SWITCH, "").lower() in ("off", "0"):
-        return None
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ghostlib"
-    key = hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, platform.machine(), _processor())).encode())
-    path = folder / f"fused-{key.hexdigest()[:16]}.so"
-    try:
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                made = Path(scratch) / path.name
-                subprocess.run([os.environ.get("CXX", "g++"), *FLAGS, "-o", made, SOURCE], check=True,
-                               capture_output=True, text=True)
-                os.replace(made, path)
-        ctypes.CDLL(str(path)).use_threads(threads())
-    except (OSError, subprocess.CalledProcessError) as error:
-        why = ((getattr(error, "stderr", None) or "").strip() or str(error)).splitlines()[0]
-        warnings.warn(f"ghostlib's CPU kernel is not there ({why}); MindSpore's own operators do the same, slower",
-                      RuntimeWarning, stacklevel=2)
-        return None
-    return path
-
-
-def available() -> bool:
-    """Whether the passes can be used: on a CPU, with the library."""
-    return mindspore.get_context("device_target") == "CPU" and library() is not None
-
-
-def _processor() -> str:
-    """What the compiler's -march=native may depend on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return "".join(line for line in dict.fromkeys(lines) if line.startswith(("model name", "flags", "Features")))
 
 
 def accelerated(net: nn.Cell) -> nn.Cell:
@@ -90,7 +31,7 @@ def accelerated(net: nn.Cell) -> nn.Cell:
     Args:
         net: Any network in which children that follow one another run one after the other (`cells.normalised`).
     """
-    if not available():
+    if not native.available():
         return net
     fast = copy_sharing_weights(net)
     with keep_names(net):
@@ -203,7 +144,7 @@ class _Pass(nn.Cell):
     def __init__(self, maps: int, norm1, norm2=None, weight: mindspore.Parameter | None = None, ghosts: int = 0,
                  stride: int = 1, relu: bool = False, keep: bool = True, joint: bool = False):
         super().__init__()
-        path = library()
+        path = native.library()
         some = norm1 or norm2
         fixed = Tensor(np.ones(1, np.float32)), Tensor(np.zeros(1, np.float32))
         self.weight = weight if weight is not None else Tensor(np.zeros((1, 1, 1, 1), np.float32))
@@ -255,12 +196,12 @@ class _Mean(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        back = ops.Custom(f"{library()}:mean_backward", _first, _first, "aot")
+        back = ops.Custom(f"{native.library()}:mean_backward", _first, _first, "aot")
 
         def bprop(x, _, dout):
             return (back(x, dout),)
 
-        self.run = ops.Custom(f"{library()}:mean_forward", lambda x: (x[0], x[1], 1, 1), _first, "aot", bprop=bprop)
+        self.run = ops.Custom(f"{native.library()}:mean_forward", lambda x: (x[0], x[1], 1, 1), _first, "aot", bprop=bprop)
 
     def construct(self, x: Tensor) -> Tensor:
         return self.run(x)
@@ -271,13 +212,13 @@ class _Excite(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        back = ops.Custom(f"{library()}:gate_backward", _first_two, _first_two, "aot")
+        back = ops.Custom(f"{native.library()}:gate_backward", _first_two, _first_two, "aot")
 
         def bprop(x, gate, _, dout):
             dx, dgate = back(x, gate, dout)
             return dx, dgate
 
-        self.run = ops.Custom(f"{library()}:gate_forward", _first, _first, "aot", bprop=bprop)
+        self.run = ops.Custom(f"{native.library()}:gate_forward", _first, _first, "aot", bprop=bprop)
 
     def construct(self, x: Tensor, gate: Tensor) -> Tensor:
         return self.run(x, gate)
@@ -288,7 +229,7 @@ class _AllFinite(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        self.run = ops.Custom(f"{library()}:all_finite", lambda *_: (1,), _first, "aot")
+        self.run = ops.Custom(f"{native.library()}:all_finite", lambda *_: (1,), _first, "aot")
 
     def construct(self, arrays: tuple[Tensor, ...]) -> Tensor:
         return self.run(*arrays).reshape(()) > 0
@@ -296,7 +237,7 @@ class _AllFinite(nn.Cell):
 
 def all_finite() -> Callable[[tuple[Tensor, ...]], Tensor]:
     """A function of float32 gradients that says whether all their numbers are finite: ours, or `amp.all_finite`."""
-    return _AllFinite() if available() else amp.all_finite
+    return _AllFinite() if native.available() else amp.all_finite
 
 
 def _first(x, *_):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from ghostlib import bench, fused, models, results
+from ghostlib import bench, fused, models, native, results
 from ghostlib.config import Config
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
@@ -38,7 +38,7 @@ def test_several_devices_are_refused():
 def test_without_the_kernel_graphs_hold_no_idle_slices(monkeypatch):
     """On an NPU each operator is a launch, and these two move memory for no arithmetic."""
     use_device("CPU")
-    monkeypatch.setattr(fused, "library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     net = models.ghostnet(0.5, num_classes=10, dropout=0.0)
     modules = sum(isinstance(cell, fused.GhostModule) for _, cell in net.cells_and_names())
     config = Config(dropout=0.0)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from ghostlib import fused, models
+from ghostlib import fused, models, native
 from ghostlib.config import Config
 from ghostlib.deploy import fold_batchnorm
 from ghostlib.device import use_device
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.step import TrainStep, make_optimizer
 
-pytestmark = pytest.mark.skipif(fused.library() is None, reason="no compiler here: MindSpore's operators are used")
+pytestmark = pytest.mark.skipif(native.library() is None, reason="no compiler here: MindSpore's operators are used")
 
 
 @pytest.fixture(autouse=True)
@@ -179,14 +179,14 @@ def test_folding_keeps_the_answers(name, options, size):
 
 PROBE = """
 import warnings, numpy as np, mindspore
-from ghostlib import fused, models
+from ghostlib import fused, models, native
 from ghostlib.device import use_device
 use_device("CPU")
 net = models.ghostnet(0.5, num_classes=10)
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     fast = fused.accelerated(net), fused.accelerated(net)
-print(fused.threads(), fast[0] is net and fast[1] is net, [str(w.message) for w in said if "kernel" in str(w.message)])
+print(native.threads(), fast[0] is net and fast[1] is net, [str(w.message) for w in said if "kernel" in str(w.message)])
 """
 
 

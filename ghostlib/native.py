@@ -1,0 +1,68 @@
+"""`fused.cpp` made ready for this machine: compiled where it first runs, kept, found again, or switched off.
+
+Without a compiler, on another device, or with GHOSTLIB_KERNEL=off in the environment there are no passes of our own.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+
+import mindspore
+
+SOURCE = Path(__file__).with_name("fused.cpp")
+FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-std=c++17", "-shared", "-fPIC", "-pthread",
+         *(["-mprefer-vector-width=512"] if platform.machine() == "x86_64" else []))
+SWITCH = "GHOSTLIB_KERNEL"
+
+
+def threads() -> int:
+    """How many threads a pass uses: OMP_NUM_THREADS, else the processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")  # Python's copy: MindSpore sets the variable itself to 1
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def library() -> Path | None:
+    """The compiled passes, compiled now if they never were on this kind of processor; None, said once, without them."""
+    if os.environ.get(SWITCH, "").lower() in ("off", "0"):
+        return None
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ghostlib"
+    key = hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, platform.machine(), _processor())).encode())
+    path = folder / f"fused-{key.hexdigest()[:16]}.so"
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                made = Path(scratch) / path.name
+                subprocess.run([os.environ.get("CXX", "g++"), *FLAGS, "-o", made, SOURCE], check=True,
+                               capture_output=True, text=True)
+                os.replace(made, path)
+        ctypes.CDLL(str(path)).use_threads(threads())
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = ((getattr(error, "stderr", None) or "").strip() or str(error)).splitlines()[0]
+        warnings.warn(f"ghostlib's CPU kernel is not there ({why}); MindSpore's own operators do the same, slower",
+                      RuntimeWarning, stacklevel=2)
+        return None
+    return path
+
+
+def available() -> bool:
+    """Whether the passes can be used: on a CPU, with the library."""
+    return mindspore.get_context("device_target") == "CPU" and library() is not None
+
+
+def _processor() -> str:
+    """What the compiler's -march=native may depend on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "".join(line for line in dict.fromkeys(lines) if line.startswith(("model name", "flags", "Features")))
