@@ -66,8 +66,8 @@ def train(params: Path, pairs) -> None:
         return
     from ghostlib.train import train as run
     result = run(config)
-    click.echo(f"{result.test}\nin {config.run_dir}: row.json, history.csv, config.yaml, last.safetensors, "
-               f"best.safetensors")
+    written = "row.json, config.yaml, last.safetensors" + (", best.safetensors, history.csv" if config.epochs else "")
+    click.echo(f"{result.test}\nin {config.run_dir}: {written}")
 
 
 @main.command()

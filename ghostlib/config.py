@@ -6,7 +6,7 @@ fails here, before anything starts, with the field, the value and what is allowe
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -251,9 +251,6 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: holds a {type(values).__name__}, not a mapping; wanted are lines 'name: value'")
     return values
 
-
-MODELS: tuple[str, ...] = get_args(Model)
-DATASETS: tuple[str, ...] = get_args(Dataset)
 
 
 def _checked(check, value: Any, *where: str) -> Any:

@@ -71,8 +71,8 @@ KEYS: dict[str, tuple[Any, Callable[[Any], Fields]]] = {
     "mode": (0, _only(0)),  # graph mode
     "distribute": (False, _one_of("devices", {True: CARDS, False: 1})),
     "num_parallel_workers": (8, _as("workers")),
-    "val_while_train": (False, _validation),
     "val_interval": (1, _as("val_interval")),
+    "val_while_train": (False, _validation),  # after val_interval, which it overrules
     "seed": (42, _as("seed")),
     "device_target": ("Ascend", _one_of("device", {"Ascend": "Ascend", "CPU": "CPU"})),
     "dataset": ("imagenet", _one_of("dataset", {"imagenet": "imagefolder", "cifar10": "cifar10"})),

@@ -44,7 +44,7 @@ def _commit() -> str:
         return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
                               check=True).stdout.strip()
     try:
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py") else "")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py", "*.cpp") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -108,6 +108,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no table of results ({error})") from None
+
+
+def origins(rows: pd.DataFrame) -> str:
+    """What recorded rows came from, each named once: machine, MindSpore and commit."""
+    return "; ".join(f"{label}{', '.join(map(str, rows[column].unique()))}" for label, column in
+                     (("", "machine"), ("MindSpore ", "mindspore"), ("commit ", "commit")))
 
 
 def wilson_interval(fraction: float, count: int, z: float = 1.96) -> tuple[float, float]:

@@ -163,6 +163,8 @@ def train(config: Config, progress: bool = True) -> Run:
                 for name in (LAST, BEST) if better else (LAST,):
                     save_bundle(run_dir / name, net, optimizer, state, config)
                 results.write_table(run_dir / "history.csv", pd.DataFrame(state.history))
+    if ranks.first and not config.epochs:  # what was tested lies beside its row here, too
+        save_bundle(run_dir / LAST, net, optimizer, state, config)
     test = test or evaluate(fast, data.test, ranks, progress)
     net.set_train(False)
     row = results.make_row(config, weights=cost.weights, macs=cost.macs, conv_macs=cost.conv_macs, top1=test.top1,

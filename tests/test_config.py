@@ -3,11 +3,12 @@
 import re
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 import yaml
 
-from ghostlib.config import MODELS, Config
+from ghostlib.config import Config, Dataset, Model
 from ghostlib.errors import InputError
 
 
@@ -98,8 +99,8 @@ def test_a_notebooks_names_become_a_config_and_misspelt_ones_do_not():
 
 
 def test_the_models_are_those_that_exist():
-    from ghostlib import models
-    assert set(MODELS) == set(models.MODELS)
+    from ghostlib import data, models
+    assert set(get_args(Model)) == set(models.MODELS) and set(get_args(Dataset)) == set(data.DATASETS)
 
 
 def test_params_files_are_runs(root):

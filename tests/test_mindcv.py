@@ -69,6 +69,12 @@ def test_every_key_is_known_and_one_left_out_has_their_default(tmp_path):
     assert (config.lr, config.label_smoothing, config.dropout, config.devices, config.seed) == (0.001, 0.0, 0.2, 1, 42)
 
 
+def test_without_validation_while_training_the_network_is_tested_once_at_the_end(tmp_path):
+    assert load(tmp_path, val_while_train=False).val_interval == load(tmp_path, val_while_train=False,
+                                                                      val_interval=5).val_interval == 10**6
+    assert load(tmp_path, val_interval=5).val_interval == 5
+
+
 def test_changes_are_in_our_names_and_the_rate_is_scaled_only_when_asked(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(RECIPE))

@@ -20,6 +20,7 @@ from conftest import ROOT
 from ghostlib import results, sweep
 from ghostlib.__main__ import main
 from ghostlib.errors import InputError
+from ghostlib.sweep.cluster import npus_wanted
 from ghostlib.sweep.cores import own_cores
 
 # A notebook of this kind is over in a second: it waits, fails if told to, and says which devices it had.
@@ -150,6 +151,13 @@ def test_the_grids_that_come_with_the_lab_can_be_read(monkeypatch):
         assert len(sweep.read(path).points) >= 4
     table = sweep.plan(sweep.read(ROOT / "notebooks" / "params" / "ablate_ratio_smoke.yaml"))
     assert table.weights.is_monotonic_decreasing and not table.there.any()
+
+
+def test_a_run_gets_as_many_npus_as_it_has_devices(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    wanted = {name: npus_wanted(sweep.read(f"notebooks/params/ablate_{name}.yaml"))
+              for name in ("ghostnet_imagenet", "vgg16_cifar10", "cifar10")}
+    assert wanted == {"ghostnet_imagenet": 8, "vgg16_cifar10": 1, "cifar10": 0}
 
 
 @pytest.mark.slow

@@ -88,6 +88,10 @@ def test_a_run_leaves_its_row_curves_parameters_and_weights(tmp_path):
     only = Config(**{**SMALL, "epochs": 0}, ratio=config.ratio, run_dir=str(tmp_path / "again"),
                   weights=str(tmp_path / "run" / "last.safetensors"))
     assert train.train(only, progress=False).row["top1"] == row["top1"]
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == ["config.yaml", "last.safetensors", "row.json"]
+    for name, tensor in load_file(tmp_path / "again" / "last.safetensors").items():
+        if name in dict(run.net.parameters_and_names()):
+            np.testing.assert_array_equal(tensor, stored[name])
 
 
 @pytest.mark.slow

@@ -5,7 +5,8 @@ Layers are named as in the authors' code, so that their weights, timm's and mind
 
 from mindspore import Tensor, nn
 
-from ghostlib.ghost import GhostModule, LayerRatios, Ratio, check_kernel
+from ghostlib.errors import check_kernel
+from ghostlib.ghost import GhostModule, LayerRatios, Ratio
 from ghostlib.models.layers import Dropout
 
 # Table 1. One list a stage; a block is (kernel of the stride-2 depthwise convolution and the shortcut, expansion,

@@ -30,7 +30,7 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
     Args:
         sweep: A Sweep, or the path of a grid.
         address: HOST:PORT of a Ray cluster; None starts Ray on this machine, if there is anything to run.
-        npus: NPUs of each run; None is one where `device` is Ascend, else none.
+        npus: NPUs of each run; None is as many as `devices` says where `device` is Ascend, else none.
         cpus: CPUs, and threads, of each run; None gives a run all of a machine's, so that one runs at a time, or with
             NPUs a fair share.
         record: Whether to copy the rows to data/results/NAME.csv when all are there.

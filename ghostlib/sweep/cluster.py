@@ -83,12 +83,17 @@ def _check_address(address: str) -> None:
                          f"`ray start --head` prints it") from None
 
 
+def npus_wanted(sweep: Sweep) -> int:
+    """As many NPUs as the largest of a sweep's runs on Ascend has devices; 0 without any."""
+    parameters = map(sweep.parameters, sweep.points)
+    return max((one.get("devices", 1) for one in parameters if one.get("device") == "Ascend"), default=0)
+
+
 def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[str, Any]:
     """What a run asks Ray for: CPUs and NPUs, no more than one machine has."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     most_cpus, most_npus = (int(max(node.get(kind, 0) for node in nodes)) for kind in ("CPU", "NPU"))
-    ascend = any(sweep.parameters(point).get("device") == "Ascend" for point in sweep.points)
-    npus = int(ascend) if npus is None else npus
+    npus = npus_wanted(sweep) if npus is None else npus
     if npus > most_npus:
         raise InputError(f"npus: {npus} given; a machine has {most_npus} at most, allowed is up to that")
     share = most_cpus * npus // most_npus if npus else most_cpus
