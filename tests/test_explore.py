@@ -120,6 +120,21 @@ def test_moving_a_slider_changes_the_page():
     assert page.still().size[0] > 300
 
 
+def test_a_layer_of_single_pixels_is_said_to_have_nothing_to_look_at():
+    ghostnet = Config(model="ghostnet", width=0.5)
+    page = Panel(ghostnet, "digits", "conv_stem", 2, 3)
+    page.layer.value = "conv_head"
+    assert "maps of one pixel" in page.caption.value
+    assert not page.maps.value and not page.filter.value and not page.told.value and not page.cost.value
+    page.pair.value = page.pair.max
+    with pytest.raises(InputError, match="layer: conv_head given, with maps of one pixel; allowed are layers with larger"):
+        page.still()
+    page.layer.value = "conv_stem"
+    assert page.maps.value and page.still().size[0] > 300
+    with pytest.raises(InputError, match=r"^s: 9 given; allowed here are 1, 2"):
+        Panel(ghostnet, "digits", "conv_stem", 9, 3)
+
+
 def test_a_picture_of_ones_own_and_what_is_none():
     page = Panel(SMALL, "digits", "features.3", 2, 3)
     held = io.BytesIO()

@@ -26,14 +26,14 @@ class Panel:
         config: The network to begin with; finished runs below data/runs can be chosen instead.
         image: One of `views.IMAGES`, or the path of a photograph.
         layer: A layer of the network, as `Explorer.layers` names them.
-        ratio, kernel: s and d to begin with.
+        s, d: Ratio and kernel to begin with.
 
     Raises:
         InputError: For an image, a layer, s or d that cannot be chosen.
     """
 
-    def __init__(self, config: Config, image: str, layer: str, ratio: int, kernel: int):
-        for name, value, allowed in (("ratio", ratio, RATIOS), ("kernel", kernel, KERNELS)):
+    def __init__(self, config: Config, image: str, layer: str, s: int, d: int):
+        for name, value, allowed in (("s", s, RATIOS), ("d", d, KERNELS)):
             if value not in allowed:
                 raise InputError(f"{name}: {value!r} given; allowed here are {', '.join(map(str, allowed))}")
         self._config = config
@@ -46,8 +46,8 @@ class Panel:
         self.image = widgets.Dropdown(options=pictures, value=image, description="image", layout=wide)
         self.file = widgets.FileUpload(accept="image/*", description="your own picture", layout=wide)
         self.layer = widgets.Dropdown(options=self.explorer.layers, value=layer, description="layer", layout=wide)
-        self.ratio = widgets.SelectionSlider(options=RATIOS, value=ratio, description="ratio s", layout=wide)
-        self.kernel = widgets.SelectionSlider(options=KERNELS, value=kernel, description="kernel d", layout=wide)
+        self.ratio = widgets.SelectionSlider(options=RATIOS, value=s, description="ratio s", layout=wide)
+        self.kernel = widgets.SelectionSlider(options=KERNELS, value=d, description="kernel d", layout=wide)
         self.pair = widgets.IntSlider(min=1, max=1, value=1, description="pair", layout=wide)
         self.cost, self.caption, self.told = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.picture, self.maps, self.filter = (widgets.Image(format="png") for _ in range(3))
@@ -64,8 +64,10 @@ class Panel:
         self._draw()
 
     def still(self) -> Image.Image:
-        """What is shown now, as one picture with titles."""
+        """What is shown now, as one picture with titles; `InputError` where a layer's maps are too small."""
         layer, s, d = self.layer.value, self.ratio.value, self.kernel.value
+        if not self.maps.value:
+            raise InputError(f"layer: {layer} given, with maps of one pixel; allowed are layers with larger ones")
         what = "red intrinsic, blue the network's ghosts" if self.explorer.is_ghost(layer) else (
             f"red those kept, s = {s}; right, blue, the others made of them, d = {d}")
         picture, maps = (titled(Image.open(io.BytesIO(shown.value)), title) for shown, title in (
@@ -116,7 +118,11 @@ class Panel:
             self.kernel.value = fits[-1]  # which draws
             return
         if not fits:
-            self.caption.value = f"<b>{layer}: maps of {self.explorer.maps(layer).shape[-1]} pixels are too small</b>"
+            for shown in (self.cost, self.told):
+                shown.value = ""
+            for shown in (self.maps, self.filter):
+                shown.value = b""
+            self.caption.value, self._pair = f"<b>{layer}: maps of one pixel have nothing to look at</b>", None
             return
         self._view = self.explorer.view(layer, ratio, kernel)
         self.pair.max = max(1, len(self.explorer.pairs(layer)))
@@ -159,6 +165,8 @@ class Panel:
         self.caption.value = f"<b>{what}</b>"
 
     def _draw_pair(self, _change=None) -> None:
+        if not self.maps.value:
+            return
         pairs = self.explorer.pairs(self.layer.value)
         if not pairs:
             self._pair, self.told.value = None, "one map has no pair"
