@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from ghostlib import paper
+from ghostlib import paper, speeds
 from ghostlib.contrasts import Contrast, contrast, mean_interval
 
 PLAIN, THIN, BY_LAYER = "plain", "thin", "by layer"
@@ -60,27 +60,42 @@ def asked(rows: pd.DataFrame, questions: Sequence[tuple[str, str]] = tuple(QUEST
     return [contrast(rows, first, second, "accuracy") for first, second in questions if {first, second} <= there]
 
 
-def with_speeds(table: pd.DataFrame, speeds: pd.DataFrame) -> pd.DataFrame:
-    """A summary with the images a second of each network in training and in evaluation, missing where not measured.
+def with_speeds(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """A summary with the images a second of its networks, as `speeds.summary` gives them; missing where not measured.
 
     Args:
         table: Of `summary`.
-        speeds: Columns network, weights, part ("training" or "evaluation") and images_per_second, several rows each.
+        measured: Columns network, weights, turn, part ("training" or "evaluation") and images_per_second.
     """
-    same = ["network", "weights"]  # a name alone could be another model's
-    medians = speeds.assign(weights=speeds.weights / 1e6).groupby([*same, "part"]).images_per_second.median().unstack()
-    return table.merge(medians[["training", "evaluation"]].reset_index(), "left", same)
+    return table.merge(speeds.summary(_of_these(table, measured)), "left", "network")
 
 
-def saving(table: pd.DataFrame) -> str:
-    """What s2 d3 saves of the plain network's multiply-adds, and how fast it is beside plain and thin where measured."""
-    by_name = table.set_index("network")
+def costs(table: pd.DataFrame, network: str = "s2 d3") -> str:
+    """How many more multiply-adds, or fewer, the other networks of a summary take than one of them."""
+    macs = table.set_index("network").macs
+    if network not in macs:
+        return f"{network} is not among these networks."
+    others = (f"{other} {100 * (value / macs[network] - 1):+.2f} %" for other, value in macs.items() if other != network)
+    return f"Multiply-adds, beside those of {network}: {', '.join(others)}."
+
+
+def saving(table: pd.DataFrame, measured: pd.DataFrame) -> str:
+    """What s2 d3 saves of the plain network's multiply-adds, and how fast it is beside plain and thin where measured.
+
+    Args:
+        table, measured: As for `with_speeds`.
+    """
+    by_name, own = table.set_index("network"), _of_these(table, measured)
     if not {PLAIN, "s2 d3"} <= set(by_name.index):
         return "Without a plain network and s2 d3 nothing can be said about what is saved."
-    ghost, plain = by_name.loc["s2 d3"], by_name.loc[PLAIN]
-    lines = [f"s2 d3 takes {plain.macs / ghost.macs:.2f} times fewer multiply-adds than plain."]
+    lines = [f"s2 d3 takes {by_name.macs[PLAIN] / by_name.macs['s2 d3']:.2f} times fewer multiply-adds than plain."]
     for other in (PLAIN, THIN):
-        if other in by_name.index and "training" in table and by_name.loc[other].training > 0 and ghost.training > 0:
-            rates = (ghost[part] / by_name.loc[other][part] for part in ("training", "evaluation"))
-            lines.append("Images a second, {}'s as 1: {:.2f} in training, {:.2f} in evaluation.".format(other, *rates))
+        if {other, "s2 d3"} <= set(own.network):
+            clauses = (f"{speeds.told(speeds.times_as_fast(own, 's2 d3', other, part))} in {part}" for part in speeds.PARTS)
+            lines.append(f"Beside {other} it is {', '.join(clauses)}.")
     return "\n".join(lines) + ("" if len(lines) > 1 else " Its time was not measured.")
+
+
+def _of_these(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """The measured rows of a summary's networks; a name alone could be another model's, so the weights count, too."""
+    return measured[measured.weights / 1e6 == measured.network.map(table.set_index("network").weights)]

@@ -43,14 +43,16 @@ def networks(tables: Sequence[int] | None = None) -> pd.DataFrame:
 
 def imagenet(width: float) -> pd.DataFrame:
     """What others report for GhostNet of a width on ImageNet: whose, top1 and top5 in percent, images, source."""
-    rows = pd.concat([networks([7]).assign(whose="the paper"), reproductions("imagenet")])
-    rows = rows[rows.width == width].assign(images="50,000")
+    printed = networks([7])
+    rows = pd.concat([printed.assign(whose="the paper"), reproductions("imagenet")])
+    rows = rows[(rows.width == width) & rows.network.isin(printed.network)].assign(images="50,000")
     return rows[["whose", "top1", "top5", "images", "source"]].reset_index(drop=True)
 
 
 def reproductions(dataset: str | None = None) -> pd.DataFrame:
     """What others report for the same networks: network, width, dataset, whose, kind ("trained" or with whose weights),
-    top1 in percent, or a range up to top1_high, top5 and source."""
+    top1 in percent, or a range up to top1_high, top5; `checked`, whether that was read at its source ("yes", "top-1" or
+    "no"); `weights`, the short name of the file it is of, where `ghostlib.weights` has one; source."""
     rows = pd.read_csv(PUBLISHED / "reproductions.csv")
     return rows[rows.dataset == dataset] if dataset else rows
 
@@ -63,8 +65,8 @@ def rivals(tables: Sequence[int]) -> pd.DataFrame:
 
 
 def beside(tables: Sequence[int]) -> pd.DataFrame:
-    """What others report beside what the paper prints: network, whose, kind, printed, top1 as they write it, and how
-    far that is from the print: difference, or from it to difference_high for a range; in percent and its points."""
+    """What others report beside what the paper prints: network, whose, kind, checked, printed, top1 as they write it, and
+    how far that is from the print: difference, or from it to difference_high for a range; in percent and its points."""
     printed = networks(tables).set_index("network").top1
     rows = reproductions()
     rows = rows[rows.network.isin(printed.index)].assign(printed=lambda table: table.network.map(printed))

@@ -9,7 +9,7 @@ from conftest import ROOT
 from matplotlib import pyplot as plt
 from scipy import stats
 
-from ghostlib import ablation, contrasts, figures, paper, results
+from ghostlib import ablation, contrasts, figures, paper, results, speeds
 from ghostlib.errors import InputError
 
 
@@ -83,15 +83,38 @@ def test_the_papers_column_is_that_of_tables_3_and_4():
     assert ablation.published(["nothing"]).empty
 
 
+def speeds_of(**rates):
+    """Recorded speeds of networks of ROWS: images a second, turn by turn, in training; twice that in evaluation."""
+    return pd.DataFrame([{"network": network.replace("_", " "), "weights": 100, "turn": turn, "part": part,
+                          "images_per_second": factor * rate} for network, turns in rates.items()
+                         for turn, rate in enumerate(turns) for part, factor in (("training", 1), ("evaluation", 2))])
+
+
 def test_a_speed_is_that_of_the_same_network():
+    table, measured = ablation.summary(ablation.named(ROWS)), speeds_of(plain=(10, 30, 20))
+    another = measured.assign(weights=7, images_per_second=99)  # a network of the same name
+    found = ablation.with_speeds(table, pd.concat([measured, another])).set_index("network")
+    assert tuple(found.loc["plain", ["training", "training_low", "training_high", "evaluation"]]) == (20, 10, 30, 40)
+    assert np.isnan(found.training["s2 d3"]) and len(found) == 5
+    assert ablation.saving(table, measured) == (
+        "s2 d3 takes 8.00 times fewer multiply-adds than plain. Its time was not measured.")
+
+
+def test_speeds_are_compared_within_a_turn():
+    measured = speeds_of(plain=(10, 100, 20), s2_d3=(11, 130, 18))
+    times = speeds.times_as_fast(measured, "s2 d3", "plain", "training")
+    assert times == pytest.approx([1.1, 1.3, 0.9])  # medians, 18 and 20, would say 0.9
+    assert speeds.told(times) == "1.10 times as fast (0.90 to 1.30 in 3 turns)"
+    said = ablation.saving(ablation.summary(ablation.named(ROWS)), measured).splitlines()
+    assert said[1] == (f"Beside plain it is {speeds.told(times)} in training, {speeds.told(times)} in evaluation.")
+    assert len(said) == 2  # thin was not measured
+
+
+def test_costs_stand_beside_those_of_one_network():
     table = ablation.summary(ablation.named(ROWS))
-    speeds = pd.DataFrame([{"network": "plain", "weights": weights, "part": part, "images_per_second": value}
-                           for weights, value in ((100, 10), (100, 30), (100, 20), (7, 99))
-                           for part in ("training", "evaluation")])
-    found = ablation.with_speeds(table, speeds).set_index("network")
-    assert found.training["plain"] == 20 and np.isnan(found.training["s2 d3"]) and len(found) == 5
-    assert "4.00 times fewer" not in ablation.saving(found.reset_index())
-    assert "8.00 times fewer multiply-adds than plain. Its time was not measured." in ablation.saving(found.reset_index())
+    assert ablation.costs(table) == ("Multiply-adds, beside those of s2 d3: plain +700.00 %, thin +300.00 %, s2 d1 "
+                                     "+100.00 %, by layer -50.40 %.")
+    assert ablation.costs(table, "s9 d9") == "s9 d9 is not among these networks."
 
 
 def test_what_others_report_stands_beside_the_print():
@@ -109,8 +132,8 @@ def test_figures_of_the_ablation_are_drawn():
     for figure in (figures.fig_accuracy(rows, table, ablation.published(table.network)),
                    figures.fig_accuracy(lone, ablation.summary(lone), ablation.published([])),
                    figures.fig_contrasts(ablation.asked(rows)), figures.fig_contrasts(ablation.asked(lone)),
-                   figures.fig_cost(table), figures.fig_cost(table.assign(training=[1, 2, 3, 4, np.nan], evaluation=2.0)),
-                   figures.fig_cost(table.assign(training=np.nan, evaluation=np.nan)),
+                   figures.fig_cost(table), figures.fig_cost(ablation.with_speeds(table, speeds_of(plain=(2, 3)))),
+                   figures.fig_cost(ablation.with_speeds(table, speeds_of(nobody=(2, 3)))),
                    figures.fig_layer_ratios(results.read_table(ROOT / "data/results/allocation.csv"), 2),
                    figures.fig_rivals(paper.networks([5, 7]), paper.rivals([5, 7]), paper.beside([5, 7]))):
         figure.canvas.draw()

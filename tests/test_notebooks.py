@@ -12,6 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from conftest import ROOT
+from scipy import stats
 
 from ghostlib.__main__ import main
 from ghostlib.config import Config
@@ -108,7 +109,7 @@ def test_stored_numbers_are_those_of_the_recorded_rows(name, tmp_path, monkeypat
 
 
 def test_the_contrasts_in_the_notebooks_are_what_the_rows_give_by_hand():
-    """The printed means, from the CSV file by nothing but averages of differences."""
+    """The printed means and intervals, from the CSV file by nothing but differences and a t test."""
     rows = pd.read_csv(ROOT / "data" / "results" / "ablate_cifar10.csv")
     chosen = {"plain": (rows.ratio == "1") & (rows.width == 0.25), "thin": (rows.ratio == "1") & (rows.width < 0.25),
               "by layer": rows.ratio.str.startswith("{"),
@@ -116,10 +117,14 @@ def test_the_contrasts_in_the_notebooks_are_what_the_rows_give_by_hand():
     top1 = {name: 100 * rows[mask].set_index("seed").top1 for name, mask in chosen.items()}
     printed = "".join("".join(part) for name in ("ablate_kernel", "ablate_ratio")
                       for part in texts(ROOT / "notebooks" / f"{name}.ipynb"))
-    found = re.findall(r"(s\d d\d|by layer) − (s\d d\d|plain|thin): ([+-][\d.]+) points", printed)
-    assert len(found) == 7  # five named beforehand, two looked at after
-    for first, second, mean in found:
-        assert float(mean) == pytest.approx((top1[first] - top1[second]).mean(), abs=0.00501), (first, second)
+    number = r"([+-][\d.]+)"
+    found = re.findall(rf"(s\d d\d|by layer) − (s\d d\d|plain|thin): {number} points \(95 % interval {number} to {number}, "
+                       rf"(\d) seeds\)", printed)
+    assert len(found) == 5  # those named beforehand, and no other
+    for first, second, *told in found:
+        values = (top1[first] - top1[second]).dropna()
+        interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        assert [float(one) for one in told] == pytest.approx([values.mean(), *interval, len(values)], abs=0.00501)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))

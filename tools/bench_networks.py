@@ -15,7 +15,7 @@ from ghostlib import ablation, bench, paper, results, sweep
 from ghostlib.config import Config
 from ghostlib.progress import progress_bar
 
-TURNS = {"ablation": 3, "paper": 2}
+TURNS = {"ablation": 5, "paper": 2}
 GRID = "notebooks/params/ablate_cifar10.yaml"
 PAPER_BATCH = 32
 

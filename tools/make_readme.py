@@ -30,7 +30,7 @@ def networks() -> str:
     lines = []
     for row in paper.networks([7]).itertuples():
         name = f"ghostnet_{round(100 * row.width):03d}"
-        mindcv = others[(others.network == row.network) & (others.whose == "mindcv")].iloc[0]
+        mindcv = others[others.weights == f"mindcv/{name}"].iloc[0]  # what is reported for these weights
         lines.append([row.network, f"[{name}](notebooks/params/imagenet_{name}.yaml)", f"`mindcv/{name}`",
                       f"{row.recount_weights:.2f}", f"{row.recount_macs:.0f}", f"{row.top1:.1f} / {row.top5:.1f}",
                       f"{mindcv.top1:.2f} / {mindcv.top5:.2f}", "not run",
@@ -46,14 +46,17 @@ def speed() -> str:
 
 
 def redundancy() -> str:
-    rows = read_table(RESULTS / "redundancy.csv")
-    rows = rows[(rows.s == 1) & (rows.kernel == 3) & (rows.stage == "ReLU")]
+    rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and kernel == 3")
+    stages = rows[rows.source == TRAINED].groupby("stage").r2.mean()
+    rows = rows[rows.stage == "ReLU"]
     r2 = rows.groupby(["source", "seed"]).r2.mean().unstack("source")
+    layers = read_table(RESULTS / "allocation.csv").layer.nunique()
     allowed = read_table(RESULTS / "allowed_ratio.csv")
     allowed = allowed.query("s == 1 and kernel == 3 and stage == 'ReLU' and threshold == 0.9")
     ratio = allowed.groupby("layer").ratio.mean()
     return (f"In {len(r2)} small networks trained on CIFAR-10 the best of a layer's other maps predicts a map, through a "
-            f"3 × 3 filter, with R² {r2[TRAINED].mean():.2f}. Training "
+            f"3 × 3 filter, with R² {stages['convolution']:.2f} after the convolution and {stages['ReLU']:.2f} after ReLU "
+            f"(medians over maps, in the {len(ratio)} of {layers} layers whose maps are large enough). After ReLU, training "
             + contrasts.verdict(r2[TRAINED] - r2[UNTRAINED], "makes maps more alike", "makes maps less alike",
                                 "is not shown to make maps more or less alike")
             + "; having been made from the same image "

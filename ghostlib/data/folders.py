@@ -88,8 +88,8 @@ class FolderBatches:
 
     Training takes a random crop of 8 to 100 % of the area (mindcv recipe) and a mirror image half of the time, then
     RandAugment and random erasing, as `config.augment` and `.erasing` say; testing takes the centre after scaling the
-    shorter side to image_size / crop_ratio. Pillow decodes, since MindSpore 2.10's decoder kills the process on some
-    damaged files; MindSpore scales, as in the mindcv recipe.
+    shorter side to image_size / crop_ratio. `ghostlib.data.decoding` decodes, since MindSpore 2.10's decoder kills the
+    process on some damaged files; MindSpore scales, as in the mindcv recipe.
 
     Greyscale, CMYK and palette files are read as colours. A file that cannot be read is marked in `broken` and skipped:
     in training the epoch's next image stands in for it, in testing it does not count. More of them than

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ghostlib.contrasts import Contrast, smallest_resolvable
 from ghostlib.figures.style import TEST, TRAIN
+from ghostlib.speeds import PARTS
 
 MARKERS = "osD^vPX*<>"  # beside colour, for eyes and printers without
 COLOURS = [*sns.color_palette("colorblind")[:5], "#56b4e9", "0.2"]
@@ -47,12 +48,13 @@ def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFr
 
 
 def fig_contrasts(contrasts: Sequence[Contrast]) -> Figure:
-    """Differences in accuracy: every seed a point, mean and interval; the grey band is what could not have been seen.
+    """Differences in accuracy: every seed a point, mean and interval; what lies in the grey had little chance to be seen.
 
     Args:
         contrasts: From `ablation.asked`, in points of percent.
     """
     figure, ax = plt.subplots(figsize=(7.5, 0.75 * len(contrasts) + 1.1))
+    ax.use_sticky_edges = False  # a margin beside the grey, too
     for place, one in enumerate(contrasts):
         hidden = smallest_resolvable(one.values)
         if np.isfinite(hidden):
@@ -76,19 +78,24 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
     """Accuracy with its interval against multiply-adds and, where `summary` has it, against measured time.
 
     Args:
-        summary: Of `ablation.summary`; with columns training and evaluation (images a second) a panel each.
+        summary: Of `ablation.summary`, or of `ablation.with_speeds`: then a panel each for training and evaluation, with
+            the slowest and the fastest turn.
     """
-    panels = {"macs": "multiply-adds, millions"}
+    panels, spread = {"macs": "multiply-adds, millions"}, {}
     if "training" in summary and summary.training.notna().any():
-        summary = summary.assign(train_ms=1e3 / summary.training, test_ms=1e3 / summary.evaluation)
-        panels |= {"train_ms": "training, ms an image", "test_ms": "evaluation, ms an image"}
+        for part in PARTS:
+            panels[f"{part}_ms"] = f"{part}, ms an image"
+            summary = summary.assign(**{f"{part}_ms": 1e3 / summary[part]})
+            spread[f"{part}_ms"] = summary[f"{part}_ms"] - 1e3 / summary[f"{part}_high"], (
+                1e3 / summary[f"{part}_low"] - summary[f"{part}_ms"])
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.3), sharey=True, squeeze=False)
     for ax, (column, label) in zip(axes.flat, panels.items()):
-        for row, colour, marker in zip(summary.itertuples(), cycle(COLOURS), MARKERS):
+        aside = np.nan_to_num(spread.get(column, np.zeros((2, len(summary)))))
+        for place, (row, colour, marker) in enumerate(zip(summary.itertuples(), cycle(COLOURS), MARKERS)):
             bars = np.nan_to_num([[row.accuracy - row.low], [row.high - row.accuracy]])
-            ax.errorbar(getattr(row, column), row.accuracy, bars, fmt=marker, color=colour, markersize=6, capsize=3,
-                        label=row.network)
-        ax.set(xlabel=label, xlim=(0, 1.15 * summary[column].max()))
+            ax.errorbar(getattr(row, column), row.accuracy, bars, aside[:, place, None], fmt=marker, color=colour,
+                        markersize=6, capsize=3, elinewidth=1.2, label=row.network)
+        ax.set(xlabel=label, xlim=(0, 1.15 * (summary[column] + aside[1]).max()))
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.grid(color="0.92")
     axes[0, 0].set_ylabel("top-1 on test images, %")

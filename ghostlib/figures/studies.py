@@ -132,6 +132,7 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
         places = again.network.map(own.set_index("network").macs)
         ax.vlines(places, again.top1, again.top1_high.fillna(again.top1), color="0.2", linewidth=1)
         ax.plot(places, again.top1, "x", color="0.2", markersize=5, label="reported by others")
+        ax.plot(places, again.top1_high, "x", color="0.2", markersize=5)
         ax.set(title=titles[dataset], xlabel="multiply-adds, millions", xscale="log", ylabel="top-1, %")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -1,0 +1,39 @@
+"""Recorded speeds of networks, as tools/bench_networks.py measures them: in turns, and so compared within each. Rows only.
+
+A machine has slow moments. Two networks measured one after the other share one more often than two whose medians are set
+beside each other, so a comparison is made turn by turn, and the turns' spread is told with it.
+"""
+
+import numpy as np
+import pandas as pd
+
+PARTS = ("training", "evaluation")
+
+
+def summary(measured: pd.DataFrame) -> pd.DataFrame:
+    """One row for each network, in their order: images a second of each of PARTS, the median over turns, with the slowest
+    and the fastest (training_low, training_high, ...).
+
+    Args:
+        measured: Columns network, turn, part and images_per_second.
+    """
+    columns: dict[str, pd.Series] = {}
+    for part in PARTS:
+        turns = measured[measured.part == part].groupby("network").images_per_second
+        columns |= {part: turns.median(), f"{part}_low": turns.min(), f"{part}_high": turns.max()}
+    return pd.DataFrame(columns).reindex(measured.network.unique()).rename_axis("network").reset_index()
+
+
+def times_as_fast(measured: pd.DataFrame, network: str, other: str, part: str) -> np.ndarray:
+    """(turns,) how many times the images a second of `other` a network had, in each turn that measured both."""
+    turns = measured[measured.part == part].pivot(index="turn", columns="network", values="images_per_second")
+    return (turns[network] / turns[other]).dropna().to_numpy()
+
+
+def told(times: np.ndarray) -> str:
+    """Such a comparison as a clause.
+
+    >>> told(np.array([1.15, 1.05, 0.93]))
+    '1.05 times as fast (0.93 to 1.15 in 3 turns)'
+    """
+    return f"{np.median(times):.2f} times as fast ({times.min():.2f} to {times.max():.2f} in {len(times)} turns)"
