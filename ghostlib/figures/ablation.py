@@ -93,8 +93,9 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
         aside = np.nan_to_num(spread.get(column, np.zeros((2, len(summary)))))
         for place, (row, colour, marker) in enumerate(zip(summary.itertuples(), cycle(COLOURS), MARKERS)):
             bars = np.nan_to_num([[row.accuracy - row.low], [row.high - row.accuracy]])
-            ax.errorbar(getattr(row, column), row.accuracy, bars, aside[:, place, None], fmt=marker, color=colour,
-                        markersize=6, capsize=3, elinewidth=1.2, label=row.network)
+            at = getattr(row, column), row.accuracy
+            ax.errorbar(*at, bars, aside[:, place, None], fmt="none", ecolor=colour, capsize=3, elinewidth=1.2)
+            ax.plot(*at, marker, color=colour, markersize=6, label=row.network)
         ax.set(xlabel=label, xlim=(0, 1.15 * (summary[column] + aside[1]).max()))
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.grid(color="0.92")
