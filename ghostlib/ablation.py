@@ -92,7 +92,7 @@ def saving(table: pd.DataFrame, measured: pd.DataFrame) -> str:
     for other in (PLAIN, THIN):
         if {other, "s2 d3"} <= set(own.network):
             clauses = (f"{speeds.told(speeds.times_as_fast(own, 's2 d3', other, part))} in {part}" for part in speeds.PARTS)
-            lines.append(f"Beside {other} it is {', '.join(clauses)}.")
+            lines.append(f"Beside {other}, within a turn, it is {', '.join(clauses)}.")
     return "\n".join(lines) + ("" if len(lines) > 1 else " Its time was not measured.")
 
 

@@ -106,7 +106,8 @@ def test_speeds_are_compared_within_a_turn():
     assert times == pytest.approx([1.1, 1.3, 0.9])  # medians, 18 and 20, would say 0.9
     assert speeds.told(times) == "1.10 times as fast (0.90 to 1.30 in 3 turns)"
     said = ablation.saving(ablation.summary(ablation.named(ROWS)), measured).splitlines()
-    assert said[1] == (f"Beside plain it is {speeds.told(times)} in training, {speeds.told(times)} in evaluation.")
+    told = speeds.told(times)
+    assert said[1] == f"Beside plain, within a turn, it is {told} in training, {told} in evaluation."
     assert len(said) == 2  # thin was not measured
 
 

@@ -1,7 +1,6 @@
 """The ablations of s and d: every seed's accuracy, contrasts, and accuracy against cost."""
 
 from collections.abc import Sequence
-from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +16,7 @@ from ghostlib.speeds import PARTS
 
 MARKERS = "osD^vPX*<>"  # beside colour, for eyes and printers without
 COLOURS = [*sns.color_palette("colorblind")[:5], "#56b4e9", "0.2"]
+NAMED = ("plain", "thin", "s2 d1", "s2 d3", "s2 d5", "s4 d3", "by layer")  # these look the same in every figure
 
 
 def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
@@ -91,7 +91,9 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.3), sharey=True, squeeze=False)
     for ax, (column, label) in zip(axes.flat, panels.items()):
         aside = np.nan_to_num(spread.get(column, np.zeros((2, len(summary)))))
-        for place, (row, colour, marker) in enumerate(zip(summary.itertuples(), cycle(COLOURS), MARKERS)):
+        for place, row in enumerate(summary.itertuples()):
+            look = NAMED.index(row.network) if row.network in NAMED else place
+            colour, marker = COLOURS[look % len(COLOURS)], MARKERS[look % len(MARKERS)]
             bars = np.nan_to_num([[row.accuracy - row.low], [row.high - row.accuracy]])
             at = getattr(row, column), row.accuracy
             ax.errorbar(*at, bars, aside[:, place, None], fmt="none", ecolor=colour, capsize=3, elinewidth=1.2)

@@ -114,7 +114,7 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
     Args:
         published: Of `paper.networks`: network, ratio, macs, top1, dataset.
         rivals: Of `paper.rivals`.
-        reproductions: Of `paper.beside`: network, top1, top1_high; a range is a line.
+        reproductions: Of `paper.beside`: network, top1, top1_high, kind, checked; a range is a line.
     """
     titles = {"cifar10": "CIFAR-10", "imagenet": "ImageNet"}
     datasets = [name for name in titles if name in set(published.dataset)]
@@ -126,13 +126,17 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
         for label, (rows, marker, colour) in kinds.items():
             ax.plot(rows.macs, rows.top1, marker, color=colour, label=f"{label}, as printed")
             for row in rows.itertuples():
-                ax.annotate(row.network.replace(", s = ", ", s"), (row.macs, row.top1), (6, 2 if marker == "s" else -4),
-                            textcoords="offset points", fontsize=7)
+                name = row.network.replace(", s = ", ", s").replace("l1-", "ℓ1-")
+                ax.annotate(name, (row.macs, row.top1), (9, 2 if marker == "s" else -4), textcoords="offset points",
+                            fontsize=7)
         again = reproductions[reproductions.dataset == dataset]
-        places = again.network.map(own.set_index("network").macs)
-        ax.vlines(places, again.top1, again.top1_high.fillna(again.top1), color="0.2", linewidth=1)
-        ax.plot(places, again.top1, "x", color="0.2", markersize=5, label="reported by others")
-        ax.plot(places, again.top1_high, "x", color="0.2", markersize=5)
+        sure = (again.kind == "trained") & (again.checked == "yes")
+        for label, colour, shown in (("trained by others", "0.1", again[sure]),
+                                     ("second-hand, or the authors' weights again", "0.6", again[~sure])):
+            places = 0.95 * shown.network.map(own.set_index("network").macs)  # beside what is printed, not on it
+            ax.vlines(places, shown.top1, shown.top1_high.fillna(shown.top1), color=colour, linewidth=1)
+            ax.plot(places, shown.top1, "x", color=colour, markersize=5, label=label)
+            ax.plot(places, shown.top1_high, "x", color=colour, markersize=5)
         ax.set(title=titles[dataset], xlabel="multiply-adds, millions", xscale="log", ylabel="top-1, %")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
