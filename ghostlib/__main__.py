@@ -201,19 +201,23 @@ def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> Non
 @click.option("--npus", default=None, type=int, help="NPUs of each run.")
 @click.option("--cpus", default=None, type=int, help="CPUs, and threads, of each run; all of them by default.")
 @click.option("--record", is_flag=True, help="Copy the rows to data/results/ when all are there.")
+@click.option("--again", is_flag=True, help="Run anew what was made by other code of the notebook.")
 @click.option("--dry-run", is_flag=True, help="Only list the runs, what they cost and how long they may take.")
-def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, record: bool, dry_run: bool) -> None:
+def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, record: bool, again: bool,
+          dry_run: bool) -> None:
     """Run a notebook at every point of a grid; the same command goes on where it ended."""
     from ghostlib import sweep as sweeps
     points = sweeps.read(grid)
     if dry_run:
-        table = sweeps.plan(points)
+        table = sweeps.plan(points, again)
+        if not again and (remark := sweeps.remark_on_code(points)):
+            click.echo(remark)
         left = table[~table.there]
         click.echo(table.to_string(index=False, max_colwidth=24))  # a ratio for each layer is long
         click.echo(f"{len(left)} of {len(table)} to run" + (
             f", about {left.seconds.sum() / 60:.0f} minutes one after the other" if left.seconds.notna().any() else ""))
         return
-    table = sweeps.run(points, address, npus, cpus, record, say=click.echo)
+    table = sweeps.run(points, address, npus, cpus, record, say=click.echo, again=again)
     click.echo(f"{points.folder / 'rows.csv'}: {len(table)} rows")
 
 

@@ -1,6 +1,8 @@
 """Sweeps: every point once, whatever is killed; bad grids refused before Ray starts."""
 
+import json
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -106,15 +108,89 @@ def test_a_notebook_without_parameters_is_refused(here):
         sweep.read(here.grid())
 
 
-def test_a_key_is_parameters_and_code(here):
-    keys = [point.key for point in sweep.read(here.grid()).points]
+def edit_code(source="1"):
     notebook = nbformat.read("quick.ipynb", 4)
-    notebook.cells.append(nbformat.v4.new_markdown_cell("prose"))
+    notebook.cells.append(nbformat.v4.new_code_cell(source))
     nbformat.write(notebook, "quick.ipynb")
-    assert [point.key for point in sweep.read(here.grid()).points] == keys
-    notebook.cells.append(nbformat.v4.new_code_cell("1"))
-    nbformat.write(notebook, "quick.ipynb")
-    assert not set(keys) & {point.key for point in sweep.read(here.grid()).points}
+
+
+def test_a_key_is_the_notebooks_name_and_the_parameters(here):
+    before = sweep.read(here.grid())
+    keys = [point.key for point in before.points]
+    assert len(set(keys)) == 4
+    edit_code()
+    after = sweep.read(here.grid())
+    assert [point.key for point in after.points] == keys and after.code != before.code
+    assert not set(keys) & {point.key for point in sweep.read(here.grid(params={"wait": 0.5})).points}
+    shutil.copy("quick.ipynb", "other.ipynb")
+    assert not set(keys) & {point.key for point in sweep.read(here.grid(notebook="other.ipynb")).points}
+
+
+def write_rows(planned, codes, path):
+    """A row of each point, as a sweep leaves them, made by these codes; a CSV file, or JSON files in a folder."""
+    made = [{"point": point.key, "notebook": str(planned.notebook), "code": code, **point.parameters, "seconds": 60.0}
+            for point, code in zip(planned.points, codes)]
+    if path.suffix == ".csv":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(made).to_csv(path, index=False)
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    for row in made:
+        (path / f"{row['point']}.json").write_text(json.dumps(row))
+
+
+def test_rows_made_by_other_code_count_and_are_said_in_one_line(here):
+    planned = sweep.read(here.grid())
+    write_rows(planned, [planned.code, planned.code, "other", None], planned.recorded)
+    said = []
+    table = sweep.run("grid.yaml", say=said.append)
+    assert said == ["grid: 2 of 4 rows were made by other code of quick.ipynb and count; --again runs them anew",
+                    "grid: all 4 points are there; nothing to run"]
+    assert list(table.code.fillna("")) == [planned.code, planned.code, "other", ""]
+    done = CliRunner().invoke(main, ["sweep", "grid.yaml", "--dry-run"]).output
+    assert "2 of 4 rows were made by other code" in done and "0 of 4 to run" in done
+    done = CliRunner().invoke(main, ["sweep", "grid.yaml", "--dry-run", "--again"]).output
+    assert "other code" not in done and "2 of 4 to run, about 2 minutes" in done
+
+
+def test_a_table_never_holds_two_rows_of_one_point(here):
+    planned = sweep.read(here.grid())
+    write_rows(planned, [planned.code] * 4, planned.folder)
+    write_rows(planned, ["other"] * 4, planned.recorded)  # the folder's are of this code, and count
+    sweep.run("grid.yaml", say=lambda _: None)
+    assert list(rows().code) == [planned.code] * 4 and rows().point.is_unique
+    edit_code()
+    planned = sweep.read("grid.yaml")
+    write_rows(planned, [planned.code] * 4, planned.recorded)  # now the recorded ones are
+    assert set(sweep.run("grid.yaml", say=lambda _: None).code) == {planned.code}
+    table = pd.read_csv(planned.recorded)
+    pd.concat([table, table[1:2]]).to_csv(planned.recorded, index=False)
+    with pytest.raises(InputError, match=f"grid.csv: point: {planned.points[1].key} stands there more than once"):
+        sweep.run("grid.yaml")
+
+
+def test_the_recorded_sweep_has_todays_keys(monkeypatch, tmp_path):
+    """And the committed script made them: from the keys as they were, it gives the committed table to the byte."""
+    script = runpy.run_path(str(ROOT / "tools" / "rekey_recorded.py"))
+    (tmp_path / "data").mkdir()
+    for folder in ("notebooks", "data/results"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    planned = sweep.read("notebooks/params/ablate_cifar10.yaml")
+    table = pd.read_csv(planned.recorded, dtype=str, keep_default_na=False)
+    assert list(table.point) == [point.key for point in planned.points]
+    code = "2835390db2030c2c"  # of notebooks/train.ipynb at commit d6591888eb53, which the rows name
+    assert set(table.code) == {code} and set(table.commit) == {"d6591888eb53"}
+    as_it_was = table.drop(columns="code").assign(
+        point=[script["old_key"](planned.parameters(point), code) for point in planned.points])
+    assert list(as_it_was.point[:2]) == ["ff17b3bcc6616dd2", "c4e92ed2bee579bb"]  # as the first rows were recorded
+    results.write_table(planned.recorded, as_it_was)
+    words = [sys.executable, ROOT / "tools" / "rekey_recorded.py", "notebooks/params/ablate_cifar10.yaml", code]
+    for _ in range(2):  # the second time it finds nothing to do
+        assert subprocess.run(words).returncode == 0
+        assert planned.recorded.read_bytes() == (ROOT / planned.recorded).read_bytes()
+    with pytest.raises(SystemExit, match="ff17b3bcc6616dd2 is no point of the grid made by code 0000"):
+        script["rekeyed"](as_it_was[:1], planned, "0000")
 
 
 def test_an_unreachable_address_is_refused_soon(here):
@@ -180,6 +256,12 @@ def test_a_sweep_runs_once_and_what_fails_fails_alone(here):
     done = CliRunner().invoke(main, ["sweep", grid])
     assert "all 2 points are there; nothing to run" in done.output and done.exit_code == 0
     assert time.time() - start < 2  # Ray takes longer to start
+    edit_code()
+    done = CliRunner().invoke(main, ["sweep", grid, "--again", "--record"])
+    assert done.exit_code == 0, done.output
+    anew = pd.read_csv("data/results/grid.csv")
+    assert list(anew.value) == [1, 2] and (anew.began > recorded.began).all() and not set(anew.code) & set(recorded.code)
+    recorded = anew
     shutil.rmtree("data/runs")  # another checkout, to which the recorded rows came along
     here.grid(params={"fail": 0}, grid={"value": [1, 2, 4]})
     assert list(sweep.plan(sweep.read(grid)).there) == [True, True, False]

@@ -2,7 +2,8 @@
 
 A grid is a YAML file: `notebook`, `params` (a file of parameters, or the parameters), `grid` (for each parameter a list
 of values, of which every combination is a point; or a list of such grids, put together) and `seeds`. A point is known
-by its parameters and the notebook's code, so that the same command runs only what is missing or new.
+by the notebook's name and its parameters, so that the same command runs only what is missing or new. A row that was made
+by other code of the notebook counts as well: its column `code` says so, and `again` runs it anew.
 
 Runs hand their notebook and their row back; this process alone writes, to `data/runs/NAME/`: for each point KEY.json and
 KEY.ipynb, and `rows.csv`. No disk needs to be shared, and whatever is killed leaves nothing half written. A point whose row
@@ -18,13 +19,13 @@ from ghostlib import results
 from ghostlib.errors import RunError
 from ghostlib.sweep.cluster import run_points
 from ghostlib.sweep.grid import Point, Sweep, read
-from ghostlib.sweep.rows import check_folder, collect, plan, rows_there
+from ghostlib.sweep.rows import check_folder, collect, made_by_other_code, plan, remark_on_code, rows_there
 
-__all__ = ["Point", "Sweep", "collect", "plan", "read", "run"]
+__all__ = ["Point", "Sweep", "collect", "plan", "read", "remark_on_code", "run"]
 
 
 def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None = None, cpus: int | None = None,
-        record: bool = False, progress: bool = True, say=print, **ray_options: Any) -> pd.DataFrame:
+        record: bool = False, progress: bool = True, say=print, again: bool = False, **ray_options: Any) -> pd.DataFrame:
     """Runs what is missing of a sweep and collects its rows.
 
     Args:
@@ -36,19 +37,24 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
         record: Whether to copy the rows to data/results/NAME.csv when all are there.
         progress: Whether to show a bar.
         say: Gets each line of what happened.
+        again: Whether to run anew the points whose rows were made by other code of the notebook.
         **ray_options: For `ray.init`, where no address is given.
 
     Returns:
         One row for each point, in the grid's order.
 
     Raises:
-        InputError: For an address that does not answer, or more CPUs or NPUs than there are.
+        InputError: For an address that does not answer, more CPUs or NPUs than there are, or a recorded table with two
+            rows of one point.
         RunError: When points failed; the others are finished and kept.
     """
     sweep = sweep if isinstance(sweep, Sweep) else read(sweep)
     check_folder(sweep)
     there = rows_there(sweep)
-    missing = [point for point in sweep.points if point.key not in there]
+    runs_again = made_by_other_code(sweep, there) if again else []
+    missing = [point for point in sweep.points if point.key not in there or point.key in runs_again]
+    if not again and (remark := remark_on_code(sweep)):
+        say(remark)
     if not missing:
         say(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
     failed = run_points(sweep, missing, address, npus, cpus, progress, say, ray_options) if missing else []

@@ -20,7 +20,7 @@ FIELDS = {"notebook", "params", "grid", "seeds"}
 
 @dataclass(frozen=True)
 class Point:
-    """One run: its parameters, and the key that they and the notebook's code make."""
+    """One run: its parameters, and the key that they and the notebook's name make."""
 
     key: str
     parameters: Mapping[str, Any]
@@ -36,6 +36,7 @@ class Sweep:
     Attributes:
         name: Where its runs and results go.
         notebook: Path of the notebook.
+        code: The hash of the notebook's code cells (`notebook.code_hash`), a column of every row that it makes.
         fixed: Parameters that all points share.
         points: Only what differs between them, and the seed.
         has_run_dir: Whether the notebook takes a run folder, and leaves its row there.
@@ -43,6 +44,7 @@ class Sweep:
 
     name: str
     notebook: Path
+    code: str
     fixed: Mapping[str, Any]
     points: tuple[Point, ...]
     has_run_dir: bool
@@ -90,14 +92,13 @@ def read(path: str | Path) -> Sweep:
     for name in {*fixed, *(name for one in combinations for name in one)}:
         if name not in known:
             raise InputError(f"{path}: {name}: {notebook} has no such parameter; {nearest(name, sorted(known))}")
-    code = code_hash(nbformat.read(notebook, as_version=4))
-    points = [Point(_key({**fixed, **one}, code), one) for one in combinations]
+    points = [Point(key_of(notebook, {**fixed, **one}), one) for one in combinations]
     for number, point in enumerate(points):
         if point.key in {other.key for other in points[:number]}:
             raise InputError(f"{path}: the point {point} is there twice; allowed is once")
         _check(path, {**fixed, **point.parameters}, point)
-    return Sweep(path.stem, notebook, {name: value for name, value in fixed.items() if name != "run_dir"}, tuple(points),
-                 "run_dir" in known)
+    return Sweep(path.stem, notebook, code_hash(nbformat.read(notebook, as_version=4)),
+                 {name: value for name, value in fixed.items() if name != "run_dir"}, tuple(points), "run_dir" in known)
 
 
 def _combinations(path: Path, grid: Any, seeds: Any) -> Iterator[dict[str, Any]]:
@@ -140,6 +141,10 @@ def _config(values: Mapping[str, Any]) -> Config:
     return Config.of({name: value for name, value in values.items() if name in Config.model_fields})
 
 
-def _key(parameters: Mapping[str, Any], code: str) -> str:
+def key_of(notebook: Path, parameters: Mapping[str, Any]) -> str:
+    """A point's key: a hash of the notebook's name and of the parameters that it is given, but for its run folder.
+
+    Code is no part of it: a renamed module or a comment would make every recorded run count as missing.
+    """
     told = json.dumps({name: value for name, value in parameters.items() if name != "run_dir"}, sort_keys=True)
-    return hashlib.sha256(f"{told}\0{code}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{notebook.name}\0{told}".encode()).hexdigest()[:16]
