@@ -52,8 +52,8 @@ def _with_params(command):
 @_with_params
 def train(params: Path, pairs) -> None:
     """Train the network of a parameter file; notebooks/train.ipynb does the same with the same file."""
-    from ghostlib import launch
     from ghostlib.config import Config
+    from ghostlib.training import launch
     config = Config.load(params, _changes(pairs))
     for remark in config.remarks():
         click.echo(f"note: {remark}", err=True)
@@ -64,7 +64,7 @@ def train(params: Path, pairs) -> None:
             for _ in started.follow():
                 pass
         return
-    from ghostlib.train import train as run
+    from ghostlib.training import train as run
     result = run(config)
     written = "row.json, config.yaml, last.safetensors" + (", best.safetensors, history.csv" if config.epochs else "")
     click.echo(f"{result.test}\nin {config.run_dir}: {written}")
@@ -81,9 +81,8 @@ def validate(params: Path, pairs, weights: str) -> None:
     # The head of the weights under test, whatever the run that the file describes began with.
     config = config.model_copy(update={"epochs": 0, "devices": 1, "new_head": False})
     from ghostlib.deploy import fold_batchnorm
-    from ghostlib.evaluate import evaluate
-    from ghostlib.fused import accelerated
-    from ghostlib.train import prepare
+    from ghostlib.kernels import accelerated
+    from ghostlib.training import evaluate, prepare
     net, data, _ = prepare(config)
     outcome = evaluate(accelerated(fold_batchnorm(net)), data.test, progress=True)
     click.echo(str(outcome))

@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 from mindspore import Tensor, nn
 
-from ghostlib import fused
 from ghostlib.complexity import count
 from ghostlib.config import Config
-from ghostlib.deploy import fold_batchnorm
+from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
-from ghostlib.precision import set_precision
-from ghostlib.step import TrainStep, make_optimizer
-from ghostlib.train import Feed, build, prepare
+from ghostlib.kernels import fused
+from ghostlib.training.loop import Feed, build, prepare
+from ghostlib.training.precision import set_precision
+from ghostlib.training.step import TrainStep, make_optimizer
 
 STEPS = 8  # timed, after two that are not
 SECONDS = 4.0  # for the input pipeline
@@ -42,7 +42,7 @@ def measure(config: Config) -> list[dict[str, Any]]:
         that are compiled, `operators`, how many of each kind their graphs hold.
 
     Raises:
-        InputError: See `ghostlib.train.prepare`; or for several devices.
+        InputError: See `ghostlib.training.prepare`; or for several devices.
     """
     if config.devices > 1:
         raise InputError(f"devices: {config.devices} given; a benchmark measures 1, and a run on several records its "

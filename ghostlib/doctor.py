@@ -57,7 +57,7 @@ def _devices() -> tuple[list[str], bool]:
         lines.append(f"CPU         works: a compiled convolution gave {tuple(answer.shape)}")
         if os.environ.get(ONEDNN_ISA):
             lines.append(f"oneDNN      {ONEDNN_ISA}={os.environ[ONEDNN_ISA]}")
-        from ghostlib import native
+        from ghostlib.kernels import native
         kernel = native.library()
         lines.append(f"kernel      {f'compiled, {native.threads()} threads' if kernel else 'none, see docs/performance.md'}")
         lines.append("can run     digits, CIFAR-10 and image folders on the CPU, one process at a time"

@@ -8,7 +8,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import mindspore
+import numpy as np
 import pytest
+from mindspore import Tensor, nn
 
 from ghostlib.device import avoid_reference_convolutions
 
@@ -21,6 +24,15 @@ avoid_reference_convolutions()  # before the first test runs a convolution
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+def randomise(net: nn.Cell, seed: int = 0) -> nn.Cell:
+    """Weights and statistics that differ from channel to channel, as after training."""
+    rng = np.random.default_rng(seed)
+    for name, parameter in net.parameters_and_names():
+        low, high = (0.5, 1.5) if name.endswith(("gamma", "variance")) else (-0.5, 0.5)
+        parameter.set_data(Tensor(rng.uniform(low, high, parameter.shape), mindspore.float32))
+    return net
 
 
 @pytest.fixture

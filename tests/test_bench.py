@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from ghostlib import bench, fused, models, native, results
+from ghostlib import bench, models, results
 from ghostlib.config import Config
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
-from ghostlib.step import TrainStep, make_optimizer
+from ghostlib.kernels import fused, native
+from ghostlib.training.step import TrainStep, make_optimizer
 
 
 def test_three_parts_are_measured_and_written(ghostlib_command, tmp_path):

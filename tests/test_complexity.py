@@ -6,8 +6,9 @@ import pytest
 from mindspore import nn
 from mindspore.nn.utils import no_init_parameters
 
-from ghostlib import complexity, models, paper
+from ghostlib import complexity, models
 from ghostlib.errors import InputError
+from ghostlib.studies import paper
 
 PUBLISHED = paper.networks()
 KNOWN_OFF = {("Ghost-ResNet-56, s = 2", "weights"), ("Ghost-ResNet-56, s = 2", "macs"),

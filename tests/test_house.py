@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import os
 import re
 import runpy
@@ -11,6 +12,7 @@ import sys
 
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 
 def run(words, cwd, **environment):
@@ -96,22 +98,73 @@ def test_the_readmes_tables_are_those_of_the_rows(root, monkeypatch):
         readme["current"]("nothing")
 
 
-def test_the_readme_names_only_files_that_exist(root):
-    readme = (root / "README.md").read_text()
-    names = re.findall(r"\]\(([^)#:]+)\)|`((?:notebooks|ghostlib|data/paper|data/results|docs|tests)/[\w./-]+)`", readme)
-    assert len(names) > 5
-    for name in filter(None, (part for pair in names for part in pair)):
-        assert (root / name).exists(), name
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *sorted(
+    f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_a_page_names_only_files_that_exist(page):
+    text = re.sub(r"^ *```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+    links = [(ROOT / page).parent / name for name in re.findall(r"\]\(([^)#:]+)\)", text)]
+    named = [ROOT / name for name in re.findall(
+        r"`((?:notebooks|ghostlib|data/paper|data/results|docs|tests|tools)/[\w./-]+)`", text)
+        if not re.search(r"/[A-Z]+(_smoke)?\.", name)]  # NAME stands for a name
+    assert links + named
+    missing = [str(path) for path in links + named if not path.exists()]
+    assert not missing
 
 
-def test_imports_go_one_way(root):
-    """What is imported when a module is, not what a function imports when it runs, goes down only."""
+# The floors of the house, from the ground: a module may import from its own floor and from those below.
+FLOORS = [
+    {"cells", "device", "errors", "lab", "notebook", "progress", "randomness"},
+    {"complexity", "config", "ghost", "mindcv_recipes", "results"},
+    {"data", "models", "weights"},
+    {"deploy", "features", "kernels"},
+    {"training"},
+    {"figures", "redundancy", "studies", "sweep"},
+    {"__main__", "bench", "doctor", "explorer"},
+]
+
+
+def imports_of(root, nodes=lambda tree: tree.body):
+    """For each module of ghostlib those of ghostlib that it imports: when it is imported itself, or by `nodes`."""
     files = {str(path.relative_to(root).with_suffix("")).replace("/", ".").removesuffix(".__init__"): path
              for path in (root / "ghostlib").rglob("*.py")}
-    below = {}
+    found = {}
     for module, path in files.items():
-        imports = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+        imports = [node for node in nodes(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
         named = [(node.module, f"{node.module}.{name.name}") for node in imports for name in node.names]
-        below[module] = {whole if whole in files else part for part, whole in named if part in files}
-    order = list(graphlib.TopologicalSorter(below).static_order())  # CycleError where they go round
-    assert order.index("ghostlib.config") < order.index("ghostlib.train") < order.index("ghostlib.explorer.panel")
+        found[module] = {whole if whole in files else part for part, whole in named if part in files}
+    return found
+
+
+def test_imports_do_not_go_round(root):
+    """Not when modules are imported; what a function imports when it runs may."""
+    order = list(graphlib.TopologicalSorter(imports_of(root)).static_order())  # CycleError where they do
+    assert order.index("ghostlib.config") < order.index("ghostlib.training.loop") < order.index("ghostlib.explorer.panel")
+
+
+def test_imports_go_down_the_floors(root):
+    """All of them, those within functions, too; and every module and package has its floor."""
+    floor = {f"ghostlib.{room}": number for number, rooms in enumerate(FLOORS) for room in rooms}
+    imports = imports_of(root, ast.walk)
+
+    def room(module):
+        return ".".join(module.split(".")[:2])
+    assert {room(module) for module in imports} - {"ghostlib"} == set(floor)
+    up = [(module, other) for module, others in imports.items() for other in others - {"ghostlib"}
+          if floor[room(other)] > floor[room(module)]]
+    assert not up
+
+
+@pytest.mark.parametrize("name", [
+    *(f"models.{model}" for model in ("ghostnet", "vgg16", "resnet20", "resnet56", "resnet50")), "weights.load_weights",
+    "deploy.fold_batchnorm", "kernels.accelerated", "training.train", "training.evaluate", "complexity.count",
+    "features.activations", "redundancy.linear_maps", "config.Config", "bench.speed", "sweep.run"])
+def test_what_others_use_is_handed_on_by_its_package(name):
+    module, _, function = name.rpartition(".")
+    assert callable(getattr(importlib.import_module(f"ghostlib.{module}"), function))
+
+
+@pytest.mark.parametrize("module", ["studies.ablation", "studies.paper", "sweep", "training.launch", "training.schedule"])
+def test_what_needs_no_mindspore_does_not_import_it(module):
+    code = f"import sys, ghostlib.{module}; assert 'mindspore' not in sys.modules"
+    done = run([sys.executable, "-c", code], None)
+    assert done.returncode == 0, done.stderr

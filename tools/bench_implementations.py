@@ -38,12 +38,12 @@ def mindspore_network(options) -> dict[str, float]:
     import numpy as np
     from mindspore import Tensor, float32
 
-    from ghostlib import fused
     from ghostlib.config import Config
     from ghostlib.deploy import fold_batchnorm
     from ghostlib.device import use_device
+    from ghostlib.kernels import fused
     from ghostlib.models import ghostnet
-    from ghostlib.step import TrainStep, make_optimizer
+    from ghostlib.training.step import TrainStep, make_optimizer
     use_device("CPU")
     config = Config(dropout=0.0, num_classes=1000, dataset="imagefolder", data_dir="-", image_size=SIZE,
                     batch_size=options.batch)

@@ -11,9 +11,10 @@ import sys
 
 import pandas as pd
 
-from ghostlib import ablation, bench, paper, results, sweep
+from ghostlib import bench, results, sweep
 from ghostlib.config import Config
 from ghostlib.progress import progress_bar
+from ghostlib.studies import ablation, paper
 
 TURNS = {"ablation": 5, "paper": 2}
 GRID = "notebooks/params/ablate_cifar10.yaml"

@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 import nbformat
 from PIL import Image
 
-from ghostlib import ablation, figures, paper, results
+from ghostlib import figures, results
+from ghostlib.studies import ablation, paper
 
 TARGET = Path("figures")
 AS_PNG: Any = {"dpi": (150, 150), "optimize": True}

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ghostlib import ablation, contrasts, paper, sweep
+from ghostlib import sweep
 from ghostlib.redundancy.controls import SHUFFLED, TRAINED, UNTRAINED
 from ghostlib.results import read_table
+from ghostlib.studies import ablation, contrasts, paper
 
 README = Path("README.md")
 RESULTS = Path("data/results")

@@ -19,8 +19,8 @@ from ghostlib.errors import InputError
 from ghostlib.features import activations, ghost_layers, stages
 from ghostlib.ghost import split_channels
 from ghostlib.redundancy import LinearMaps
-from ghostlib.train import LAST, build, config_of
-from ghostlib.weights import load_weights
+from ghostlib.training.loop import LAST, build, config_of
+from ghostlib.weights.load import load_weights
 
 DIGITS = "digits"
 IMAGES = DIGITS, *PHOTOGRAPHS  # by name; a file of one's own by its path

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ghostlib.contrasts import Contrast, smallest_resolvable
 from ghostlib.figures.style import TEST, TRAIN
-from ghostlib.speeds import PARTS
+from ghostlib.studies.contrasts import Contrast, smallest_resolvable
+from ghostlib.studies.speeds import PARTS
 
 MARKERS = "osD^vPX*<>"  # beside colour, for eyes and printers without
 COLOURS = [*sns.color_palette("colorblind")[:5], "#56b4e9", "0.2"]

@@ -113,7 +113,7 @@ def check_folder(sweep: Sweep) -> None:
 
 def _counted(config: Config) -> dict[str, int]:
     from ghostlib.complexity import count
-    from ghostlib.train import build
+    from ghostlib.training.loop import build
 
     cost = count(build(config), (3, config.image_size, config.image_size))
     return {"weights": cost.weights, "macs": cost.macs}

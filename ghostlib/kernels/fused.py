@@ -1,0 +1,248 @@
+"""The cheap operation on a CPU: Ghost modules as one convolution and one pass over memory (`fused.cpp`).
+
+`accelerated` gives a network whose BatchNorms, ReLUs, depthwise convolutions and concatenations run in passes of our
+own. It is never needed: where `native.py` has no passes it gives back the network as it is, and MindSpore's operators
+compute the same.
+"""
+
+from collections.abc import Callable
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, amp, nn, ops
+
+from ghostlib.cells import copy_sharing_weights, keep_names, normalised, put_cell
+from ghostlib.deploy.fold import FoldedGhost
+from ghostlib.ghost import GhostConv2d, GhostModule
+from ghostlib.kernels import native
+from ghostlib.models.ghostnet import Excite
+
+KERNELS = (1, 3, 5, 7)
+_NONE, _GIVEN, _BATCH = range(3)  # as in fused.cpp
+
+
+def accelerated(net: nn.Cell) -> nn.Cell:
+    """A network that computes what `net` does, and shares its weights, by the passes of `fused.cpp` where it can.
+
+    In training it moves BatchNorm's moving statistics as `net` would; those of maps that a Ghost layer makes and does
+    not use (where s does not divide the channels) stay as they are. It runs in graph mode, in float32, and cannot be
+    exported: that is for `net`.
+
+    Args:
+        net: Any network in which children that follow one another run one after the other (`cells.normalised`).
+    """
+    if not native.available():
+        return net
+    fast = copy_sharing_weights(net)
+    with keep_names(net):
+        _replace(fast)
+    return fast
+
+
+def _replace(cell: nn.Cell) -> None:
+    for keys, first, norm, relu in normalised(cell):
+        new = _pass_for(first, norm, relu)
+        if new is not None:
+            put_cell(cell, keys[0], new)
+            for key in keys[1:]:
+                put_cell(cell, key, nn.Identity())
+            continue
+        assert first is not None  # a BatchNorm that stands first is replaced above
+        folded = any(isinstance(cell._cells[key], nn.Identity) for key in keys)
+        if norm is not None or (folded and isinstance(first, nn.Conv2d) and first.has_bias):
+            put_cell(cell, keys[1], _Pass(first.out_channels, norm or _bias_of(first), relu=relu))
+            for key in keys[2:]:
+                put_cell(cell, key, nn.Identity())
+            if norm is None:
+                first.has_bias = False  # the pass adds it
+        if isinstance(first, nn.Cell):
+            _replace(first)
+
+
+def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) -> nn.Cell | None:
+    """What replaces a group of cells, or None where its first one stays."""
+    if first is None:
+        assert norm is not None  # it stands first
+        return _Pass(norm.num_features, norm, relu=relu)
+    if isinstance(first, GhostModule) and first.has_ghosts and norm is None and not relu:  # it has its own inside
+        return _fused_module(first)
+    if isinstance(first, (GhostConv2d, FoldedGhost)) and first.has_ghosts:
+        cheap = first.cheap_operation
+        folded = isinstance(first, FoldedGhost)
+        if cheap.kernel_size[0] not in KERNELS or (cheap.has_bias and not folded):
+            return None
+        joined = _Pass(first.intrinsic, _folded(first) if folded else norm, weight=cheap.weight, ghosts=first.ghosts,
+                       relu=relu, joint=True)
+        return nn.SequentialCell(first.primary_conv, joined)
+    if isinstance(first, nn.Conv2d) and _is_depthwise(first) and not (first.has_bias and norm):
+        return _Pass(first.in_channels, None, norm or _bias_of(first), weight=first.weight, ghosts=first.out_channels,
+                     stride=first.stride[0], relu=relu, keep=False)
+    if isinstance(first, nn.AdaptiveAvgPool2d) and first.adaptive_avgpool2d.output_size == (1, 1):
+        return _Mean()
+    if isinstance(first, Excite):
+        return _Excite()
+    return None
+
+
+def _fused_module(module: GhostModule) -> nn.Cell | None:
+    (_, convolution, norm1, relu), = normalised(module.primary_conv)
+    (_, cheap, norm2, _), = normalised(module.cheap_operation)
+    if module.kernel not in KERNELS:
+        return None
+    assert convolution is not None and cheap is not None  # each of the two begins with its convolution
+    fused = _Pass(module.intrinsic, norm1 or _bias_of(convolution), norm2 or _bias_of(cheap), weight=cheap.weight,
+                  ghosts=module.ghosts, relu=relu)
+    convolution.has_bias = False  # the pass adds it
+    return nn.SequentialCell(convolution, fused)
+
+
+def _is_depthwise(c: nn.Conv2d) -> bool:
+    size = c.kernel_size[0]
+    padding = c.padding if isinstance(c.padding, tuple) else (c.padding,) * 4
+    return (c.group == c.in_channels and c.in_channels > 1 and size in KERNELS and c.kernel_size == (size, size)
+            and c.stride in ((1, 1), (2, 2)) and c.dilation == (1, 1) and c.pad_mode == "pad"
+            and padding == (size // 2,) * 4)
+
+
+class _Fixed:
+    """A scale and a bias in the guise of a BatchNorm whose statistics are fixed: mean 0, variance 1."""
+
+    eps, momentum = 0.0, 0.0
+
+    def __init__(self, gamma: Tensor, beta: Tensor):
+        zeros = np.zeros(beta.shape, np.float32)
+        self.gamma, self.beta, self.moving_mean, self.moving_variance = gamma, beta, Tensor(zeros), Tensor(zeros + 1)
+
+
+def _bias_of(convolution: nn.Conv2d) -> _Fixed | None:
+    if not convolution.has_bias:
+        return None
+    return _Fixed(Tensor(np.ones(convolution.bias.shape, np.float32)), convolution.bias)
+
+
+def _folded(ghost: FoldedGhost) -> _Fixed:
+    """What a folded Ghost convolution does to its intrinsic maps and to their ghosts, as one normalisation of both."""
+    scale, shift = ghost.affine.weight.asnumpy().reshape(-1), ghost.affine.bias.asnumpy()
+    return _Fixed(Tensor(np.concatenate([scale, np.ones(ghost.ghosts, np.float32)])),
+                  Tensor(np.concatenate([shift, ghost.cheap_operation.bias.asnumpy()[:ghost.ghosts]])))
+
+
+class _Pass(nn.Cell):
+    """One pass of `fused.cpp`: (N, maps, H, W) to (N, maps + ghosts, H, W), or the ghosts alone.
+
+    Args:
+        maps: Channels of the input.
+        norm1, norm2: What normalises the maps and their ghosts, or None; if `joint`, `norm1` does so for both.
+        weight: Depthwise kernels (maps * (s - 1), 1, d, d), or None.
+        ghosts: How many maps the depthwise convolution makes.
+        stride: Its stride, 1 or 2; 2 only where the maps themselves are not kept.
+        relu: Whether ReLU follows each normalisation.
+        keep: Whether the normalised maps are part of the output.
+        joint: Whether the depthwise convolution takes the input as it is, one normalisation following both.
+    """
+
+    def __init__(self, maps: int, norm1, norm2=None, weight: mindspore.Parameter | None = None, ghosts: int = 0,
+                 stride: int = 1, relu: bool = False, keep: bool = True, joint: bool = False):
+        super().__init__()
+        path = native.library()
+        some = norm1 or norm2
+        fixed = Tensor(np.ones(1, np.float32)), Tensor(np.zeros(1, np.float32))
+        self.weight = weight if weight is not None else Tensor(np.zeros((1, 1, 1, 1), np.float32))
+        self.channels1, self.channels2 = ((norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance) if norm
+                                          else fixed + fixed for norm in (norm1, norm2))
+
+        def options(training: bool) -> Tensor:
+            mode1, mode2 = ((_BATCH if training and not isinstance(norm, _Fixed) else _GIVEN) if norm else _NONE
+                            for norm in (norm1, norm1 if joint else norm2))
+            momentum = 1 - some.momentum if some else 0  # MindSpore's cell keeps 1 - momentum
+            return Tensor(np.array([mode1, mode2, stride, relu, keep, joint, ghosts, some.eps if some else 0, momentum],
+                                   np.float32))
+
+        self.train_options, self.test_options = options(True), options(False)
+        out_channels = (maps if keep else 0) + ghosts
+
+        def shapes(x, *_):
+            return (x[0], out_channels, (x[2] - 1) // stride + 1, (x[3] - 1) // stride + 1), (2 * maps + 2 * ghosts + 1,)
+
+        def types(x, *_):
+            return x, x
+
+        def gradient_shapes(x, weight, gamma1, beta1, gamma2, beta2, *_):
+            return x, weight, gamma1, beta1, gamma2, beta2
+
+        def gradient_types(*types):
+            return types[:6]
+
+        back = ops.Custom(f"{path}:pass_backward", gradient_shapes, gradient_types, "aot")
+
+        def bprop(x, weight, gamma1, beta1, mean1, variance1, gamma2, beta2, mean2, variance2, options, out, dout):
+            dx, dweight, dgamma1, dbeta1, dgamma2, dbeta2 = back(x, weight, gamma1, beta1, gamma2, beta2, out[1], dout[0],
+                                                                 options)
+            return (dx, dweight, dgamma1, dbeta1, ops.zeros_like(mean1), ops.zeros_like(variance1), dgamma2, dbeta2,
+                    ops.zeros_like(mean2), ops.zeros_like(variance2), ops.zeros_like(options))
+
+        # Writes the moving statistics, too: MindSpore hands a parameter's own memory over.
+        self.run = ops.Custom(f"{path}:pass_forward", shapes, types, "aot", bprop=bprop)
+
+    def construct(self, x: Tensor) -> Tensor:
+        gamma1, beta1, mean1, variance1 = self.channels1
+        gamma2, beta2, mean2, variance2 = self.channels2
+        options = self.train_options if self.training else self.test_options
+        return self.run(x, self.weight, gamma1, beta1, mean1, variance1, gamma2, beta2, mean2, variance2, options)[0]
+
+
+class _Mean(nn.Cell):
+    """(N, C, H, W) to (N, C, 1, 1)."""
+
+    def __init__(self):
+        super().__init__()
+        back = ops.Custom(f"{native.library()}:mean_backward", _first, _first, "aot")
+
+        def bprop(x, _, dout):
+            return (back(x, dout),)
+
+        self.run = ops.Custom(f"{native.library()}:mean_forward", lambda x: (x[0], x[1], 1, 1), _first, "aot", bprop=bprop)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.run(x)
+
+
+class _Excite(nn.Cell):
+    """(N, C, H, W) and (N, C, 1, 1) to (N, C, H, W)."""
+
+    def __init__(self):
+        super().__init__()
+        back = ops.Custom(f"{native.library()}:gate_backward", _first_two, _first_two, "aot")
+
+        def bprop(x, gate, _, dout):
+            dx, dgate = back(x, gate, dout)
+            return dx, dgate
+
+        self.run = ops.Custom(f"{native.library()}:gate_forward", _first, _first, "aot", bprop=bprop)
+
+    def construct(self, x: Tensor, gate: Tensor) -> Tensor:
+        return self.run(x, gate)
+
+
+class _AllFinite(nn.Cell):
+    """Whether all numbers of many float32 arrays are finite, in one operator instead of four for each of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.run = ops.Custom(f"{native.library()}:all_finite", lambda *_: (1,), _first, "aot")
+
+    def construct(self, arrays: tuple[Tensor, ...]) -> Tensor:
+        return self.run(*arrays).reshape(()) > 0
+
+
+def all_finite() -> Callable[[tuple[Tensor, ...]], Tensor]:
+    """A function of float32 gradients that says whether all their numbers are finite: ours, or `amp.all_finite`."""
+    return _AllFinite() if native.available() else amp.all_finite
+
+
+def _first(x, *_):
+    return x
+
+
+def _first_two(x, gate, *_):
+    return x, gate

@@ -1,0 +1,101 @@
+"""The ablations of ratio s and kernel d as rows: networks by name, what was asked of them, and the paper's column."""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from ghostlib.studies import paper, speeds
+from ghostlib.studies.contrasts import Contrast, contrast, mean_interval
+
+PLAIN, THIN, BY_LAYER = "plain", "thin", "by layer"
+# docs/ablation_cifar10.md named them before the runs.
+QUESTIONS = {("s2 d3", "s2 d1"): "Does the spatial kernel matter?",
+             ("s2 d3", THIN): "Do ghosts beat fewer channels?",
+             ("s2 d3", PLAIN): "What do ghosts cost?",
+             ("s4 d3", "s2 d3"): "What does a higher ratio cost?",
+             (BY_LAYER, "s2 d3"): "Does measured redundancy say where to save?"}
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Recorded runs with their network's name, and top-1 in percent.
+
+    Args:
+        rows: As `ghostlib sweep` records them, of one model; the plain network of the largest width is "plain", a
+            narrower one "thin".
+
+    Returns:
+        The same rows with columns network and accuracy.
+    """
+    widest = rows.width.max()
+
+    def name(ratio: str, kernel: int, width: float) -> str:
+        if str(ratio) == "1":
+            return PLAIN if width == widest else THIN
+        return BY_LAYER if str(ratio).startswith("{") else f"s{ratio} d{kernel}"
+    names = [name(*one) for one in zip(rows.ratio, rows.kernel, rows.width)]
+    return rows.assign(network=names, accuracy=100 * rows.top1)
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each network of `named` rows, in their order: weights and macs in millions, seeds, accuracy with the 95 %
+    interval over seeds (low, high) in percent."""
+    table = []
+    for network, own in rows.groupby("network", sort=False):
+        mean, low, high = mean_interval(own.accuracy)
+        table.append({"network": network, "weights": own.weights.iloc[0] / 1e6, "macs": own.macs.iloc[0] / 1e6,
+                      "seeds": len(own), "accuracy": mean, "low": low, "high": high})
+    return pd.DataFrame(table)
+
+
+def published(networks: Iterable[str]) -> pd.DataFrame:
+    """The paper's accuracies of Ghost-VGG-16 on CIFAR-10 (Tables 3 and 4) for networks of these names: network, accuracy."""
+    table = paper.networks([3, 4])
+    names = {PLAIN if row.ratio == 1 else f"s{row.ratio} d{row.kernel}": row.top1 for row in table.itertuples()}
+    return pd.DataFrame([(name, names[name]) for name in networks if name in names], columns=["network", "accuracy"])
+
+
+def asked(rows: pd.DataFrame, questions: Sequence[tuple[str, str]] = tuple(QUESTIONS)) -> list[Contrast]:
+    """The contrasts named beforehand, of those networks that `named` rows have."""
+    there = set(rows.network)
+    return [contrast(rows, first, second, "accuracy") for first, second in questions if {first, second} <= there]
+
+
+def with_speeds(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """A summary with the images a second of its networks, as `speeds.summary` gives them; missing where not measured.
+
+    Args:
+        table: Of `summary`.
+        measured: Columns network, weights, turn, part ("training" or "evaluation") and images_per_second.
+    """
+    return table.merge(speeds.summary(_of_these(table, measured)), "left", "network")
+
+
+def costs(table: pd.DataFrame, network: str = "s2 d3") -> str:
+    """How many more multiply-adds, or fewer, the other networks of a summary take than one of them."""
+    macs = table.set_index("network").macs
+    if network not in macs:
+        return f"{network} is not among these networks."
+    others = (f"{other} {100 * (value / macs[network] - 1):+.2f} %" for other, value in macs.items() if other != network)
+    return f"Multiply-adds, beside those of {network}: {', '.join(others)}."
+
+
+def saving(table: pd.DataFrame, measured: pd.DataFrame) -> str:
+    """What s2 d3 saves of the plain network's multiply-adds, and how fast it is beside plain and thin where measured.
+
+    Args:
+        table, measured: As for `with_speeds`.
+    """
+    by_name, own = table.set_index("network"), _of_these(table, measured)
+    if not {PLAIN, "s2 d3"} <= set(by_name.index):
+        return "Without a plain network and s2 d3 nothing can be said about what is saved."
+    lines = [f"s2 d3 takes {by_name.macs[PLAIN] / by_name.macs['s2 d3']:.2f} times fewer multiply-adds than plain."]
+    for other in (PLAIN, THIN):
+        if {other, "s2 d3"} <= set(own.network):
+            clauses = (f"{speeds.told(speeds.times_as_fast(own, 's2 d3', other, part))} in {part}" for part in speeds.PARTS)
+            lines.append(f"Beside {other}, within a turn, it is {', '.join(clauses)}.")
+    return "\n".join(lines) + ("" if len(lines) > 1 else " Its time was not measured.")
+
+
+def _of_these(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """The measured rows of a summary's networks; a name alone could be another model's, so the weights count, too."""
+    return measured[measured.weights / 1e6 == measured.network.map(table.set_index("network").weights)]

@@ -1,0 +1,118 @@
+"""The paper's published tables (`data/paper/*.csv`) and the counts of the same networks to set beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ghostlib.errors import InputError
+
+if TYPE_CHECKING:
+    from ghostlib.complexity import Complexity
+
+PUBLISHED = Path(__file__).parents[2] / "data" / "paper"
+
+
+def networks(tables: Sequence[int] | None = None) -> pd.DataFrame:
+    """Rows of `data/paper/networks.csv`: networks of Tables 3 to 7 that this package can build, as published.
+
+    Args:
+        tables: Numbers of the tables wanted; None for all.
+
+    Returns:
+        Weights and macs in millions, top1 and top5 in percent, as printed; `weights_digit` and `macs_digit` are what
+        one unit of the last printed digit is worth, in millions; `recount_*` an independent recount where there is one.
+
+    Raises:
+        InputError: For a table that is not there.
+    """
+    rows = pd.read_csv(PUBLISHED / "networks.csv", dtype={"weights": str, "macs": str}, keep_default_na=True)
+    known = sorted(set(rows.table))
+    for table in tables or known:
+        if table not in known:
+            raise InputError(f"tables: {table!r} given; allowed are {known}")
+    rows["weights_digit"] = rows.weights.map(_last_digit)
+    rows["macs_digit"] = rows.macs.map(lambda text: 100.0 if float(text) >= 1000 else 1.0)  # printed as 4.1G, 313M
+    rows = rows.astype({"weights": float, "macs": float})
+    return rows[rows.table.isin(tables or known)].reset_index(drop=True)
+
+
+def imagenet(width: float) -> pd.DataFrame:
+    """What others report for GhostNet of a width on ImageNet: whose, top1 and top5 in percent, images, source."""
+    printed = networks([7])
+    rows = pd.concat([printed.assign(whose="the paper"), reproductions("imagenet")])
+    rows = rows[(rows.width == width) & rows.network.isin(printed.network)].assign(images="50,000")
+    return rows[["whose", "top1", "top5", "images", "source"]].reset_index(drop=True)
+
+
+def reproductions(dataset: str | None = None) -> pd.DataFrame:
+    """What others report for the same networks: network, width, dataset, whose, kind ("trained" or with whose weights),
+    top1 in percent, or a range up to top1_high, top5; `checked`, whether that was read at its source ("yes", "top-1" or
+    "no"); `weights`, the short name of the file it is of, where `ghostlib.weights` has one; source."""
+    rows = pd.read_csv(PUBLISHED / "reproductions.csv")
+    return rows[rows.dataset == dataset] if dataset else rows
+
+
+def rivals(tables: Sequence[int]) -> pd.DataFrame:
+    """Networks that the paper compares itself with and this package does not build: table, network, weights, macs (in
+    millions), top1 and top5 in percent, dataset, source; as published."""
+    rows = pd.read_csv(PUBLISHED / "rivals.csv")
+    return rows[rows.table.isin(tables)].reset_index(drop=True)
+
+
+def beside(tables: Sequence[int]) -> pd.DataFrame:
+    """What others report beside what the paper prints: network, whose, kind, checked, printed, top1 as they write it, and
+    how far that is from the print: difference, or from it to difference_high for a range; in percent and its points."""
+    printed = networks(tables).set_index("network").top1
+    rows = reproductions()
+    rows = rows[rows.network.isin(printed.index)].assign(printed=lambda table: table.network.map(printed))
+    text = [f"{one.top1:g}" + ("" if pd.isna(one.top1_high) else f" to {one.top1_high:g}") for one in rows.itertuples()]
+    return rows.assign(reported=text, difference=(rows.top1 - rows.printed).round(2),
+                       difference_high=(rows.top1_high - rows.printed).round(2)).reset_index(drop=True)
+
+
+def _last_digit(text: str) -> float:
+    return 10.0 ** -len(text.partition(".")[2])
+
+
+def count(row: Any) -> dict[str, float]:
+    """Builds one published network and counts it: weights_counted and macs_counted in millions, by its table's rule."""
+    from ghostlib import complexity  # here, so that the tables can be read where MindSpore is not
+    from ghostlib.models import MODELS
+    net = MODELS[row.model](row.width, row.ratio, row.kernel, row.num_classes)
+    cost = complexity.count(net, (3, row.image_size, row.image_size))
+    macs = cost.conv_macs if row.count_rule == "convolutions" else cost.macs
+    return {"weights_counted": cost.weights / 1e6, "macs_counted": macs / 1e6}
+
+
+def agrees(printed: pd.Series, counted: pd.Series, digit: pd.Series) -> np.ndarray:
+    """Whether each count, rounded as the print is, gives the printed figure."""
+    return np.abs(printed - counted).to_numpy() <= 0.5 * digit.to_numpy() + 1e-9
+
+
+def layer_speedups(ghost: Complexity, plain: Complexity, ratio: int, kernel: int) -> pd.DataFrame:
+    """How many times fewer multiply-adds each Ghost module of GhostNet takes than its plain twin.
+
+    Args:
+        ghost, plain: Counts of the network and of its twin with ratio 1.
+        ratio, kernel: s and d of the first.
+
+    Returns:
+        One row a module: layer, channels (input), theory (equation 4) and counted.
+    """
+    from ghostlib import complexity
+
+    def by_module(cost: Complexity) -> pd.DataFrame:
+        table = cost.table[cost.table.layer.str.contains("ghost") & (cost.table.type == "convolution")]
+        module = table.layer.str.extract(r"(.*ghost\d)", expand=False)
+        return table.groupby(module, sort=False).agg(macs=("macs", "sum"),
+                                                     channels=("input", lambda shapes: shapes.iloc[0][0]))
+
+    mine, twin = by_module(ghost), by_module(plain)
+    theory = [complexity.theoretical_speedup(channels, 1, ratio, kernel) for channels in mine.channels]
+    return pd.DataFrame({"layer": mine.index, "channels": mine.channels.to_numpy(), "theory": theory,
+                         "counted": (twin.macs / mine.macs).to_numpy()})

@@ -1,0 +1,25 @@
+"""From a Config to a trained network: `train` is the loop; beside it the step, the rate, the ranks, the bundle, the test.
+
+What is handed on here is looked up when it is first asked for: the launcher, which starts a run's processes and watches
+them, lives in this package and needs no MindSpore.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ghostlib.training.evaluation import Evaluation, evaluate
+    from ghostlib.training.launch import Launch
+    from ghostlib.training.loop import LAST, Run, build, config_of, prepare, train
+    from ghostlib.training.schedule import learning_rate
+
+_HOMES = {"Evaluation": "evaluation", "evaluate": "evaluation", "Launch": "launch", "learning_rate": "schedule",
+          **dict.fromkeys(("LAST", "Run", "build", "config_of", "prepare", "train"), "loop")}
+
+__all__ = ["LAST", "Evaluation", "Launch", "Run", "build", "config_of", "evaluate", "learning_rate", "prepare", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,69 @@
+"""The devices of one run: each a process of its own, a rank, started by MindSpore's msrun; alone there is one.
+
+What the ranks must agree on goes through sums over all of them (MindSpore's AllReduce): exact for counts, and the one
+collective that works on CPUs and NPUs alike.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import mindspore
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from ghostlib.config import Config
+from ghostlib.errors import InputError
+from ghostlib.training.launch import process_count
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which of how many processes this is. Rank 0 writes files and shows progress."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, array: np.ndarray) -> np.ndarray:
+        """The element-wise sum over all ranks, float32; all of them must call this."""
+        array = np.ascontiguousarray(array, np.float32)
+        return array if self.size == 1 else ops.AllReduce()(Tensor(array)).asnumpy()
+
+    def share(self, parameters: Iterable[Parameter]) -> None:
+        """Gives every rank the values that these parameters have on rank 0, bit for bit."""
+        self._replace(list(parameters), lambda own: own if self.first else np.zeros_like(own))
+
+    def average_statistics(self, net: nn.Cell) -> None:
+        """Gives every rank the mean of all ranks' running statistics, each gathered on other images, so that they
+        test, and store, one and the same network."""
+        statistics = [p for p in net.get_parameters() if p.name.endswith(("moving_mean", "moving_variance"))]
+        self._replace(statistics, lambda own: own / self.size)
+
+    def _replace(self, parameters: list[Parameter], part) -> None:
+        """Sets parameters to the sum over ranks of what `part` makes of them, in one message."""
+        if self.size == 1 or not parameters:
+            return
+        flat = self.sum(part(np.concatenate([p.asnumpy().astype(np.float32).ravel() for p in parameters])))
+        for parameter, values in zip(parameters, np.split(flat, np.cumsum([p.size for p in parameters])[:-1])):
+            parameter.set_data(Tensor(values.reshape(parameter.shape), parameter.dtype))
+
+
+def join(config: Config) -> Ranks:
+    """This process's place among those of its run; waits until all have come.
+
+    Raises:
+        InputError: If the run wants another number of devices than there are processes.
+    """
+    size = process_count()
+    if (size or 1) != config.devices:
+        raise InputError(f"devices: {config.devices} given; " + (
+            f"msrun started {size} process(es), allowed is as many" if size else
+            "this process is alone; 'ghostlib train' and ghostlib.training.launch start as many as a run wants"))
+    if size is None:
+        return Ranks()
+    mindspore.set_auto_parallel_context(parallel_mode="data_parallel", gradients_mean=True)
+    mindspore.communication.init()  # of msrun's scheduler this is all the work: there it returns when the others end
+    return Ranks(mindspore.communication.get_rank(), mindspore.communication.get_group_size())

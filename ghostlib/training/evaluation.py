@@ -1,0 +1,93 @@
+"""How good a network is: exact counts over a whole split, on one device or many."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from mindspore import Tensor, nn
+
+from ghostlib.data.batches import Batches
+from ghostlib.progress import progress_bar
+from ghostlib.training.distributed import Ranks
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome over all images of a split.
+
+    Attributes:
+        count: Images seen; those that cannot be read are not among them.
+        top1, top5: Fractions of them whose class was the first, or among the first five, of the network's answers.
+        loss: Mean cross-entropy in nats, without label smoothing.
+        predictions: (count,) the first answers.
+        labels: (count,) the true classes.
+        places: (count,) the images' indices in the split.
+        seconds: Time it took.
+    """
+
+    count: int
+    top1: float
+    top5: float
+    loss: float
+    predictions: np.ndarray
+    labels: np.ndarray
+    places: np.ndarray
+    seconds: float
+
+    def __str__(self) -> str:
+        return (f"top-1 {100 * self.top1:.1f} %, top-5 {100 * self.top5:.1f} % of {self.count:,} images, "
+                f"{self.count / self.seconds:.0f} images/s")
+
+
+def evaluate(net: nn.Cell, batches: Batches, ranks: Ranks = Ranks(), progress: bool = False) -> Evaluation:
+    """Runs a network over a split; padding in the last batch is not counted.
+
+    Args:
+        net: Images (N, 3, H, W) to logits (N, classes); left in the training or evaluation state it was in.
+        batches: The split. Of many ranks each gives it its own share; their counts are summed, so that the outcome is
+            exact, and the same on all, for any number of images and ranks.
+        ranks: The processes that share the work.
+        progress: Whether to show a progress bar.
+    """
+    training = net.training
+    net.set_train(False)
+    start = time.perf_counter()
+    outcomes = np.zeros((4, batches.images), np.float32)  # seen or not, answer, its rank, loss; zero where another's
+    try:
+        with progress_bar(batches.images // ranks.size, "test images", progress and ranks.first) as bar:
+            for batch in batches.epoch():
+                real = len(batch.places)
+                logits = net(Tensor(batch.images)).asnumpy()[:real]
+                outcomes[:, batch.places] = [np.ones(real), *_judge(logits, batch.labels[:real])]
+                bar.update(real)
+    finally:
+        net.set_train(training)
+    outcomes = ranks.sum(outcomes)
+    places = np.flatnonzero(outcomes[0])
+    predictions, rank, loss = outcomes[1:, places]
+    return _summary(predictions, rank, loss, batches.labels[places], places, time.perf_counter() - start)
+
+
+def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
+    """The Evaluation of logits (N, classes) for labels (N,)."""
+    return _summary(*_judge(logits, labels), labels, np.arange(len(labels)), seconds)
+
+
+def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each image the answer, the true class's rank among the answers, from 1, and the loss.
+
+    A tie is no success: a class ranks behind every other with the same logit, so a network that answers the same for
+    all classes scores 0 and not 1; neither is an answer that is not finite.
+    """
+    logits = logits.astype(np.float64)
+    own = logits[np.arange(len(labels)), labels]
+    rank = np.where(np.isfinite(logits).all(axis=1), (logits >= own[:, None]).sum(axis=1), logits.shape[1] + 1)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    loss = np.log(np.exp(shifted).sum(axis=1)) - (own - logits.max(axis=1))
+    return logits.argmax(axis=1), rank, loss
+
+
+def _summary(predictions: np.ndarray, rank: np.ndarray, loss: np.ndarray, labels: np.ndarray, places: np.ndarray,
+             seconds: float) -> Evaluation:
+    return Evaluation(len(labels), float((rank <= 1).mean()), float((rank <= 5).mean()),
+                      float(loss.mean(dtype=np.float64)), predictions.astype(int), labels, places, seconds)

@@ -1,0 +1,276 @@
+"""The training loop: from a Config to a trained network, its curves and its row."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import mindspore
+import numpy as np
+import pandas as pd
+from mindspore import Tensor, nn
+from tqdm import tqdm
+
+from ghostlib import results
+from ghostlib.complexity import Complexity, count
+from ghostlib.config import Config
+from ghostlib.data import load
+from ghostlib.data.batches import Batches, Data
+from ghostlib.device import use_device
+from ghostlib.errors import InputError, RunError
+from ghostlib.kernels.fused import accelerated
+from ghostlib.models import MODELS
+from ghostlib.progress import progress_bar
+from ghostlib.randomness import DROPOUT, stream
+from ghostlib.training.checkpoint import State, load_bundle, save_bundle
+from ghostlib.training.distributed import Ranks, join
+from ghostlib.training.evaluation import Evaluation, evaluate
+from ghostlib.training.precision import set_precision
+from ghostlib.training.schedule import learning_rate
+from ghostlib.training.step import TrainStep, make_optimizer
+from ghostlib.weights.load import load_weights
+
+SMALL = 64  # pixels; up to this size a first convolution that can stride does not, unless told to
+CHECK = 50  # steps between looks at the loss: each look waits for the device
+LAST, BEST = "last.safetensors", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run leaves in memory; its files lie in `config.run_dir`.
+
+    Attributes:
+        config: As given.
+        net: The trained network, in evaluation state.
+        data: The dataset it saw.
+        history: One row an epoch: epoch (from 1), lr of its last step, train_loss, train_top1, loss_scale, test_loss,
+            test_top1, test_top5, images_per_second (training alone), seconds.
+        test: The last epoch's outcome on the test split.
+        row: What `row.json` holds.
+    """
+
+    config: Config
+    net: nn.Cell
+    data: Data
+    history: pd.DataFrame
+    test: Evaluation
+    row: dict[str, Any]
+
+
+def config_of(run_dir: str | Path) -> Config:
+    """A finished run's Config, changed to look at what it ended with: its weights, images as they are, one device."""
+    return Config.load(Path(run_dir) / "config.yaml", {
+        "weights": str(Path(run_dir) / LAST), "new_head": False, "epochs": 0, "warmup_epochs": 0, "schedule": "cosine",
+        "milestones": [], "resume": False, "augment": "none", "erasing": 0.0, "devices": 1, "sink": False})
+
+
+def build(config: Config) -> nn.Cell:
+    """The untrained network that a Config names, its weights a function of the seed."""
+    mindspore.set_seed(config.seed)
+    make = MODELS[config.model]
+    options = {"dropout": config.dropout,
+               "stem_stride": config.stem_stride or (1 if config.image_size <= SMALL else 2)}
+    taken = {name: value for name, value in options.items() if name in signature(make).parameters}
+    if config.dropout and "dropout" not in taken:
+        raise InputError(f"dropout: {config.dropout} given; {config.model} has none; allowed is 0")
+    return make(config.width, config.ratio, config.kernel, config.num_classes, **taken)
+
+
+def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Complexity]:
+    """Network, data and cost of a run, everything that can be refused refused, and nothing written.
+
+    Raises:
+        InputError: For a device that is not there, unusable data or weights, or layers that do not exist.
+    """
+    use_device(config.device)
+    data = load(config, ranks.rank, ranks.size)
+    net = build(config)
+    cost = count(net, (3, config.image_size, config.image_size))
+    if config.weights:
+        load_weights(net, config.weights, config.new_head)
+    return net, data, cost
+
+
+def train(config: Config, progress: bool = True) -> Run:
+    """Trains the network that a Config names and evaluates it after each epoch.
+
+    Everything a run writes is in `config.run_dir`, which is made only when the run can start: `config.yaml`;
+    `history.csv`, `last.safetensors` and, after an epoch better than all before, `best.safetensors`; `row.json`, last.
+    The row is that of the last epoch, never of the best on the test images.
+
+    With `config.devices` above 1 this is one of as many processes, which `launch.py` starts: all train and test, each its
+    own share of the images, and the first one writes.
+
+    Args:
+        config: The run. The same Config gives the same weights, bit for bit, on the same kind of CPU, whether it ran
+            in one go or was stopped and resumed.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The trained network with its curves.
+
+    Raises:
+        InputError: Before anything is written, see `prepare`, and for a bundle that is not this run's.
+        RunError: For a loss that is not finite, too many images that cannot be read, or a folder that cannot be written.
+    """
+    results.provenance()  # as of now: kept for the row
+    start = time.perf_counter()
+    use_device(config.device)
+    ranks = join(config)
+    net, data, cost = prepare(config, ranks)
+    set_precision(net, config)
+    optimizer = make_optimizer(net, config)
+    run_dir = Path(config.run_dir)
+    state = State(loss_scale=config.loss_scale)
+    if ranks.first and config.resume and (run_dir / LAST).exists():
+        state = load_bundle(run_dir / LAST, net, optimizer, config)
+    ranks.share([*net.get_parameters(), *optimizer.moments])
+    _share_state(state, ranks)
+    start -= state.seconds
+    if ranks.first:
+        _open(run_dir, config)
+
+    fast = accelerated(net) if config.amp == "O0" else net  # the same weights, moved by the same step
+    step = TrainStep(fast, optimizer, config, ranks.size)
+    step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
+    step.good.set_data(Tensor(state.good_steps, mindspore.int32))
+    outcomes = _outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
+    images = len(data.train) * config.global_batch
+    test: Evaluation | None = None
+    told: dict[str, np.ndarray] = {}
+    with progress_bar(config.epochs * images, "images", progress and ranks.first) as bar:
+        bar.update(state.epoch * images)
+        for epoch in range(state.epoch, config.epochs):
+            row = _train_epoch(step, outcomes, len(data.train), config, state, ranks, bar)
+            ranks.average_statistics(net)
+            test, better = None, False
+            if (epoch + 1) % config.val_interval == 0 or epoch + 1 == config.epochs:
+                test = evaluate(fast, data.test, ranks)
+                if not math.isfinite(test.loss):
+                    raise RunError(f"loss: {test.loss} on the test images after epoch {epoch + 1}; a smaller lr or a "
+                                   f"longer warm-up may help; {_last_good(config)}")
+                row |= {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5}
+                better, state.best = test.top1 > state.best, max(test.top1, state.best)
+                bar.set_postfix_str(f"epoch {epoch + 1}, loss {row['train_loss']:.3f}, test {100 * test.top1:.1f} %")
+            _share_broken(data, ranks, told, bar)
+            state.history.append(row)
+            state.epoch, state.seconds = epoch + 1, time.perf_counter() - start
+            state.loss_scale, state.good_steps = float(step.scale.value()), int(step.good.value())
+            if ranks.first:
+                for name in (LAST, BEST) if better else (LAST,):
+                    save_bundle(run_dir / name, net, optimizer, state, config)
+                results.write_table(run_dir / "history.csv", pd.DataFrame(state.history))
+    if ranks.first and not config.epochs:  # what was tested lies beside its row here, too
+        save_bundle(run_dir / LAST, net, optimizer, state, config)
+    test = test or evaluate(fast, data.test, ranks, progress)
+    net.set_train(False)
+    row = results.make_row(config, weights=cost.weights, macs=cost.macs, conv_macs=cost.conv_macs, top1=test.top1,
+                           top5=test.top5, test_images=test.count,
+                           broken_images=int(data.train.broken.sum() + data.test.broken.sum()),
+                           seconds=round(time.perf_counter() - start, 1))
+    if ranks.first:
+        results.write_row(run_dir, row)
+    return Run(config, net, data, pd.DataFrame(state.history), test, row)
+
+
+def _open(run_dir: Path, config: Config) -> None:
+    """Makes a run's folder and takes away the row of an earlier run, which this one replaces."""
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        (run_dir / results.ROW).unlink(missing_ok=True)
+        results.write_text(run_dir / "config.yaml", config.to_yaml())
+    except (OSError, RunError) as error:
+        raise InputError(f"run_dir: {run_dir} cannot be written ({error}); allowed is a folder of yours") from None
+
+
+class Feed:
+    """What each step of a run is called with, from an epoch on: images (N, 3, H, W), labels (N,), the learning rate and,
+    if the network has dropout, what it multiplies by (N, C). Iterating it again starts again."""
+
+    def __init__(self, net: nn.Cell, batches: Batches, config: Config, first_epoch: int = 0, rank: int = 0):
+        self._net, self._batches, self._config = net, batches, config
+        self._first_epoch, self._rank = first_epoch, rank
+        self.columns = ["images", "labels", "rate"] + (["kept"] if config.dropout else [])
+
+    def __len__(self) -> int:
+        return (self._config.epochs - self._first_epoch) * len(self._batches)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray | np.float32, ...]]:
+        config, steps = self._config, len(self._batches)
+        for epoch in range(self._first_epoch, config.epochs):
+            for number, batch in enumerate(self._batches.epoch(epoch)):
+                rate = np.float32(learning_rate(config, epoch * steps + number, steps))
+                arrays: tuple[np.ndarray | np.float32, ...] = (batch.images, batch.labels, rate)
+                if config.dropout:
+                    rng = stream(config.seed, DROPOUT, epoch, number, self._rank)
+                    arrays += (self._net.dropout.noise(rng, config.batch_size),)
+                yield arrays
+
+
+def _outcomes(step: TrainStep, feed: Feed, sink: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """Runs the steps of a feed one by one as they are asked for; with `sink` from a queue on the device."""
+    if not sink:
+        return (step(*map(Tensor, arrays)) for arrays in feed)
+    from mindspore import dataset
+    queue = dataset.GeneratorDataset(feed, feed.columns, shuffle=False)
+    run = mindspore.data_sink(step, queue, jit_config=mindspore.JitConfig())
+    return (run() for _ in range(len(feed)))
+
+
+def _train_epoch(step: TrainStep, outcomes: Iterator[tuple[Tensor, Tensor]], steps: int, config: Config, state: State,
+                 ranks: Ranks, bar: tqdm) -> dict[str, Any]:
+    """One pass over the training images; the row of `Run.history` without its test columns."""
+    step.set_train(True)
+    start = time.perf_counter()
+    table = []
+    for number in range(steps):
+        table.append(next(outcomes))
+        if number % CHECK == 0 or number + 1 == steps:
+            _check_finite(step, float(table[-1][0]), state, config)
+        state.step += 1
+        bar.update(config.global_batch)
+    sums = ranks.sum(np.array([[float(value) for value in values] for values in table]).sum(axis=0))
+    seconds = time.perf_counter() - start
+    images = steps * config.global_batch
+    return {"epoch": state.epoch + 1, "lr": float(step.optimizer.learning_rate.value()),
+            "train_loss": sums[0] / (steps * ranks.size), "train_top1": sums[1] / images,
+            "loss_scale": float(step.scale.value()), "images_per_second": images / seconds, "seconds": seconds}
+
+
+def _check_finite(step: TrainStep, loss: float, state: State, config: Config) -> None:
+    """Ends a run that has made no progress for too many steps."""
+    bad = int(step.bad.value())
+    if bad < config.bad_steps:
+        return
+    rate, scale = float(step.optimizer.learning_rate.value()), float(step.scale.value())
+    where = f"in {bad} steps in a row up to step {state.step} (epoch {state.epoch + 1}), lr {rate:g}"
+    if step.scaled and math.isfinite(loss):
+        raise RunError(f"loss_scale: the gradient overflowed at {scale:g} {where}; allowed is less"
+                       f"{'' if config.dynamic_scale else ', or loss_scale_dynamic: true'}; {_last_good(config)}")
+    raise RunError(f"loss: {loss} and no finite gradient {where}; a smaller lr or a longer warm-up may help; "
+                   f"{_last_good(config)}")
+
+
+def _last_good(config: Config) -> str:
+    return f"the last good epoch, if any, is in {config.run_dir}"
+
+
+def _share_state(state: State, ranks: Ranks) -> None:
+    """Gives every rank the place where rank 0 goes on; its history is of use to the writing one alone."""
+    own = np.array([state.epoch, state.step, state.best, state.loss_scale, state.good_steps])
+    epoch, step, state.best, state.loss_scale, good_steps = map(float, ranks.sum(own if ranks.first else 0 * own))
+    state.epoch, state.step, state.good_steps = int(epoch), int(step), int(good_steps)
+
+
+def _share_broken(data: Data, ranks: Ranks, told: dict[str, np.ndarray], bar: tqdm) -> None:
+    """Tells every rank which images any of them found unreadable; the first one says the names not `told` before."""
+    for split, batches in (("training", data.train), ("test", data.test)):
+        batches.broken[:] = ranks.sum(batches.broken) > 0
+        batches.check_broken()
+        new = batches.broken & ~told.get(split, np.zeros_like(batches.broken))
+        if new.any() and ranks.first:
+            bar.write(f"data_dir: {new.sum()} {split} image(s) cannot be read and are skipped: {batches.names(new)}")
+        told[split] = batches.broken.copy()

@@ -1,0 +1,97 @@
+"""Where weights come from: a file, a URL or a short name, brought to this machine once and checked.
+
+Downloads are kept in the folder that the variable GHOSTLIB_CACHE names, else in the user's cache; what Hugging Face
+offers in its own. Nothing here, or in `load.py`, ever opens a pickle.
+"""
+
+import logging
+import os
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import urldefrag, urlsplit
+
+from ghostlib.errors import InputError, nearest
+
+# Source: mindcv's models/ghostnet.py; the file names end in the first digits of their SHA-256 (its configs/README.md).
+MINDCV = {f"mindcv/ghostnet_{name}": f"https://download.mindspore.cn/toolkits/mindcv/ghostnet/ghostnet_{name}-{sha}.ckpt"
+          for name, sha in (("050", "85b91860"), ("100", "bef8025a"), ("130", "cf4c235c"))}
+TIMM, TIMM_FILE = "timm/", "model.safetensors"  # timm's repositories on Hugging Face, and what each calls its weights
+NAMED_BY_HASH = re.compile(r"-([0-9a-f]{8})(-\w+)?\.ckpt$")  # mindcv's convention
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def locate(source: str | Path) -> Path:
+    """The local file of a source, downloaded if it is not here yet.
+
+    Args:
+        source: A path; a URL, which may end in ``#sha256=...`` or ``#md5=...`` with all or the first digits of the
+            hash; a name in MINDCV; or ``timm/NAME`` for what timm publishes.
+
+    Raises:
+        InputError: For a file that is not there, cannot be downloaded or has another hash.
+    """
+    text = str(source)
+    if text.startswith(("http://", "https://")):
+        return _download(text)
+    if text in MINDCV:
+        return _download(MINDCV[text])
+    if text.startswith(TIMM) and not Path(text).exists():
+        return _from_hugging_face(text)
+    if not Path(source).is_file():
+        hint = f" ({nearest(text, MINDCV)})" if text.startswith("mindcv/") else ""
+        raise InputError(f"weights: {source} cannot be read, there is no such file{hint}; allowed are a file, a URL, "
+                         f"{', '.join(MINDCV)} and timm/NAME")
+    return Path(source)
+
+
+def _download(url: str) -> Path:
+    import pooch
+
+    address, fragment = urldefrag(url)
+    name = Path(urlsplit(address).path).name
+    algorithm, _, wanted = fragment.partition("=")
+    if fragment and (algorithm not in ("sha256", "md5") or not wanted):
+        raise InputError(f"weights: {url} ends in #{fragment}; allowed are #sha256=... and #md5=...")
+    if not fragment and (found := NAMED_BY_HASH.search(name)):
+        algorithm, wanted = "sha256", found[1]
+    folder = Path(os.environ.get("GHOSTLIB_CACHE") or pooch.os_cache("ghostlib"))
+    target = folder / re.sub(r"[^\w.-]+", "_", address.split("://", 1)[1])
+    if not target.exists():
+        pooch.get_logger().setLevel(logging.WARNING)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder) as scratch:
+                fresh = Path(pooch.retrieve(address, None, path=scratch, fname=name or "weights", progressbar=True))
+                _check(fresh, algorithm, wanted, address)
+                os.replace(fresh, target)
+        except OSError as error:
+            raise InputError(f"weights: {address} cannot be downloaded ({str(error).splitlines()[0]})") from None
+    _check(target, algorithm, wanted, address)
+    return target
+
+
+def _check(path: Path, algorithm: str, wanted: str, source: str) -> None:
+    if not wanted:
+        return
+    import pooch
+
+    found = pooch.file_hash(str(path), algorithm)
+    if not found.startswith(wanted.lower()):
+        raise InputError(f"weights: {source} has {algorithm} {found[:len(wanted)]}, wanted is {wanted}; damaged on its way "
+                         f"or another file" + (f"; remove {path} to fetch it anew" if path.parent.name[0] != "." else ""))
+
+
+def _from_hugging_face(name: str) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        path = Path(huggingface_hub.hf_hub_download(name, TIMM_FILE))
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        raise InputError(f"weights: {name} cannot be fetched from Hugging Face ({' '.join(str(error).split())[:160]})") \
+            from None
+    stored = path.resolve().name  # large files are kept there under their published SHA-256
+    if SHA256.fullmatch(stored):
+        _check(path, "sha256", stored, name)
+    return path

@@ -1,0 +1,70 @@
+"""Every figure is drawn from arrays and rows alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from ghostlib import figures
+from ghostlib.figures.maps import _paired
+from ghostlib.figures.style import GHOST, INTRINSIC, TEST, TRAIN
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def test_ghosts_stand_below_their_sources():
+    assert _paired(np.zeros((6, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert _paired(np.zeros((6, 1, 1)), 2).tolist() == [[0, 1], [2, 4], [3, 5]]
+    assert _paired(np.zeros((7, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 5, -1], [4, 6, -1]]
+
+
+def test_figures_are_drawn():
+    history = pd.DataFrame({"epoch": [1, 2], "lr": [.1, 0.], "train_loss": [2., 1.], "test_loss": [2., 1.5],
+                            "train_top1": [.2, .6], "test_top1": [.1, .5]})
+    picture = np.zeros((8, 8, 3), np.uint8)
+    drawn = [figures.fig_curves(history), figures.fig_confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), "ab"),
+             figures.fig_pictures([picture] * 3, ["a", "b", "c"]), figures.fig_pictures([], []),
+             figures.fig_ghost_maps(picture, {"a": (np.zeros((7, 4, 4)), 3), "b": (np.zeros((20, 4, 4)), 20)}),
+             figures.fig_module(3, 9, 27, 3, 5),
+             figures.fig_speedup(pd.DataFrame({"channels": [16, 960], "theory": [1.3, 2.], "counted": [1.3, 2.]}), 2)]
+    for figure in drawn:
+        figure.canvas.draw()
+
+
+# Machado, Oliveira and Fernandes 2009, Table 1: how the commonest kinds of colour blindness see linear RGB.
+SEEN = {"protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]}
+
+
+def lab(colour, seen=((1, 0, 0), (0, 1, 0), (0, 0, 1))):
+    linear = np.array([value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(colour)])
+    shown = np.clip(np.array(seen) @ linear, 0, 1)
+    return rgb2lab(np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * shown ** (1 / 2.4) - 0.055))
+
+
+def told_apart(pair):
+    """The least difference (CIEDE2000) that colour-blind eyes see, and that of lightness, which is what print keeps."""
+    seen = min(deltaE_ciede2000(*(lab(colour, matrix) for colour in pair)) for matrix in SEEN.values())
+    return seen, abs(lab(pair[0])[0] - lab(pair[1])[0])
+
+
+@pytest.mark.parametrize("pair", [(INTRINSIC, GHOST), (TRAIN, TEST)])
+def test_colours_that_mean_something_are_told_apart_in_print_and_by_colour_blind_eyes(pair):
+    seen, lightness = told_apart(pair)
+    assert seen > 30 and lightness > 15
+
+
+def test_a_red_and_a_green_would_not_be():
+    seen, lightness = told_apart(("#c44e52", "#4c9f70"))
+    assert seen < 10 and lightness < 15
+
+
+def test_a_confusion_shows_each_count():
+    figure = figures.fig_confusion(np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 1]), ["a", "b"])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "1", "", "3"]

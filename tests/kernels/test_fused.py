@@ -1,0 +1,194 @@
+"""The CPU kernel computes what MindSpore's operators do, and nothing needs it."""
+
+import os
+import subprocess
+import sys
+
+import mindspore
+import numpy as np
+import pytest
+from conftest import randomise
+from mindspore import Tensor, nn, ops
+
+from ghostlib import models
+from ghostlib.config import Config
+from ghostlib.deploy import fold_batchnorm
+from ghostlib.device import use_device
+from ghostlib.ghost import GhostConv2d, GhostModule
+from ghostlib.kernels import fused, native
+from ghostlib.training.step import TrainStep, make_optimizer
+
+pytestmark = pytest.mark.skipif(native.library() is None, reason="no compiler here: MindSpore's operators are used")
+
+
+@pytest.fixture(autouse=True)
+def cpu():
+    use_device("CPU")
+
+
+def outcome(net: nn.Cell, shared: nn.Cell, x: np.ndarray, training: bool) -> dict[str, np.ndarray]:
+    """Output, gradients for the input and for every weight of `shared`, and its moving statistics, from one start."""
+    start = [parameter.asnumpy().copy() for parameter in shared.get_parameters()]
+    net.set_train(training)
+    weights = shared.trainable_params()
+
+    def weighted(x, factors):
+        y = net(x)
+        return (y * factors).sum(), y
+
+    gradients = ops.value_and_grad(weighted, 0, weights, has_aux=True)
+
+    @mindspore.jit
+    def run(x, factors):
+        return gradients(x, factors)
+
+    rng = np.random.default_rng(1)
+    factors = rng.normal(size=net(Tensor(x)).shape).astype(np.float32)
+    for parameter, value in zip(shared.get_parameters(), start):
+        parameter.set_data(Tensor(value))
+    (_, y), (dx, dweights) = run(Tensor(x), Tensor(factors))
+    found = {"output": y.asnumpy(), "x": dx.asnumpy()}
+    found |= {f"gradient of {p.name}": g.asnumpy() for p, g in zip(weights, dweights)}
+    found |= {name: p.asnumpy().copy() for name, p in shared.parameters_and_names() if "moving" in name}
+    for parameter, value in zip(shared.get_parameters(), start):
+        parameter.set_data(Tensor(value))
+    return found
+
+
+def assert_alike(expected: dict, found: dict, kept: int | None = None) -> None:
+    for name, value in expected.items():
+        other = found[name]
+        if "moving" in name and kept is not None and "cheap" in name:
+            value, other = value[:kept], other[:kept]  # statistics of maps that nobody uses are not computed
+        np.testing.assert_allclose(other, value, rtol=2e-4, atol=1e-4 * (np.abs(value).max() + 1), err_msg=name)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("kernel", "ratio", "relu", "size"), [
+    (1, 2, True, 8), (3, 2, True, 9), (3, 3, False, 7), (5, 2, False, 12), (5, 4, True, 14), (7, 2, True, 8),
+    (7, 3, False, 5)])
+def test_a_ghost_module(kernel, ratio, relu, size, training):
+    net = randomise(nn.SequentialCell(GhostModule(5, 10, ratio=ratio, kernel=kernel, relu=relu)))
+    fast = fused.accelerated(net)
+    assert not any(isinstance(cell, GhostModule) for _, cell in fast.cells_and_names())
+    x = np.random.default_rng(2).normal(size=(3, 5, size, size + 1)).astype(np.float32)
+    assert_alike(outcome(net, net, x, training), outcome(fast, net, x, training), net[0].ghosts)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("kernel", "stride", "relu", "size"), [
+    (3, 1, False, 8), (3, 2, True, 9), (5, 2, False, 8), (7, 2, True, 7), (1, 2, False, 6), (3, 2, False, 1)])
+def test_a_depthwise_convolution(kernel, stride, relu, size, training):
+    convolution = nn.Conv2d(6, 6, kernel, stride, pad_mode="pad", padding=kernel // 2, group=6)
+    net = randomise(nn.SequentialCell([convolution, nn.BatchNorm2d(6)] + [nn.ReLU()] * relu))
+    fast = fused.accelerated(net)
+    assert not any(isinstance(cell, (nn.Conv2d, nn.BatchNorm2d)) for _, cell in fast.cells_and_names())
+    x = np.random.default_rng(2).normal(size=(4, 6, size, size)).astype(np.float32)
+    assert_alike(outcome(net, net, x, training), outcome(fast, net, x, training))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("tail", [[], ["norm"], ["norm", "relu"]])
+@pytest.mark.parametrize(("kernel", "ratio"), [(3, 2), (1, 4), (5, 3)])
+def test_a_ghost_convolution(kernel, ratio, tail, training):
+    layers = {"norm": lambda: nn.BatchNorm2d(8), "relu": nn.ReLU}
+    net = randomise(nn.SequentialCell([GhostConv2d(5, 8, 3, ratio=ratio, kernel=kernel), *(layers[t]() for t in tail)]))
+    fast = fused.accelerated(net)
+    x = np.random.default_rng(2).normal(size=(3, 5, 8, 6)).astype(np.float32)
+    assert_alike(outcome(net, net, x, training), outcome(fast, net, x, training))
+
+
+def test_what_follows_a_ghost_module_stays():
+    net = randomise(nn.SequentialCell(GhostModule(3, 6, relu=False), nn.ReLU(), GhostModule(6, 6), nn.BatchNorm2d(6),
+                                      nn.Conv2d(6, 4, 1), nn.Identity(), nn.BatchNorm2d(4), nn.ReLU()))
+    x = Tensor(np.random.default_rng(2).normal(size=(2, 3, 8, 8)), mindspore.float32)
+    expected = net.set_train(False)(x).asnumpy()
+    for other in (fused.accelerated(net), fold_batchnorm(net)):
+        np.testing.assert_allclose(other(x).asnumpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_gradient_is_the_slope():
+    """Against differences of the loss, which know nothing of MindSpore's own gradients."""
+    net = randomise(nn.SequentialCell(GhostModule(3, 6, ratio=2, kernel=3, relu=False)))
+    fast = fused.accelerated(net).set_train(True)
+    x = np.random.default_rng(3).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    gradients = outcome(fast, net, x, True)
+    factors = np.random.default_rng(1).normal(size=(2, 6, 6, 6))
+
+    def loss() -> float:
+        return float((fast(Tensor(x)).asnumpy().astype(np.float64) * factors).sum())
+
+    for parameter in net.trainable_params():
+        value = parameter.asnumpy().copy()
+        direction = np.random.default_rng(4).normal(size=value.shape)
+        slopes = []
+        for step in (1e-3, -1e-3):
+            parameter.set_data(Tensor(value + step * direction, mindspore.float32))
+            slopes.append(loss())
+        parameter.set_data(Tensor(value))
+        slope = (slopes[0] - slopes[1]) / 2e-3
+        expected = (gradients[f"gradient of {parameter.name}"] * direction).sum()
+        assert slope == pytest.approx(expected, rel=0.02, abs=0.1), parameter.name
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("ghostnet", {"width": 0.5, "stem_stride": 1, "dropout": 0.0, "num_classes": 10}),
+    ("vgg16", {"width": 0.125, "ratio": 2}), ("vgg16", {"width": 0.125}), ("resnet20", {"width": 0.5, "ratio": 2})])
+def test_a_network_trains_alike(name, options):
+    rng = np.random.default_rng(0)
+    images, labels = rng.normal(size=(8, 3, 32, 32)).astype(np.float32), rng.integers(0, 10, 8).astype(np.int32)
+    losses, answers = [], []
+    for fast in (False, True):
+        mindspore.set_seed(1)
+        net = getattr(models, name)(**options)
+        names = [parameter.name for parameter in net.get_parameters()]
+        chosen = fused.accelerated(net) if fast else net
+        assert (chosen is net) is not fast
+        assert [parameter.name for parameter in net.get_parameters()] == names
+        config = Config(model=name, dropout=0.0)
+        step = TrainStep(chosen, make_optimizer(net, config), config).set_train(True)
+        losses.append([float(step(Tensor(images), Tensor(labels), Tensor(0.01, mindspore.float32))[0])
+                       for _ in range(3)])
+        answers.append(net.set_train(False)(Tensor(images)).asnumpy())  # the plain network, trained by either
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert np.abs(answers[1] - answers[0]).max() < 1e-3
+
+
+PROBE = """
+import warnings, numpy as np, mindspore
+from ghostlib.kernels import fused, native
+from ghostlib import models
+from ghostlib.device import use_device
+use_device("CPU")
+net = models.ghostnet(0.5, num_classes=10)
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    fast = fused.accelerated(net), fused.accelerated(net)
+print(native.threads(), fast[0] is net and fast[1] is net, [str(w.message) for w in said if "kernel" in str(w.message)])
+"""
+
+
+def probe(tmp_path, **environment) -> str:
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True,
+                          env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), **environment})
+    return done.stdout.strip()
+
+
+def test_without_a_compiler_it_is_said_once(tmp_path):
+    said = probe(tmp_path, CXX="no-such-compiler")
+    assert " True [" in said and said.count("MindSpore's own operators do the same, slower") == 1
+    assert "no-such-compiler" in said
+
+
+def test_it_can_be_switched_off_and_respects_the_thread_count(tmp_path):
+    assert probe(tmp_path, GHOSTLIB_KERNEL="off", OMP_NUM_THREADS="3") == "3 True []"
+
+
+def test_exporting_takes_the_plain_network(tmp_path):
+    net = models.ghostnet(0.5, num_classes=10).set_train(False)
+    fused.accelerated(net)
+    mindspore.export(net, Tensor(np.zeros((1, 3, 64, 64), np.float32)), file_name=str(tmp_path / "net"),
+                     file_format="MINDIR")
+    exported = (tmp_path / "net.mindir").read_bytes()
+    assert b"DepthwiseConv" in exported or b"Conv2D" in exported
+    assert b"pass_forward" not in exported

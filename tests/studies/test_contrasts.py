@@ -1,0 +1,146 @@
+"""Differences over seeds: intervals and power against textbook and simulation; names against the grid."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from matplotlib import pyplot as plt
+from scipy import stats
+
+from ghostlib import figures, results
+from ghostlib.errors import InputError
+from ghostlib.studies import ablation, contrasts, paper, speeds
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def recorded(networks, seeds=(0, 1, 2)):
+    """Rows as a sweep records them: for each network (ratio, kernel, width) the accuracies of its seeds."""
+    return pd.DataFrame([{"ratio": ratio, "kernel": kernel, "width": width, "seed": seed, "top1": top1, "weights": 100,
+                          "macs": 1000 // 2**number}
+                         for number, ((ratio, kernel, width), values) in enumerate(networks.items())
+                         for seed, top1 in zip(seeds, values)])
+
+
+ROWS = recorded({("1", 3, .25): (.77, .78, .79), ("1", 3, .18): (.74, .75, .76), ("2", 1, .25): (.73, .74, .76),
+                 ("2", 3, .25): (.75, .76, .77), ('{"a": 1}', 3, .25): (.76, .77)})
+
+
+def test_the_interval_is_that_of_a_t_test():
+    values = [0.3, -0.1, 0.4, 0.2, 0.5]
+    mean, low, high = contrasts.mean_interval(values)
+    known = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (mean, low, high) == pytest.approx((np.mean(values), known.low, known.high))
+    assert np.isnan(contrasts.mean_interval([1.0])[1:]).all() and math.isnan(contrasts.mean_interval([])[0])
+
+
+def test_what_is_called_resolvable_is_resolved_in_four_of_five_repetitions():
+    values = np.array([0.3, -0.1, 0.4, 0.2, 0.5])
+    could = contrasts.smallest_resolvable(values)
+    drawn = np.random.default_rng(0).normal(could, values.std(ddof=1), (20_000, 5))
+    half = stats.t.ppf(0.975, 4) * drawn.std(axis=1, ddof=1) / 5**0.5
+    assert (np.abs(drawn.mean(axis=1)) > half).mean() == pytest.approx(0.8, abs=0.01)
+    assert math.isnan(contrasts.smallest_resolvable([1.0]))
+
+
+def test_a_contrast_pairs_seeds():
+    rows = ablation.named(ROWS)
+    one = contrasts.contrast(rows, "s2 d3", "plain", "accuracy")
+    assert one.values == pytest.approx([-2, -2, -2]) and one.seeds == (0, 1, 2)
+    assert str(one).startswith("s2 d3 − plain: -2.00 points (95 % interval -2.00 to -2.00, 3 seeds), resolved; with this")
+    short = contrasts.contrast(rows, "by layer", "s2 d3", "accuracy")
+    assert short.seeds == (0, 1) and short.values == pytest.approx([1, 1])
+    lone = contrasts.contrast(rows[rows.seed == 0], "s2 d3", "s2 d1", "accuracy")
+    assert "no interval from 1 seed), not resolved" in str(lone) and "nan" not in str(lone)
+
+
+def test_an_interval_that_holds_0_is_not_resolved():
+    assert contrasts.told([0.2, 0.3, 0.25]).endswith(", resolved")
+    assert contrasts.told([0.2, -0.3, 0.25]).endswith(", not resolved")
+
+
+def test_networks_are_named_as_in_the_design():
+    assert list(dict.fromkeys(ablation.named(ROWS).network)) == ["plain", "thin", "s2 d1", "s2 d3", "by layer"]
+    design = (ROOT / "docs" / "ablation_cifar10.md").read_text()
+    for first, second in ablation.QUESTIONS:
+        assert f"{first} - {second}: " in design
+
+
+def test_only_contrasts_of_what_is_there_are_asked():
+    asked = ablation.asked(ablation.named(ROWS))
+    assert [(one.first, one.second) for one in asked] == [("s2 d3", "s2 d1"), ("s2 d3", "thin"), ("s2 d3", "plain"),
+                                                          ("by layer", "s2 d3")]
+
+
+def test_the_papers_column_is_that_of_tables_3_and_4():
+    found = ablation.published(["plain", "thin", "s2 d3", "s4 d3", "by layer"]).set_index("network").accuracy
+    assert found.to_dict() == {"plain": 93.6, "s2 d3": 93.7, "s4 d3": 93.0}
+    assert ablation.published(["nothing"]).empty
+
+
+def speeds_of(**rates):
+    """Recorded speeds of networks of ROWS: images a second, turn by turn, in training; twice that in evaluation."""
+    return pd.DataFrame([{"network": network.replace("_", " "), "weights": 100, "turn": turn, "part": part,
+                          "images_per_second": factor * rate} for network, turns in rates.items()
+                         for turn, rate in enumerate(turns) for part, factor in (("training", 1), ("evaluation", 2))])
+
+
+def test_a_speed_is_that_of_the_same_network():
+    table, measured = ablation.summary(ablation.named(ROWS)), speeds_of(plain=(10, 30, 20))
+    another = measured.assign(weights=7, images_per_second=99)  # a network of the same name
+    found = ablation.with_speeds(table, pd.concat([measured, another])).set_index("network")
+    assert tuple(found.loc["plain", ["training", "training_low", "training_high", "evaluation"]]) == (20, 10, 30, 40)
+    assert np.isnan(found.training["s2 d3"]) and len(found) == 5
+    assert ablation.saving(table, measured) == (
+        "s2 d3 takes 8.00 times fewer multiply-adds than plain. Its time was not measured.")
+
+
+def test_speeds_are_compared_within_a_turn():
+    measured = speeds_of(plain=(10, 100, 20), s2_d3=(11, 130, 18))
+    times = speeds.times_as_fast(measured, "s2 d3", "plain", "training")
+    assert times == pytest.approx([1.1, 1.3, 0.9])  # medians, 18 and 20, would say 0.9
+    assert speeds.told(times) == "1.10 times as fast (0.90 to 1.30 in 3 turns)"
+    said = ablation.saving(ablation.summary(ablation.named(ROWS)), measured).splitlines()
+    told = speeds.told(times)
+    assert said[1] == f"Beside plain, within a turn, it is {told} in training, {told} in evaluation."
+    assert len(said) == 2  # thin was not measured
+
+
+def test_costs_stand_beside_those_of_one_network():
+    table = ablation.summary(ablation.named(ROWS))
+    assert ablation.costs(table) == ("Multiply-adds, beside those of s2 d3: plain +700.00 %, thin +300.00 %, s2 d1 "
+                                     "+100.00 %, by layer -50.40 %.")
+    assert ablation.costs(table, "s9 d9") == "s9 d9 is not among these networks."
+
+
+def test_what_others_report_stands_beside_the_print():
+    rows = paper.beside([3, 5, 7]).set_index("network")
+    vgg = rows.loc["Ghost-VGG-16, s = 2, d = 3"]
+    assert (vgg.printed, vgg.reported, vgg.difference, vgg.difference_high) == (93.7, "92 to 93.6", -1.7, -0.1)
+    assert set(paper.beside([5]).network) == {"ResNet-56", "Ghost-ResNet-56, s = 2"}
+    assert set(paper.rivals([7]).table) == {7}
+
+
+def test_figures_of_the_ablation_are_drawn():
+    rows = ablation.named(ROWS)
+    table = ablation.summary(rows)
+    lone = rows[rows.seed == 0]
+    for figure in (figures.fig_accuracy(rows, table, ablation.published(table.network)),
+                   figures.fig_accuracy(lone, ablation.summary(lone), ablation.published([])),
+                   figures.fig_contrasts(ablation.asked(rows)), figures.fig_contrasts(ablation.asked(lone)),
+                   figures.fig_cost(table), figures.fig_cost(ablation.with_speeds(table, speeds_of(plain=(2, 3)))),
+                   figures.fig_cost(ablation.with_speeds(table, speeds_of(nobody=(2, 3)))),
+                   figures.fig_layer_ratios(results.read_table(ROOT / "data/results/allocation.csv"), 2),
+                   figures.fig_rivals(paper.networks([5, 7]), paper.rivals([5, 7]), paper.beside([5, 7]))):
+        figure.canvas.draw()
+
+
+def test_a_table_that_the_paper_does_not_have_is_refused():
+    with pytest.raises(InputError, match="tables: 2 given; allowed are"):
+        paper.networks([2])
