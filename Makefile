@@ -8,7 +8,7 @@ PY := .venv/bin/python
 TOUR := data/runs/tour
 PYTEST := $(PY) -m pytest -q -p no:cacheprovider
 
-.PHONY: help tour test check test-fast lab figures notebooks clean
+.PHONY: help tour test check test-fast test-with lab figures notebooks clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -37,6 +37,12 @@ check: .venv/installed  ## ruff, on notebooks too, and types
 test-fast: .venv/installed  ## what takes seconds each, some minutes in all, for everyday
 	@$(PYTEST) -m "not slow"
 
+# Which tests, in pytest's words; empty for all of them.
+TESTS ?= -m "not slow"
+test-with: tools/preflight.py  ## the fast tests with another MindSpore: MINDSPORE=mindspore==2.7.0
+	@"$(PYTHON)" tools/preflight.py .
+	@"$(PYTHON)" tools/test_with.py "$(MINDSPORE)" $(TESTS)
+
 # NPU servers and containers are often worked on as root, which Jupyter refuses unless told.
 lab: .venv/installed  ## JupyterLab, on this machine only, with a token
 	@$(PY) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks \
@@ -51,5 +57,5 @@ notebooks: .venv/installed  ## execute every notebook at its defaults and store 
 	@$(PY) -m ghostlib fetch photographs
 	@$(PY) tools/run_notebooks.py
 
-clean:  ## remove the environment and what runs left behind
-	rm -rf .venv data/runs
+clean:  ## remove the environments and what runs left behind
+	rm -rf .venv .venv-* data/runs

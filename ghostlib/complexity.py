@@ -3,13 +3,12 @@
 import math
 from dataclasses import dataclass
 
-import mindspore
 import numpy as np
 import pandas as pd
 from mindspore import Tensor, nn
 
-from ghostlib.device import avoid_reference_convolutions
 from ghostlib.errors import InputError, nearest
+from ghostlib.hooks import Hook, run_once
 
 
 @dataclass(frozen=True)
@@ -50,38 +49,27 @@ def count(net: nn.Cell, input_shape: tuple[int, ...]) -> Complexity:
         input_shape: (C, H, W), or (N, C, H, W) of which only one image is counted.
 
     Raises:
-        InputError: If the network cannot take that shape.
+        InputError: If the network cannot take that shape, or has no layer with weights to count.
     """
     shape = (1, *input_shape[-3:])
     rows: list[dict] = []
     seen: set[int] = set()
-    handles = []
 
-    def row(name: str, cell: nn.Cell, kind: str):
-        def hook(_, inputs, output):
+    def row(name: str, kind: str) -> Hook:
+        def hook(cell: nn.Cell, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             again = {"weights": 0} if id(cell) in seen else {}
             seen.add(id(cell))
             shapes = {"input": tuple(inputs[0].shape[1:]), "output": tuple(output.shape[1:])}
             rows.append({"layer": name, "type": kind, **shapes, **_cost(cell, output.shape[1:]), **again})
         return hook
 
-    for name, cell in net.cells_and_names():
-        kind = _kind(cell)
-        if kind:
-            handles.append(cell.register_forward_hook(row(name, cell, kind)))
-    avoid_reference_convolutions()
-    training, mode = net.training, mindspore.get_context("mode")
-    try:
-        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)  # hooks run in this mode only
-        net.set_train(False)
-        net(Tensor(np.zeros(shape, np.float32)))
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise InputError(f"input_shape: {input_shape} does not fit this network: {str(error).splitlines()[0]}") from error
-    finally:
-        for handle in handles:
-            handle.remove()
-        net.set_train(training)
-        mindspore.set_context(mode=mode)
+    hooks = {name: row(name, kind) for name, cell in net.cells_and_names() if (kind := _kind(cell))}
+    if not hooks:
+        raise InputError(f"net: {type(net).__name__} has no convolution, dense layer or BatchNorm: nothing to count")
+    run_once(net, Tensor(np.zeros(shape, np.float32)), hooks, f"input_shape: {input_shape} does not fit this network")
+    if not rows:
+        raise InputError(f"net: none of the {len(hooks)} layers of {type(net).__name__} is part of its forward pass, first "
+                         f"{next(iter(hooks))}; there is nothing to count")
     return Complexity(pd.DataFrame(rows))
 
 

@@ -3,8 +3,9 @@
 import os
 import shutil
 import sys
-from importlib import metadata
 from pathlib import Path
+
+from ghostlib.results import distributions_of, version_of
 
 PACKAGES = ("mindspore", "numpy", "pydantic", "papermill", "jupyterlab", "nbval", "matplotlib", "seaborn")
 GIB = 2**30
@@ -15,12 +16,13 @@ def examine() -> tuple[list[str], bool]:
     lines = [f"python      {sys.version.split()[0]}"]
     healthy = True
     for name in PACKAGES:
-        try:
-            lines.append(f"{name:<11} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            lines.append(f"{name:<11} missing: install ghostlib with its dependencies")
-            healthy = False
-    if healthy and int(metadata.version("numpy").split(".")[0]) >= 2:
+        version = version_of(name)
+        lines.append(f"{name:<11} {version or 'missing: install ghostlib with its dependencies'}")
+        healthy = healthy and bool(version)
+    if len(brought := distributions_of("mindspore")) > 1:
+        lines.append(f"mindspore   CLASH: {' and '.join(brought)} lie in one folder; uninstall them all, install one")
+        healthy = False
+    if healthy and int(version_of("numpy").split(".")[0]) >= 2:
         lines.append("numpy       CLASH: MindSpore was built against NumPy 1; install 'numpy<2'")
         healthy = False
     lines += [f"cores       {os.cpu_count()}", _memory(),

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import mindspore
 import numpy as np
 from mindspore import Tensor, nn
 
 from ghostlib.cells import normalised
-from ghostlib.device import avoid_reference_convolutions
 from ghostlib.errors import InputError, nearest
 from ghostlib.ghost import GhostConv2d, GhostModule
+from ghostlib.hooks import Enough, Hook, run_once
 
 
 def layer_names(net: nn.Cell) -> list[str]:
@@ -55,10 +54,6 @@ def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
     return found
 
 
-class _Reached(Exception):
-    """Ends a forward pass from within: what was asked for is there."""
-
-
 def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_size: int = 32,
                 most_bytes: int = 4 * 2**30, first: bool = False) -> dict[str, np.ndarray]:
     """Runs a network in evaluation state and returns what the named layers put out.
@@ -78,48 +73,35 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
         For each name an array (N, C, H', W'), or (N, C) behind a dense layer.
 
     Raises:
-        InputError: For a layer that does not exist, naming the near ones, for images that do not fit the network, and
-            for maps of more than `most_bytes`.
+        InputError: For a layer that does not exist, naming the near ones, for one that is no part of the forward pass, for
+            images that do not fit the network or are none, and for maps of more than `most_bytes`.
     """
     cells = dict(net.cells_and_names())
     for name in layers:
         if name not in cells or not name:
             raise InputError(f"layer: {name!r} given; {nearest(name, layer_names(net))}")
+    if not len(images):
+        raise InputError(f"images: {images.shape} given; allowed is at least one")
     parts: dict[str, list[np.ndarray]] = {name: [] for name in layers}
     current: dict[str, Tensor] = {}
 
-    def keep(name: str):
-        def hook(_cell, _inputs, output):
+    def keep(name: str) -> Hook:
+        def hook(_cell: nn.Cell, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
             current[name] = output
             if first and len(current) == len(parts):
-                raise _Reached
+                raise Enough
         return hook
 
-    avoid_reference_convolutions()
-    handles = [cells[name].register_forward_hook(keep(name)) for name in layers]
-    training, mode = net.training, mindspore.get_context("mode")
-    try:
-        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)  # hooks run in this mode only
-        net.set_train(False)
-        for start in range(0, len(images), batch_size):
-            try:
-                net(Tensor(np.ascontiguousarray(images[start:start + batch_size], np.float32)))
-            except _Reached:
-                pass
-            except (ValueError, RuntimeError, TypeError) as error:
-                raise InputError(f"images: {images.shape} given, which do not fit this network: "
-                                 f"{str(error).splitlines()[0]}") from error
-            for name in layers:
-                if name not in current:
-                    raise InputError(f"layer: {name!r} given; it is no part of the forward pass")
-                parts[name].append(current.pop(name).asnumpy())
-            if start == 0:
-                _check_memory(parts, len(images), most_bytes)
-    finally:
-        for handle in handles:
-            handle.remove()
-        net.set_train(training)
-        mindspore.set_context(mode=mode)
+    hooks = {name: keep(name) for name in layers}
+    for start in range(0, len(images), batch_size):
+        run_once(net, Tensor(np.ascontiguousarray(images[start:start + batch_size], np.float32)), hooks,
+                 f"images: {images.shape} given, which do not fit this network")
+        for name in layers:
+            if name not in current:
+                raise InputError(f"layer: {name!r} given; it is no part of the forward pass")
+            parts[name].append(current.pop(name).asnumpy())
+        if start == 0:
+            _check_memory(parts, len(images), most_bytes)
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 

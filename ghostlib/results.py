@@ -35,7 +35,20 @@ def provenance() -> dict[str, str | int]:
     """The commit, the machine and the versions that a result depends on."""
     return {"commit": _commit(), "machine": _processor(), "cores": os.cpu_count() or 1,
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("mindspore", "numpy")}}
+            **{name: version_of(name) for name in ("mindspore", "numpy")}}
+
+
+def distributions_of(package: str) -> list[str]:
+    """What brought a package that can be imported: mindspore comes as mindspore, mindspore-dev or mindspore-ascend."""
+    return sorted(set(metadata.packages_distributions().get(package, [])))
+
+
+def version_of(package: str) -> str:
+    """The version of an installed package, by whatever name it was installed; "" where there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return next((metadata.version(name) for name in distributions_of(package)), "")
 
 
 def _commit() -> str:

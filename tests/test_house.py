@@ -55,8 +55,18 @@ def test_too_little_disk_is_said_in_one_line(root, tmp_path):
 
 def test_make_lists_its_targets(root):
     done = run(["make"], root)
-    for target in ("tour", "test", "test-fast", "lab", "figures", "notebooks"):
+    for target in ("tour", "test", "test-fast", "test-with", "lab", "figures", "notebooks"):
         assert f"make {target} " in done.stdout
+
+
+@pytest.mark.parametrize("given", ["", "torch==2.0", "numpy"])
+def test_another_mindspore_is_asked_for_by_a_requirement(given, root, tmp_path):
+    folder = copy_of_the_makefile(root, tmp_path / "a folder with spaces")
+    shutil.copy(root / "tools" / "test_with.py", folder / "tools")
+    done = run(["make", "test-with", f"MINDSPORE={given}"], folder)
+    assert done.returncode != 0 and "such as mindspore==2.7.0" in done.stderr
+    assert f"MINDSPORE: {given!r} given" in done.stderr
+    assert not list(folder.glob(".venv*"))
 
 
 def test_figures_are_rebuilt_by_one_command(root, tmp_path):
@@ -113,7 +123,7 @@ def test_a_page_names_only_files_that_exist(page):
 
 # The floors of the house, from the ground: a module may import from its own floor and from those below.
 FLOORS = [
-    {"cells", "device", "errors", "lab", "notebook", "progress", "randomness"},
+    {"cells", "device", "errors", "hooks", "lab", "notebook", "progress", "randomness"},
     {"complexity", "config", "ghost", "mindcv_recipes", "results"},
     {"data", "models", "weights"},
     {"deploy", "features", "kernels"},
