@@ -1,6 +1,7 @@
 """The command line: `ghostlib` or `python -m ghostlib`. MindSpore is imported only by the commands that need it."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,9 @@ class _OneLineErrors(click.Group):
 @click.option("--traceback", is_flag=True, help="Show where an error came from.")
 def main(traceback: bool) -> None:
     """Networks of cheap operations: see, measure, doubt and train them."""
+    from ghostlib.training.launch import QUIET
+    for name, value in QUIET.items():  # MindSpore reads them when it is imported
+        os.environ.setdefault(name, value)
 
 
 def _changes(pairs: tuple[tuple[str, str], ...]) -> dict:
@@ -65,7 +69,7 @@ def train(params: Path, pairs) -> None:
                 pass
         return
     from ghostlib.training import train as run
-    result = run(config)
+    result = run(config, compile_cache=True)
     written = "row.json, config.yaml, last.safetensors" + (", best.safetensors, history.csv" if config.epochs else "")
     click.echo(f"{result.test}\nin {config.run_dir}: {written}")
 
@@ -82,9 +86,12 @@ def validate(params: Path, pairs, weights: str) -> None:
     config = config.model_copy(update={"epochs": 0, "devices": 1, "new_head": False})
     from ghostlib.deploy import fold_batchnorm
     from ghostlib.kernels import accelerated
-    from ghostlib.training import evaluate, prepare
+    from ghostlib.training import compile_cache, evaluate, prepare
     net, data, _ = prepare(config)
-    outcome = evaluate(accelerated(fold_batchnorm(net)), data.test, progress=True)
+    ready = accelerated(fold_batchnorm(net))
+    if compile_cache.wanted(True):
+        compile_cache.compile_known(config, {"test": compile_cache.graph_of_test(ready, config)})
+    outcome = evaluate(ready, data.test, progress=True)
     click.echo(str(outcome))
     if data.test.broken.any():
         click.echo(f"{data.test.broken.sum()} cannot be read and do not count: {data.test.names(data.test.broken)}")

@@ -8,6 +8,7 @@ import mindspore
 from ghostlib.errors import InputError
 
 ONEDNN_ISA = "ONEDNN_MAX_CPU_ISA"
+OLDER_ISA = "DNNL_MAX_CPU_ISA"  # its name in oneDNN 2.2, which MindSpore up to 2.7 is built with
 
 
 def avoid_reference_convolutions() -> None:
@@ -18,7 +19,8 @@ def avoid_reference_convolutions() -> None:
     again; a value that the user has set is respected.
     """
     if "avx512f" in _cpu_flags():
-        os.environ.setdefault(ONEDNN_ISA, "AVX2")
+        for name in (ONEDNN_ISA, OLDER_ISA):
+            os.environ.setdefault(name, "AVX2")
 
 
 def _cpu_flags() -> set[str]:

@@ -62,6 +62,10 @@ def _devices() -> tuple[list[str], bool]:
         from ghostlib.kernels import native
         kernel = native.library()
         lines.append(f"kernel      {f'compiled, {native.threads()} threads' if kernel else 'none, see docs/performance.md'}")
+        from ghostlib.training import compile_cache
+        kept = compile_cache.size_of(compile_cache.folder()) / 2**20
+        lines.append(f"graphs      {kept:.0f} MiB compiled ones in {compile_cache.folder()}; "
+                     f"{compile_cache.COMPILE_CACHE}=off does without")
         lines.append("can run     digits, CIFAR-10 and image folders on the CPU, one process at a time"
                      + (f"; device: Ascend may be tried on {len(cards)} card(s)" if cards else ""))
         return lines, True

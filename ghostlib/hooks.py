@@ -19,8 +19,8 @@ class Enough(Exception):
 def run_once(net: nn.Cell, images: Tensor, hooks: Mapping[str, Hook], unfit: str) -> None:
     """Runs a network in evaluation state and calls a hook whenever a cell it is meant for has run.
 
-    The mode is switched before hooks are registered. MindSpore up to 2.6 drops a forward hook without a word if it is
-    registered in graph mode, and no version calls one there.
+    The mode is switched before hooks are registered: MindSpore up to 2.6 drops a hook without a word if it is registered in
+    graph mode.
 
     Args:
         net: Any MindSpore network; left in the state and mode that it was in.
@@ -38,7 +38,8 @@ def run_once(net: nn.Cell, images: Tensor, hooks: Mapping[str, Hook], unfit: str
     handles: list[Any] = []
     try:
         mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
-        handles.append(net.register_forward_pre_hook(lambda *_: called.append(True)))
+        # Named arguments, not *_: MindSpore up to 2.6 counts them and refuses other numbers.
+        handles.append(net.register_forward_pre_hook(lambda _cell, _inputs: called.append(True)))
         handles += [cells[name].register_forward_hook(_giving_nothing_back(hook)) for name, hook in hooks.items()]
         net.set_train(False)
         net(images)

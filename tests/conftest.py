@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,10 @@ from ghostlib.device import avoid_reference_convolutions
 ROOT = Path(__file__).parents[1]
 
 avoid_reference_convolutions()  # before the first test runs a convolution
+
+# A cache of the session's own: nothing is found that an earlier one left, and runs of this one share their graphs.
+_cache = tempfile.TemporaryDirectory(prefix="ghostlib-tests-")
+os.environ["GHOSTLIB_CACHE"] = _cache.name
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +44,14 @@ def randomise(net: nn.Cell, seed: int = 0) -> nn.Cell:
 def ghostlib_command(tmp_path):
     """Runs the command line in an empty folder; gives the finished process, its outputs as text."""
     def run(*words: str, cwd: Path = tmp_path) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-m", "ghostlib", *map(str, words)], cwd=cwd, text=True,
-                              capture_output=True, env={**os.environ, "COLUMNS": "110"}, stdin=subprocess.DEVNULL)
+        return ghostlib_process(*words, cwd=cwd)
     return run
+
+
+def ghostlib_process(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """The finished process of one command, its outputs as text."""
+    return subprocess.run([sys.executable, "-m", "ghostlib", *map(str, words)], cwd=cwd, text=True, capture_output=True,
+                          env={**os.environ, "COLUMNS": "110", **environment}, stdin=subprocess.DEVNULL)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@
 #include <mutex>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -233,10 +234,10 @@ void depthwise_gradient(const Pass& p, const float* padded, const float* spread,
 }
 
 // What belongs to one normalisation: arrays over its channels. `mean` and `variance` are those used, kept for the
-// gradient.
+// gradient. The moving statistics as they are after this pass go into arrays of their own: no input is ever written to.
 struct Channels {
-  const float *gamma, *beta;
-  float *moving_mean, *moving_variance, *mean, *variance;
+  const float *gamma, *beta, *moving_mean, *moving_variance;
+  float *mean, *variance, *next_mean, *next_variance;
 };
 
 Affine given(const Channels& c, int64_t i, float epsilon) {
@@ -252,8 +253,8 @@ Affine normalise(const Pass& p, int norm, const float* x, int64_t step, int64_t 
   if (norm == BATCH) {
     m = moments(x, p.images, step, plane);
     double count = double(p.images * plane), unbiased = m.variance * count / std::max(count - 1, 1.);
-    c.moving_mean[i] += (1 - p.momentum) * (m.mean - c.moving_mean[i]);
-    c.moving_variance[i] += (1 - p.momentum) * (float(unbiased) - c.moving_variance[i]);
+    c.next_mean[i] = c.moving_mean[i] + (1 - p.momentum) * (m.mean - c.moving_mean[i]);
+    c.next_variance[i] = c.moving_variance[i] + (1 - p.momentum) * (float(unbiased) - c.moving_variance[i]);
   }
   c.mean[i] = m.mean, c.variance[i] = m.variance;
   return given(c, i, p.epsilon);
@@ -434,10 +435,14 @@ extern "C" void use_threads(int threads) { Pool::instance().grow(threads); }
 extern "C" int pass_forward(int, void** a, int*, int64_t** shapes, const char**, void*, void*) {
   auto at = [&](int i) { return static_cast<float*>(a[i]); };
   Pass p(shapes[0], shapes[1], at(10));
+  // Statistics of channels that this pass does not touch stay as they are.
+  for (auto [from, to] : {std::pair(4, 13), {5, 14}, {8, 15}, {9, 16}}) std::copy_n(at(from), shapes[from][0], at(to));
   float* kept = at(12);
-  Channels first{at(2), at(3), at(4), at(5), kept, kept + p.maps};
-  Channels second{at(6), at(7), at(8), at(9), kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts};
-  if (p.joint) second = {at(2) + p.maps, at(3) + p.maps, at(4) + p.maps, at(5) + p.maps, second.mean, second.variance};
+  Channels first{at(2), at(3), at(4), at(5), kept, kept + p.maps, at(13), at(14)};
+  Channels second{at(6), at(7), at(8), at(9), kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts, at(15), at(16)};
+  if (p.joint)
+    second = {at(2) + p.maps, at(3) + p.maps, at(4) + p.maps, at(5) + p.maps,
+              second.mean, second.variance, at(13) + p.maps, at(14) + p.maps};
   Forward f{at(0), at(1), first, second, at(11)};
   return dispatch(p.kernel, [&](auto k) { Pool::instance().run(p.maps, [&](int64_t i) { forward<k>(p, f, i); }); });
 }
@@ -446,8 +451,8 @@ extern "C" int pass_backward(int, void** a, int*, int64_t** shapes, const char**
   auto at = [&](int i) { return static_cast<float*>(a[i]); };
   Pass p(shapes[0], shapes[1], at(8));
   float* kept = at(6);
-  Channels first{at(2), at(3), nullptr, nullptr, kept, kept + p.maps};
-  Channels second{at(4), at(5), nullptr, nullptr, kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts};
+  Channels first{at(2), at(3), nullptr, nullptr, kept, kept + p.maps, nullptr, nullptr};
+  Channels second{at(4), at(5), nullptr, nullptr, kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts, nullptr, nullptr};
   if (p.joint) second.gamma = at(2) + p.maps, second.beta = at(3) + p.maps;
   Backward b{at(0), at(1), at(7), first, second, at(9), at(10), at(11), at(12), at(13), at(14)};
   if (p.joint) b.dgamma2 = b.dgamma1 + p.maps, b.dbeta2 = b.dbeta1 + p.maps;

@@ -36,6 +36,10 @@ def accelerated(net: nn.Cell) -> nn.Cell:
     fast = copy_sharing_weights(net)
     with keep_names(net):
         _replace(fast)
+    shared = set(map(id, net.get_parameters()))
+    for name, parameter in fast.parameters_and_names():
+        if id(parameter) not in shared:  # made on the way; a graph wants names that differ
+            parameter.name = name
     return fast
 
 
@@ -121,10 +125,18 @@ def _bias_of(convolution: nn.Conv2d) -> _Fixed | None:
 
 
 def _folded(ghost: FoldedGhost) -> _Fixed:
-    """What a folded Ghost convolution does to its intrinsic maps and to their ghosts, as one normalisation of both."""
+    """What a folded Ghost convolution does to its intrinsic maps and to their ghosts, as one normalisation of both.
+
+    As parameters: what depends on weights must be no constant of a compiled graph, which may be kept (compile_cache.py).
+    """
     scale, shift = ghost.affine.weight.asnumpy().reshape(-1), ghost.affine.bias.asnumpy()
-    return _Fixed(Tensor(np.concatenate([scale, np.ones(ghost.ghosts, np.float32)])),
-                  Tensor(np.concatenate([shift, ghost.cheap_operation.bias.asnumpy()[:ghost.ghosts]])))
+    both = (np.concatenate([scale, np.ones(ghost.ghosts, np.float32)]),
+            np.concatenate([shift, ghost.cheap_operation.bias.asnumpy()[:ghost.ghosts]]))
+    return _Fixed(*(mindspore.Parameter(Tensor(values), requires_grad=False) for values in both))
+
+
+def _arrays_of(norm) -> tuple | None:
+    return (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance) if norm else None
 
 
 class _Pass(nn.Cell):
@@ -148,8 +160,10 @@ class _Pass(nn.Cell):
         some = norm1 or norm2
         fixed = Tensor(np.ones(1, np.float32)), Tensor(np.zeros(1, np.float32))
         self.weight = weight if weight is not None else Tensor(np.zeros((1, 1, 1, 1), np.float32))
-        self.channels1, self.channels2 = ((norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance) if norm
-                                          else fixed + fixed for norm in (norm1, norm2))
+        # Each an attribute of its own: of Parameters in a tuple a Cell does not know, and what it does not know a graph
+        # from the compile cache would take for constants.
+        self.gamma1, self.beta1, self.mean1, self.variance1 = _arrays_of(norm1) or fixed + fixed
+        self.gamma2, self.beta2, self.mean2, self.variance2 = _arrays_of(norm2) or fixed + fixed
 
         def options(training: bool) -> Tensor:
             mode1, mode2 = ((_BATCH if training and not isinstance(norm, _Fixed) else _GIVEN) if norm else _NONE
@@ -159,13 +173,15 @@ class _Pass(nn.Cell):
                                    np.float32))
 
         self.train_options, self.test_options = options(True), options(False)
+        self.moves1, self.moves2 = (norm is not None and not isinstance(norm, _Fixed) for norm in (norm1, norm2))
         out_channels = (maps if keep else 0) + ghosts
 
-        def shapes(x, *_):
-            return (x[0], out_channels, (x[2] - 1) // stride + 1, (x[3] - 1) // stride + 1), (2 * maps + 2 * ghosts + 1,)
+        def shapes(x, _weight, _gamma1, _beta1, mean1, variance1, _gamma2, _beta2, mean2, variance2, _options):
+            return ((x[0], out_channels, (x[2] - 1) // stride + 1, (x[3] - 1) // stride + 1), (2 * maps + 2 * ghosts + 1,),
+                    mean1, variance1, mean2, variance2)
 
         def types(x, *_):
-            return x, x
+            return (x,) * 6
 
         def gradient_shapes(x, weight, gamma1, beta1, gamma2, beta2, *_):
             return x, weight, gamma1, beta1, gamma2, beta2
@@ -181,14 +197,19 @@ class _Pass(nn.Cell):
             return (dx, dweight, dgamma1, dbeta1, ops.zeros_like(mean1), ops.zeros_like(variance1), dgamma2, dbeta2,
                     ops.zeros_like(mean2), ops.zeros_like(variance2), ops.zeros_like(options))
 
-        # Writes the moving statistics, too: MindSpore hands a parameter's own memory over.
         self.run = ops.Custom(f"{path}:pass_forward", shapes, types, "aot", bprop=bprop)
 
     def construct(self, x: Tensor) -> Tensor:
-        gamma1, beta1, mean1, variance1 = self.channels1
-        gamma2, beta2, mean2, variance2 = self.channels2
         options = self.train_options if self.training else self.test_options
-        return self.run(x, self.weight, gamma1, beta1, mean1, variance1, gamma2, beta2, mean2, variance2, options)[0]
+        out = self.run(x, self.weight, self.gamma1, self.beta1, self.mean1, self.variance1,
+                       self.gamma2, self.beta2, self.mean2, self.variance2, options)
+        if self.training and self.moves1:
+            ops.assign(self.mean1, out[2])
+            ops.assign(self.variance1, out[3])
+        if self.training and self.moves2:
+            ops.assign(self.mean2, out[4])
+            ops.assign(self.variance2, out[5])
+        return out[0]
 
 
 class _Mean(nn.Cell):

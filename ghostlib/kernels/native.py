@@ -15,6 +15,8 @@ from pathlib import Path
 
 import mindspore
 
+from ghostlib.cache import cache_folder
+
 SOURCE = Path(__file__).with_name("fused.cpp")
 FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-std=c++17", "-shared", "-fPIC", "-pthread",
          *(["-mprefer-vector-width=512"] if platform.machine() == "x86_64" else []))
@@ -34,8 +36,8 @@ def library() -> Path | None:
     """The compiled passes, compiled now if they never were on this kind of processor; None, said once, without them."""
     if os.environ.get(SWITCH, "").lower() in ("off", "0"):
         return None
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ghostlib"
-    key = hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, platform.machine(), _processor())).encode())
+    folder = cache_folder()
+    key = hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, platform.machine(), processor())).encode())
     path = folder / f"fused-{key.hexdigest()[:16]}.so"
     try:
         if not path.exists():
@@ -59,7 +61,7 @@ def available() -> bool:
     return mindspore.get_context("device_target") == "CPU" and library() is not None
 
 
-def _processor() -> str:
+def processor() -> str:
     """What the compiler's -march=native may depend on."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -18,6 +18,7 @@ from ghostlib.progress import progress_bar
 from ghostlib.sweep.cores import own_cores
 from ghostlib.sweep.grid import Point, Sweep
 from ghostlib.sweep.rows import keep
+from ghostlib.training.launch import UNATTENDED
 
 REACHED_WITHIN = 5.0  # seconds in which an address must take a call, and then answer it
 # Ray talks gRPC, which is HTTP/2: either side begins with a frame of settings. Where anything else listens, Ray waits for
@@ -37,7 +38,7 @@ def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus:
 
     # "local": else Ray joins a cluster that happens to stand here, or waits for one that did.
     where = {"address": address} if address else {"address": "local", "include_dashboard": False, **ray_options}
-    environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    environment = {**UNATTENDED, **{name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}}
     ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     failed = []
     try:

@@ -26,6 +26,10 @@ from ghostlib.progress import Relay
 from ghostlib.results import write_text
 
 CONFIG, HISTORY, LOGS = "config.yaml", "history.csv", "msrun"  # in a run's folder
+COMPILE_CACHE = "GHOSTLIB_COMPILE_CACHE"  # the variable that switches the cache of compiled graphs `on` or `off`
+QUIET = {"MS_SUBMODULE_LOG_v": "{PIPELINE:3}"}  # MindSpore warns of what compile_cache.py sees to
+# The environment of a process that runs a notebook from end to end with nobody at the keyboard: `make tour` and sweeps.
+UNATTENDED = {COMPILE_CACHE: "on", **QUIET}
 POLL = 0.1  # seconds between looks at what was said
 GRACE = 5.0  # seconds that processes are given to end by themselves
 WORKER_DIED = b"exit with exception"  # in what msrun says when one did; by then it has killed the others

@@ -25,6 +25,7 @@ from ghostlib.kernels.fused import accelerated
 from ghostlib.models import MODELS
 from ghostlib.progress import progress_bar
 from ghostlib.randomness import DROPOUT, stream
+from ghostlib.training import compile_cache as graphs
 from ghostlib.training.checkpoint import State, load_bundle, save_bundle
 from ghostlib.training.distributed import Ranks, join
 from ghostlib.training.evaluation import Evaluation, evaluate
@@ -94,7 +95,7 @@ def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Comp
     return net, data, cost
 
 
-def train(config: Config, progress: bool = True) -> Run:
+def train(config: Config, progress: bool = True, compile_cache: bool = False) -> Run:
     """Trains the network that a Config names and evaluates it after each epoch.
 
     Everything a run writes is in `config.run_dir`, which is made only when the run can start: `config.yaml`;
@@ -108,6 +109,8 @@ def train(config: Config, progress: bool = True) -> Run:
         config: The run. The same Config gives the same weights, bit for bit, on the same kind of CPU, whether it ran
             in one go or was stopped and resumed.
         progress: Whether to show a progress bar.
+        compile_cache: Whether this process may take compiled graphs from an equal run and leave its own, unless
+            GHOSTLIB_COMPILE_CACHE says otherwise: only where it trains what `config` names and nothing else.
 
     Returns:
         The trained network with its curves.
@@ -137,6 +140,8 @@ def train(config: Config, progress: bool = True) -> Run:
     step = TrainStep(fast, optimizer, config, ranks.size)
     step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
     step.good.set_data(Tensor(state.good_steps, mindspore.int32))
+    if graphs.wanted(compile_cache):
+        graphs.compile_known(config, _known_graphs(step, fast, net, config), ranks)
     outcomes = _outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
     images = len(data.train) * config.global_batch
     test: Evaluation | None = None
@@ -174,6 +179,17 @@ def train(config: Config, progress: bool = True) -> Run:
     if ranks.first:
         results.write_row(run_dir, row)
     return Run(config, net, data, pd.DataFrame(state.history), test, row)
+
+
+def _known_graphs(step: TrainStep, fast: nn.Cell, net: nn.Cell, config: Config) -> dict[str, graphs.Graph]:
+    """What a run compiles: the step, if it takes any, and the test."""
+    test = graphs.graph_of_test(fast, config)
+    if not config.epochs:
+        return {"test": test}
+    inputs = [*test.inputs, np.zeros(config.batch_size, np.int32), np.float32(0)]
+    if config.dropout:
+        inputs.append(np.zeros((config.batch_size, net.dropout.features), np.float32))
+    return {"step": graphs.Graph(step, True, inputs), "test": test}
 
 
 def _open(run_dir: Path, config: Config) -> None:

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
+from ghostlib.cache import cache_folder
 from ghostlib.errors import InputError, nearest
 
 # Source: mindcv's models/ghostnet.py; the file names end in the first digits of their SHA-256 (its configs/README.md).
@@ -55,7 +56,7 @@ def _download(url: str) -> Path:
         raise InputError(f"weights: {url} ends in #{fragment}; allowed are #sha256=... and #md5=...")
     if not fragment and (found := NAMED_BY_HASH.search(name)):
         algorithm, wanted = "sha256", found[1]
-    folder = Path(os.environ.get("GHOSTLIB_CACHE") or pooch.os_cache("ghostlib"))
+    folder = cache_folder()
     target = folder / re.sub(r"[^\w.-]+", "_", address.split("://", 1)[1])
     if not target.exists():
         pooch.get_logger().setLevel(logging.WARNING)
