@@ -5,7 +5,6 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; exit; }; \
 	done; echo python3)
 PY := .venv/bin/python
-TOUR := data/runs/tour
 PYTEST := $(PY) -m pytest -q -p no:cacheprovider
 
 .PHONY: help tour test check test-fast test-with lab figures notebooks clean
@@ -23,9 +22,8 @@ help:  ## this list
 	@touch $@
 
 tour: .venv/installed  ## train a Ghost network on real digits and look at it (2 minutes)
-	@mkdir -p $(TOUR)
-	@$(PY) -m papermill --no-log-output --progress-bar notebooks/train.ipynb $(TOUR)/train.ipynb
-	@$(PY) -m ghostlib report $(TOUR)
+	@$(PY) tools/tour.py
+	@$(PY) -m ghostlib report data/runs/tour
 
 test: check  ## the whole suite, after the check
 	@$(PYTEST) --durations=10

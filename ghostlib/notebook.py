@@ -1,13 +1,36 @@
-"""Notebooks as files: which code a stored output came from, and outputs fit to be stored."""
+"""Notebooks as files: executed from end to end, which code a stored output came from, and outputs fit to be stored."""
 
 import base64
 import hashlib
 import io
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from PIL import Image
 
 HASH, PNG = "code_hash", "image/png"
+
+
+def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any] | None = None, bar: bool = False) -> None:
+    """Executes a notebook by papermill, in the current folder, with nobody at the keyboard.
+
+    Args:
+        source: The notebook.
+        target: Where it goes with its outputs, those of a failure too.
+        parameters: In place of its own.
+        bar: Whether to show a bar of cells, where there is a terminal to show it on.
+
+    Raises:
+        papermill.PapermillExecutionError: If a cell fails.
+    """
+    import papermill
+
+    # A kernel warns each time that other users of this machine might listen to what it says to us; nothing in it is secret.
+    papermill.execute_notebook(source, target, parameters, progress_bar=bar and sys.stderr.isatty(), cwd=Path.cwd(),
+                               request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"])
 
 
 def code_hash(notebook: NotebookNode) -> str:

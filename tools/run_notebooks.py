@@ -5,9 +5,8 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-import papermill
 
-from ghostlib.notebook import slim, tidy
+from ghostlib.notebook import execute, slim, tidy
 
 LARGEST = 1_000_000  # bytes, pictures included
 
@@ -15,7 +14,7 @@ for name in sys.argv[1:] or sorted(map(str, Path("notebooks").rglob("[!.]*.ipynb
     print(name, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         done = Path(scratch) / "done.ipynb"
-        papermill.execute_notebook(name, done, progress_bar=False, request_save_on_cell_execute=False)
+        execute(name, done)
         notebook = tidy(nbformat.read(done, as_version=4))
     if "tutorials" not in name:  # nbval compares their pictures byte by byte
         slim(notebook)

@@ -27,9 +27,11 @@ def main(requirement: str, *words: str) -> int:
     folder = Path(".venv-" + re.sub(r"[^\w.]+", "-", requirement).strip("-"))
     python = str(folder / "bin" / "python")
 
-    def pip(*arguments: str) -> None:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", *arguments],
-                       check=True)
+    def pip(*arguments: str) -> None:  # which complains that ghostlib wants `mindspore` even where all is well
+        done = subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
+                              capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"pip install {' '.join(arguments)}:\n{done.stderr}")
 
     def ask(code: str) -> list[str]:
         return json.loads(subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout)

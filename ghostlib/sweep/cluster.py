@@ -14,6 +14,7 @@ import nbformat
 
 from ghostlib import results
 from ghostlib.errors import InputError
+from ghostlib.notebook import execute
 from ghostlib.progress import progress_bar
 from ghostlib.sweep.cores import own_cores
 from ghostlib.sweep.grid import Point, Sweep
@@ -107,8 +108,8 @@ def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[st
 def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, folder: str, cores: int,
              environment: Mapping[str, str]) -> tuple[str, dict[str, Any] | None, str | None]:
     """One run, in a Ray worker: the executed notebook, its row, and what went wrong."""
-    import papermill
     import ray
+    from papermill import PapermillExecutionError
 
     if os.path.isdir(folder):
         os.chdir(folder)
@@ -123,8 +124,8 @@ def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, fo
         error, given = None, {**parameters, **({"run_dir": str(run_dir)} if has_run_dir else {})}
         try:
             with own_cores(cores) if cores else nullcontext():
-                papermill.execute_notebook(source, done, given, progress_bar=False, cwd=os.getcwd())
-        except papermill.PapermillExecutionError as problem:
+                execute(source, done, given)
+        except PapermillExecutionError as problem:
             error = f"{problem.ename}: {' '.join(problem.evalue.split())[:300]}"
         where = {"wall_seconds": round(time.perf_counter() - start, 1), "npus": os.environ.get(NPU_VARIABLE, ""),
                  "node": ray.get_runtime_context().get_node_id()}

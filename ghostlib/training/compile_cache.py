@@ -40,6 +40,7 @@ from ghostlib.training.launch import COMPILE_CACHE
 
 ENABLE, PATH = "MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH"  # MindSpore's own variables
 MANIFEST = "manifest.json"
+NUMBERED = re.compile(r"compile_cache_(\d+)\.mindir$")  # MindSpore's files; under msrun the role stands before
 OWN = ".own-"  # begins the names of processes' own copies
 A_DAY = 86400.0  # seconds
 LARGEST = 512 * 2**20  # bytes of all keys together; the graphs of GhostNet 1.0 take 4 MB
@@ -108,9 +109,10 @@ def compile_known(config: Config, graphs: Mapping[str, Graph], ranks: Ranks = Ra
                 os.utime(store)  # when it was last of use
                 return "loaded"
             # MindSpore must have numbered just these graphs, from 0; else its folder does not say which is which.
-            numbered = sorted(Path(name).name for name in after if name.endswith(".mindir"))
-            if numbered != [f"compile_cache_{number}.mindir" for number in range(len(graphs))]:
-                return _say(f"not kept: MindSpore left {', '.join(numbered) or 'nothing'} for {len(graphs)} graph(s)")
+            left = [name for name in after if name.endswith(".mindir")]
+            numbers = [int(found[1]) for name in left if (found := NUMBERED.search(name))]
+            if sorted(numbers) != list(range(len(graphs))) or len(numbers) < len(left):
+                return _say(f"not kept: MindSpore left {', '.join(left) or 'nothing'} for {len(graphs)} graph(s)")
             _publish(Path(own), store, key, after, instead=bool(before))
             _prune(store.parent, store.name)
             return "compiled and kept"

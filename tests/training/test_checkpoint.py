@@ -14,7 +14,7 @@ import pytest
 import yaml
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
-from test_train import assert_equal_bundles
+from test_loop import assert_equal_bundles
 
 from ghostlib import results
 from ghostlib.config import Config

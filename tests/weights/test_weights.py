@@ -14,7 +14,8 @@ from mindspore import Tensor
 
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
-from ghostlib.weights import OPTIMIZER, load_weights, save_weights, sources
+from ghostlib.weights import load_weights, save_weights, sources
+from ghostlib.weights.load import OPTIMIZER
 
 
 def network(num_classes=10, width=0.5, ratio=2, kernel=3):

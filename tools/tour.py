@@ -1,0 +1,15 @@
+"""Trains a Ghost network on real digits and says what came of it: `make tour`. The executed notebook lies beside the run."""
+
+import os
+from pathlib import Path
+
+from ghostlib.notebook import execute
+from ghostlib.training.launch import UNATTENDED
+
+FOLDER = Path("data/runs/tour")
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    os.environ.update({**UNATTENDED, **os.environ})
+    print("executing notebooks/train.ipynb, about a minute on two cores ...", flush=True)
+    execute("notebooks/train.ipynb", FOLDER / "train.ipynb", bar=True)
