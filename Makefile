@@ -5,7 +5,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; exit; }; \
 	done; echo python3)
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest -q -p no:cacheprovider
+# Two at a time, each with one thread; tests that start many processes take turns (pytest-xdist's groups).
+PYTEST := $(PY) -m pytest -q -p no:cacheprovider -n 2 --dist loadgroup
 
 .PHONY: help tour test check test-fast test-with lab figures notebooks clean
 .DEFAULT_GOAL := help
@@ -26,7 +27,7 @@ tour: .venv/installed  ## train a Ghost network on real digits and look at it (2
 	@$(PY) -m ghostlib report data/runs/tour
 
 test: check  ## the whole suite, after the check
-	@$(PYTEST) --durations=10
+	@$(PYTEST) --durations=15
 
 check: .venv/installed  ## ruff, on notebooks too, and types
 	@$(PY) -m ruff check --quiet .

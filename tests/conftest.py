@@ -9,6 +9,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several at once: MindSpore's threads spin, so each keeps to one
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would let runs starve beside the other one
+
 import mindspore
 import numpy as np
 import pytest
@@ -21,8 +25,9 @@ ROOT = Path(__file__).parents[1]
 avoid_reference_convolutions()  # before the first test runs a convolution
 
 # A cache of the session's own: nothing is found that an earlier one left, and runs of this one share their graphs.
-_cache = tempfile.TemporaryDirectory(prefix="ghostlib-tests-")
-os.environ["GHOSTLIB_CACHE"] = _cache.name
+if "PYTEST_XDIST_WORKER" not in os.environ:  # which has it from the process that started it
+    _cache = tempfile.TemporaryDirectory(prefix="ghostlib-tests-")
+    os.environ["GHOSTLIB_CACHE"] = _cache.name
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +43,14 @@ def randomise(net: nn.Cell, seed: int = 0) -> nn.Cell:
         low, high = (0.5, 1.5) if name.endswith(("gamma", "variance")) else (-0.5, 0.5)
         parameter.set_data(Tensor(rng.uniform(low, high, parameter.shape), mindspore.float32))
     return net
+
+
+@pytest.fixture
+def few_stages(monkeypatch):
+    """GhostNets of this process have five stages of nine: both bottlenecks, with and without squeeze-and-excitation, and
+    the head. All there is, less often: it compiles in a third of the time."""
+    module = sys.modules["ghostlib.models.ghostnet"]
+    monkeypatch.setattr(module, "STAGES", module.STAGES[:5])
 
 
 @pytest.fixture

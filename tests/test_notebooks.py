@@ -17,6 +17,7 @@ from scipy import stats
 from ghostlib.__main__ import main
 from ghostlib.config import Config
 from ghostlib.data import photographs
+from ghostlib.errors import InputError
 from ghostlib.notebook import HASH, code_hash
 
 NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -144,11 +145,25 @@ def test_parameters_are_literals_that_papermill_can_show(path):
         cell.source for cell in read(path).cells[tagged[0] + 1:] if cell.cell_type == "code")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))
-def test_a_misspelt_parameter_is_refused_in_the_notebook(path, tmp_path):
+def test_a_misspelt_parameter_is_refused_in_the_notebook(path, tmp_path, monkeypatch):
+    """Its own cells up to the one that makes the Config, what papermill injects among them, without a kernel."""
+    monkeypatch.chdir(tmp_path)
+    cells = code_cells(read(path))
+    parameters = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    names: dict = {}
+    exec("\n".join(cell.source for cell in cells[:parameters + 1]), names)
+    names["kernl"] = 3
+    with pytest.raises(InputError, match="kernl: no such parameter; did you mean kernel"):
+        exec(cells[parameters + 1].source, names)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_papermill_injects_a_misspelt_parameter_where_it_is_refused(tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match="kernl: no such parameter; did you mean kernel"):
-        papermill.execute_notebook(path, tmp_path / "executed.ipynb", {"kernl": 3}, progress_bar=False, cwd=tmp_path)
+        papermill.execute_notebook(ROOT / "notebooks" / "train.ipynb", tmp_path / "executed.ipynb", {"kernl": 3},
+                                   progress_bar=False, cwd=tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["executed.ipynb"]
 
 

@@ -45,7 +45,8 @@ def main(requirement: str, *words: str) -> int:
     if len(there) != 1 or there[0].split("==")[0].lower() != name[0].lower():
         sys.exit(f"{folder}: holds {' and '.join(there) or 'no MindSpore'}; wanted is {requirement} alone: remove it")
     print(f"tests with {there[0]}", flush=True)
-    return subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]).returncode
+    return subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadgroup",
+                           *words]).returncode
 
 
 if __name__ == "__main__":

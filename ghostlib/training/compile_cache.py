@@ -55,6 +55,10 @@ HARMLESS = {
     "workers": "threads that make inputs",
     "port": "where processes meet",
     "broken_limit": "is counted by Python alone",
+    "bad_steps": "is counted by Python alone",
+    "val_interval": "is counted by Python alone",
+    **dict.fromkeys(("augment", "erasing", "repeats"), "images are inputs"),
+    **dict.fromkeys(("epochs", "schedule", "warmup_epochs", "lr_end", "milestones", "lr_decay"), "the rate is an input"),
 }
 
 
@@ -127,7 +131,7 @@ def _unfit(config: Config) -> str | None:
         return "not used: this process has used it for another run"
     if config.device != "CPU" or config.sink:
         return "not used: nothing is proven of it but on a CPU"
-    if not MODELS[config.model].__module__.startswith(f"{ghostlib.__name__}."):
+    if not getattr(MODELS[config.model], "__module__", "").startswith(f"{ghostlib.__name__}."):
         return f"not used: {config.model} is no network of ghostlib's own"
     if os.environ.get(ENABLE):
         return f"left alone: {ENABLE} is set"

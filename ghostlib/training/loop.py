@@ -141,7 +141,8 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
     step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
     step.good.set_data(Tensor(state.good_steps, mindspore.int32))
     if graphs.wanted(compile_cache):
-        graphs.compile_known(config, _known_graphs(step, fast, net, config), ranks)
+        step_graph, test_graph = _known_graphs(step, fast, net, config)
+        graphs.compile_known(config, {**({"step": step_graph} if config.epochs else {}), "test": test_graph}, ranks)
     outcomes = _outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
     images = len(data.train) * config.global_batch
     test: Evaluation | None = None
@@ -181,15 +182,13 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
     return Run(config, net, data, pd.DataFrame(state.history), test, row)
 
 
-def _known_graphs(step: TrainStep, fast: nn.Cell, net: nn.Cell, config: Config) -> dict[str, graphs.Graph]:
-    """What a run compiles: the step, if it takes any, and the test."""
+def _known_graphs(step: TrainStep, fast: nn.Cell, net: nn.Cell, config: Config) -> tuple[graphs.Graph, graphs.Graph]:
+    """What a run compiles: its step and its test."""
     test = graphs.graph_of_test(fast, config)
-    if not config.epochs:
-        return {"test": test}
     inputs = [*test.inputs, np.zeros(config.batch_size, np.int32), np.float32(0)]
     if config.dropout:
         inputs.append(np.zeros((config.batch_size, net.dropout.features), np.float32))
-    return {"step": graphs.Graph(step, True, inputs), "test": test}
+    return graphs.Graph(step, True, inputs), test
 
 
 def _open(run_dir: Path, config: Config) -> None:

@@ -36,9 +36,13 @@ row = {"value": value, "seed": seed, "began": began, "ended": time.time(), "thre
 pathlib.Path(run_dir, "row.json").write_text(json.dumps(row))''']
 
 
+pytestmark = pytest.mark.xdist_group("many processes")
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty folder to work in, with a quick notebook; `here.grid(...)` writes a grid."""
+    monkeypatch.setenv(MARK, str(tmp_path))  # by which its processes are known
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
     notebook.cells[0].metadata["tags"] = ["parameters"]
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -63,21 +67,23 @@ def ghostlib(*words, **options):
                             text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, **options)
 
 
+MARK = "GHOSTLIB_TEST"
 RUNS, ALL = ("ray::_execute", "ipykernel"), ("ray::", "raylet", "gcs_server", "ipykernel")
 
 
 def standing(words=ALL):
-    """The processes that stand: of runs, or all of Ray's and Jupyter's."""
-    return {process.pid for process in psutil.process_iter(["cmdline"])
-            if any(word in " ".join(process.info["cmdline"] or []) for word in words)}
+    """This test's processes that stand: of runs, or all of Ray's and Jupyter's."""
+    return {process.pid for process in psutil.process_iter(["cmdline", "environ"])
+            if (process.info["environ"] or {}).get(MARK) == os.environ[MARK]
+            and any(word in " ".join(process.info["cmdline"] or []) for word in words)}
 
 
-def gone(before, words=ALL, seconds=20):
-    """Waits until none is left but those that stood before."""
+def gone(words=ALL, seconds=20):
+    """Waits until none is left."""
     until = time.time() + seconds
-    while standing(words) - before and time.time() < until:
+    while standing(words) and time.time() < until:
         time.sleep(0.2)
-    return not standing(words) - before
+    return not standing(words)
 
 
 @pytest.mark.parametrize("fields, line", [
@@ -314,12 +320,13 @@ def test_runs_get_npus_of_their_own(here):
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["driver", "worker", "interrupt"])
 def test_whatever_is_killed_every_row_is_there_once(here, victim):
-    grid, before = here.grid(params={"wait": 2.0}), standing()
+    grid = here.grid(params={"wait": 2.0})
     run = ghostlib("sweep", grid, "--cpus", "1")
     until = time.time() + 60
     while not os.path.exists("data/runs/grid/rows.csv"):
         assert time.time() < until and run.poll() is None, run.communicate()[0]
         time.sleep(0.1)
+    assert standing(RUNS)
     if victim == "worker":
         worker = next(process for process in psutil.Process(run.pid).children(recursive=True)
                       if "ray::_execute" in " ".join(process.cmdline()))  # of this sweep, whatever else runs here
@@ -331,7 +338,7 @@ def test_whatever_is_killed_every_row_is_there_once(here, victim):
         run.communicate(timeout=60)
         assert run.returncode == (-9 if victim == "driver" else 130)
     # Ray's own agents outlive a driver that was killed by up to a minute; its runs do not.
-    assert gone(before, RUNS if victim == "driver" else ALL)
+    assert gone(RUNS if victim == "driver" else ALL)
     first = rows()
     assert 1 <= len(first) < 4 and not first.drop(columns="npus").isna().any().any()
     done = CliRunner().invoke(main, ["sweep", grid, "--cpus", "1"])
@@ -345,7 +352,6 @@ def test_whatever_is_killed_every_row_is_there_once(here, victim):
 def test_two_nodes_share_a_sweep_and_one_may_die(here):
     from ray.cluster_utils import Cluster
 
-    before = standing()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     node = cluster.add_node(num_cpus=1)
     try:
@@ -364,7 +370,7 @@ def test_two_nodes_share_a_sweep_and_one_may_die(here):
         assert sorted(rows().value) == points and rows().node.nunique() == 2
     finally:
         cluster.shutdown()
-    assert gone(before)
+    assert gone()
 
 
 @pytest.mark.slow

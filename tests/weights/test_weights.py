@@ -53,8 +53,9 @@ def test_mindcvs_checkpoints_load_with_optimizer_state_and_all(checkpoint):
     net, path = checkpoint
     other = network()
     load_weights(other, path)
+    loaded = values(other)
     for name, array in values(net).items():
-        np.testing.assert_array_equal(values(other)[name], array, err_msg=name)
+        np.testing.assert_array_equal(loaded[name], array, err_msg=name)
 
 
 @pytest.mark.parametrize(("changes", "message"), [
