@@ -36,7 +36,7 @@ def test_several_devices_are_refused():
 
 
 @pytest.mark.slow
-def test_without_the_kernel_graphs_hold_no_idle_slices(monkeypatch):
+def test_without_the_kernel_graphs_hold_no_idle_slices(monkeypatch, few_stages):
     """On an NPU each operator is a launch, and these two move memory for no arithmetic."""
     use_device("CPU")
     monkeypatch.setattr(native, "library", lambda: None)
@@ -52,9 +52,9 @@ def test_without_the_kernel_graphs_hold_no_idle_slices(monkeypatch):
 
     for make in (training, lambda: lambda: net.set_train(False)(images).asnumpy()):
         operators = bench._operators(make)
-        assert operators["Conv2D"] > 90
+        assert operators["Conv2D"] > 30
         assert operators.get("StridedSlice", 0) == 0
-        assert operators["Concat"] == modules == 32
+        assert operators["Concat"] == modules == 10
 
 
 def test_the_speed_of_a_network_needs_no_data():

@@ -179,9 +179,13 @@ def _fingerprint(cells: Sequence[nn.Cell]) -> str:
 @contextmanager
 def _switched_on(folder: str) -> Iterator[None]:
     os.environ.update({ENABLE: "1", PATH: folder})
+    interpreter = dict(vars(sys))
     try:
         yield
     finally:
+        # To find the entry script's imports MindSpore makes each module once more, `sys` among them. That sets all of its
+        # names to what they were when Python started: stderr to a bare printer, at which a notebook's kernel hangs.
+        vars(sys).update(interpreter)
         for name in (ENABLE, PATH):
             del os.environ[name]
 

@@ -1,9 +1,11 @@
 """Graphs kept from process to process: never another run's, never half of one, and the same to the bit."""
 
+import importlib.util
 import json
 import os
 import shutil
 import stat
+import sys
 
 import mindspore
 import numpy as np
@@ -307,6 +309,14 @@ def test_another_config_takes_no_graph_of_this_one_and_a_damaged_one_is_made_ane
     assert said.count("is ignored and made anew") == 1 and equal(again, first)
     again, said = train("and again")
     assert "is ignored" not in said and equal(again, first)
+
+
+def test_what_mindspore_does_to_the_interpreter_is_undone(tmp_path):
+    streams = sys.stdout, sys.stderr, sys.argv
+    with compile_cache._switched_on(str(tmp_path)):
+        importlib.util.module_from_spec(importlib.util.find_spec("sys"))  # as in mindspore/graph/api.py
+        assert sys.stderr is not streams[1]
+    assert (sys.stdout, sys.stderr, sys.argv) == streams
 
 
 def test_graphs_outside_the_known_ones_are_not_kept(cache):
