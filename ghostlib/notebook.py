@@ -30,7 +30,8 @@ def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any
 
     # A kernel warns each time that other users of this machine might listen to what it says to us; nothing in it is secret.
     papermill.execute_notebook(source, target, parameters, progress_bar=bar and sys.stderr.isatty(), cwd=Path.cwd(),
-                               request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"], shutdown_kernel="immediate")
+                               request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"],
+                               shutdown_kernel="immediate")
 
 
 def code_hash(notebook: NotebookNode) -> str:

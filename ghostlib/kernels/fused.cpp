@@ -22,7 +22,6 @@
 #include <mutex>
 #include <thread>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace {
@@ -234,10 +233,10 @@ void depthwise_gradient(const Pass& p, const float* padded, const float* spread,
 }
 
 // What belongs to one normalisation: arrays over its channels. `mean` and `variance` are those used, kept for the
-// gradient. The moving statistics as they are after this pass go into arrays of their own: no input is ever written to.
+// gradient and for `pass_statistics`; the moving ones are read in GIVEN mode only. No input is ever written to.
 struct Channels {
   const float *gamma, *beta, *moving_mean, *moving_variance;
-  float *mean, *variance, *next_mean, *next_variance;
+  float *mean, *variance;
 };
 
 Affine given(const Channels& c, int64_t i, float epsilon) {
@@ -245,17 +244,10 @@ Affine given(const Channels& c, int64_t i, float epsilon) {
   return {scale, c.beta[i] - c.mean[i] * scale};
 }
 
-// The affine map of channel i's normalisation. In BATCH mode its moments are computed and mixed into the moving ones,
-// the variance as the unbiased one, as MindSpore's BatchNorm does.
+// The affine map of channel i's normalisation; in BATCH mode by its moments, which are computed here.
 Affine normalise(const Pass& p, int norm, const float* x, int64_t step, int64_t plane, const Channels& c, int64_t i) {
   if (norm == NONE) return {};
-  Moments m{c.moving_mean[i], c.moving_variance[i]};
-  if (norm == BATCH) {
-    m = moments(x, p.images, step, plane);
-    double count = double(p.images * plane), unbiased = m.variance * count / std::max(count - 1, 1.);
-    c.next_mean[i] = c.moving_mean[i] + (1 - p.momentum) * (m.mean - c.moving_mean[i]);
-    c.next_variance[i] = c.moving_variance[i] + (1 - p.momentum) * (float(unbiased) - c.moving_variance[i]);
-  }
+  Moments m = norm == BATCH ? moments(x, p.images, step, plane) : Moments{c.moving_mean[i], c.moving_variance[i]};
   c.mean[i] = m.mean, c.variance[i] = m.variance;
   return given(c, i, p.epsilon);
 }
@@ -435,24 +427,46 @@ extern "C" void use_threads(int threads) { Pool::instance().grow(threads); }
 extern "C" int pass_forward(int, void** a, int*, int64_t** shapes, const char**, void*, void*) {
   auto at = [&](int i) { return static_cast<float*>(a[i]); };
   Pass p(shapes[0], shapes[1], at(10));
-  // Statistics of channels that this pass does not touch stay as they are.
-  for (auto [from, to] : {std::pair(4, 13), {5, 14}, {8, 15}, {9, 16}}) std::copy_n(at(from), shapes[from][0], at(to));
   float* kept = at(12);
-  Channels first{at(2), at(3), at(4), at(5), kept, kept + p.maps, at(13), at(14)};
-  Channels second{at(6), at(7), at(8), at(9), kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts, at(15), at(16)};
-  if (p.joint)
-    second = {at(2) + p.maps, at(3) + p.maps, at(4) + p.maps, at(5) + p.maps,
-              second.mean, second.variance, at(13) + p.maps, at(14) + p.maps};
+  Channels first{at(2), at(3), at(4), at(5), kept, kept + p.maps};
+  Channels second{at(6), at(7), at(8), at(9), kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts};
+  if (p.joint) second = {at(2) + p.maps, at(3) + p.maps, at(4) + p.maps, at(5) + p.maps, second.mean, second.variance};
+  float* counts = kept + 2 * (p.maps + p.ghosts);  // over how many numbers each moment went
+  counts[0] = float(p.images * p.plane()), counts[1] = float(p.images * p.out_plane());
   Forward f{at(0), at(1), first, second, at(11)};
   return dispatch(p.kernel, [&](auto k) { Pool::instance().run(p.maps, [&](int64_t i) { forward<k>(p, f, i); }); });
+}
+
+// One array of moving statistics after a pass: from what the pass kept, the array as it was, the pass's options, and which
+// one it is (0 and 1: mean and variance of norm 1; 2 and 3: of norm 2). A variance is mixed in as the unbiased one, as
+// MindSpore's BatchNorm does; channels that the pass did not touch stay. With `joint` the ghosts' lie behind the maps'.
+extern "C" int pass_statistics(int, void** a, int*, int64_t** shapes, const char**, void*, void*) {
+  auto at = [&](int i) { return static_cast<float*>(a[i]); };
+  const float *kept = at(0), *moving = at(1), *options = at(2);
+  float* next = at(4);
+  const int which = int(*at(3));
+  const int64_t ghosts = int64_t(options[6]), maps = (shapes[0][0] - 2) / 2 - ghosts;
+  const bool joint = options[5] != 0;
+  std::copy_n(moving, shapes[1][0], next);
+  auto mix = [&](bool second, float* to) {
+    const int64_t channels = second ? ghosts : maps;
+    const float* moments = kept + (second ? 2 * maps : 0) + (which % 2 ? channels : 0);
+    const double count = kept[2 * (maps + ghosts) + second];
+    const double unbiased = which % 2 ? count / std::max(count - 1, 1.) : 1;
+    for (int64_t i = 0; int(options[second]) == BATCH && i < channels; i++)
+      to[i] += (1 - options[8]) * (float(moments[i] * unbiased) - to[i]);
+  };
+  mix(which > 1, next);
+  if (joint) mix(true, next + maps);
+  return 0;
 }
 
 extern "C" int pass_backward(int, void** a, int*, int64_t** shapes, const char**, void*, void*) {
   auto at = [&](int i) { return static_cast<float*>(a[i]); };
   Pass p(shapes[0], shapes[1], at(8));
   float* kept = at(6);
-  Channels first{at(2), at(3), nullptr, nullptr, kept, kept + p.maps, nullptr, nullptr};
-  Channels second{at(4), at(5), nullptr, nullptr, kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts, nullptr, nullptr};
+  Channels first{at(2), at(3), nullptr, nullptr, kept, kept + p.maps};
+  Channels second{at(4), at(5), nullptr, nullptr, kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts};
   if (p.joint) second.gamma = at(2) + p.maps, second.beta = at(3) + p.maps;
   Backward b{at(0), at(1), at(7), first, second, at(9), at(10), at(11), at(12), at(13), at(14)};
   if (p.joint) b.dgamma2 = b.dgamma1 + p.maps, b.dbeta2 = b.dbeta1 + p.maps;

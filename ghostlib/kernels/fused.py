@@ -164,6 +164,7 @@ class _Pass(nn.Cell):
         # from the compile cache would take for constants.
         self.gamma1, self.beta1, self.mean1, self.variance1 = _arrays_of(norm1) or fixed + fixed
         self.gamma2, self.beta2, self.mean2, self.variance2 = _arrays_of(norm2) or fixed + fixed
+        self.given = fixed  # in the place of statistics that are not read
 
         def options(training: bool) -> Tensor:
             mode1, mode2 = ((_BATCH if training and not isinstance(norm, _Fixed) else _GIVEN) if norm else _NONE
@@ -176,12 +177,11 @@ class _Pass(nn.Cell):
         self.moves1, self.moves2 = (norm is not None and not isinstance(norm, _Fixed) for norm in (norm1, norm2))
         out_channels = (maps if keep else 0) + ghosts
 
-        def shapes(x, _weight, _gamma1, _beta1, mean1, variance1, _gamma2, _beta2, mean2, variance2, _options):
-            return ((x[0], out_channels, (x[2] - 1) // stride + 1, (x[3] - 1) // stride + 1), (2 * maps + 2 * ghosts + 1,),
-                    mean1, variance1, mean2, variance2)
+        def shapes(x, *_):
+            return (x[0], out_channels, (x[2] - 1) // stride + 1, (x[3] - 1) // stride + 1), (2 * maps + 2 * ghosts + 2,)
 
         def types(x, *_):
-            return (x,) * 6
+            return x, x
 
         def gradient_shapes(x, weight, gamma1, beta1, gamma2, beta2, *_):
             return x, weight, gamma1, beta1, gamma2, beta2
@@ -198,18 +198,45 @@ class _Pass(nn.Cell):
                     ops.zeros_like(mean2), ops.zeros_like(variance2), ops.zeros_like(options))
 
         self.run = ops.Custom(f"{path}:pass_forward", shapes, types, "aot", bprop=bprop)
+        self.statistics = _MovingStatistics(self) if self.moves1 or self.moves2 else None
 
     def construct(self, x: Tensor) -> Tensor:
-        options = self.train_options if self.training else self.test_options
-        out = self.run(x, self.weight, self.gamma1, self.beta1, self.mean1, self.variance1,
-                       self.gamma2, self.beta2, self.mean2, self.variance2, options)
-        if self.training and self.moves1:
-            ops.assign(self.mean1, out[2])
-            ops.assign(self.variance1, out[3])
-        if self.training and self.moves2:
-            ops.assign(self.mean2, out[4])
-            ops.assign(self.variance2, out[5])
-        return out[0]
+        if not self.training:
+            return self.run(x, self.weight, self.gamma1, self.beta1, self.mean1, self.variance1,
+                            self.gamma2, self.beta2, self.mean2, self.variance2, self.test_options)[0]
+        # What is assigned to may be no input of what is differentiated: MindSpore 2.6 refuses that.
+        mean1, variance1 = self.given if self.moves1 else (self.mean1, self.variance1)
+        mean2, variance2 = self.given if self.moves2 else (self.mean2, self.variance2)
+        out, kept = self.run(x, self.weight, self.gamma1, self.beta1, mean1, variance1,
+                             self.gamma2, self.beta2, mean2, variance2, self.train_options)
+        if self.statistics is not None:
+            out = ops.depend(out, self.statistics(kept))
+        return out
+
+
+class _MovingStatistics(nn.Cell):
+    """Moves the statistics of a pass by what it kept; a cell with a gradient of its own, none, so that nobody looks for one
+    inside, where parameters are assigned to. One operator an array: MindSpore 2.5 and 2.6 refuse to assign to one of several
+    arrays that an operator made out of one another."""
+
+    def __init__(self, of: _Pass):
+        super().__init__()
+        self.moves1, self.moves2, self.options = of.moves1, of.moves2, of.train_options
+        self.mean1, self.variance1, self.mean2, self.variance2 = of.mean1, of.variance1, of.mean2, of.variance2
+        self.which = [Tensor(np.array([number], np.float32)) for number in range(4)]
+        self.run = ops.Custom(f"{native.library()}:pass_statistics", lambda _kept, moving, *_: moving, _first, "aot")
+
+    def construct(self, kept: Tensor) -> Tensor:
+        if self.moves1:
+            ops.assign(self.mean1, self.run(kept, self.mean1, self.options, self.which[0]))
+            ops.assign(self.variance1, self.run(kept, self.variance1, self.options, self.which[1]))
+        if self.moves2:
+            ops.assign(self.mean2, self.run(kept, self.mean2, self.options, self.which[2]))
+            ops.assign(self.variance2, self.run(kept, self.variance2, self.options, self.which[3]))
+        return kept
+
+    def bprop(self, kept, out, dout):
+        return (ops.zeros_like(kept),)
 
 
 class _Mean(nn.Cell):
