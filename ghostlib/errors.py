@@ -1,4 +1,4 @@
-"""The two ways a run can end badly, each told in one line.
+"""The two ways a run can end badly, bad input and a failed run, each told in one line.
 
 `InputError` means that what the user gave cannot be used: nothing has been started or written, and the command line
 exits with status 2. `RunError` means that a run which had begun could not go on: status 1. The checks of s and d stand

@@ -1,4 +1,4 @@
-"""The idea: a few feature maps from real convolutions, the rest from those by cheap depthwise ones.
+"""The idea as layers: a few feature maps from real convolutions, the rest from those by cheap depthwise ones.
 
 A Ghost layer with ratio s computes m = ceil(n / s) *intrinsic* maps of its n outputs with an ordinary convolution and
 makes the other n - m, the *ghosts*, from them with d x d depthwise convolutions (arXiv 1911.11907, section 3.1, eq. 2

@@ -1,4 +1,4 @@
-"""JupyterLab as `make lab` starts it: a kernel works where papermill's would, at the top of the lab."""
+"""JupyterLab as `make lab` starts it: notebooks work in the folder in which papermill runs them, the top of the lab."""
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 

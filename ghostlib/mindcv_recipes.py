@@ -1,4 +1,4 @@
-"""mindcv's recipes: its YAML files for GhostNet, read as they are. The only place that knows its names.
+"""mindcv's recipes: its YAML files for GhostNet, read as they are, mindcv's names translated into ours here alone.
 
 Every key is translated, or refused by name if its value asks for what ghostlib does not do. A key that a file leaves
 out has mindcv's default, not ours. Source: mindcv's config.py and configs/ghostnet, commit 51b0636.

@@ -1,4 +1,4 @@
-"""Photographs from files to pixels: whole, or only the part that is wanted; None for what is no picture."""
+"""Image files to pixels: whole, or only the part that is wanted; None for a file that is no image."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""A trained network made ready for use."""
+"""A trained network made ready for use; one file for each change or format of export, a new exporter among them."""
 
 from ghostlib.deploy.fold import FoldedGhost, fold_batchnorm
 

@@ -1,4 +1,4 @@
-"""A trained network made ready for use: BatchNorm folded into the convolutions before it."""
+"""BatchNorm folded into the convolutions before it, for use of a trained network and not for training."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Every figure, from arrays or rows to axes: no training, no files, no MindSpore.
+"""Every figure, from arrays or rows to axes, in the file of its topic: no training, no files, no MindSpore.
 
 A new one goes where its kind is, and here into the list: `figures.fig_x` is its name everywhere.
 """

@@ -1,4 +1,4 @@
-"""What studies found: redundancy with its controls, ratios, savings."""
+"""Figures of what studies found: redundancy with its controls, ratios, savings."""
 
 import matplotlib.pyplot as plt
 import pandas as pd

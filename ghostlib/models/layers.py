@@ -1,4 +1,4 @@
-"""Layers that several families share: dropout whose noise can be given, so that a run can stop and go on as if not."""
+"""Layers that several families share, such as dropout whose noise can be given, so that a stopped run resumes exactly."""
 
 import numpy as np
 from mindspore import Tensor, nn

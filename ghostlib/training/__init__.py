@@ -1,4 +1,4 @@
-"""From a Config to a trained network: `train` is the loop; beside it the step, the rate, the ranks, the bundle, the test.
+"""From a Config to a trained network: loop, step with its optimizer, schedule, ranks, checkpoint, evaluation, a file each.
 
 What is handed on here is looked up when it is first asked for: the launcher, which starts a run's processes and watches
 them, lives in this package and needs no MindSpore.

@@ -1,4 +1,4 @@
-"""A run's memory: one file with all that the run needs to go on as if nothing had happened."""
+"""Checkpoints: one file with all that a run needs to go on as if nothing had happened."""
 
 import json
 from dataclasses import asdict, dataclass, field

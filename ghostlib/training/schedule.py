@@ -1,4 +1,4 @@
-"""The learning rate, computed from the step, so that it cannot run out: the loop, the notebooks and figures share it."""
+"""The learning rate as a function of the step; a new schedule goes here. The loop, the notebooks and figures share it."""
 
 import math
 

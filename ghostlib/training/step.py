@@ -1,4 +1,4 @@
-"""One training step, compiled: forward, backward and update, on one device or as one of many."""
+"""One training step, compiled: forward, backward and the optimizer's update; a new optimizer goes into `make_optimizer`."""
 
 import mindspore
 from mindspore import Parameter, Tensor, nn, ops
