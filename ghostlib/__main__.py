@@ -216,7 +216,7 @@ def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, r
     points = sweeps.read(grid)
     if dry_run:
         table = sweeps.plan(points, again)
-        if not again and (remark := sweeps.remark_on_code(points)):
+        if not again and (remark := sweeps.remark_on_code(points, sweeps.rows_there(points))):
             click.echo(remark)
         left = table[~table.there]
         click.echo(table.to_string(index=False, max_colwidth=24))  # a ratio for each layer is long

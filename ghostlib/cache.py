@@ -1,6 +1,8 @@
 """Where files are kept that can be made or fetched again: downloads, the compiled kernel, compiled graphs."""
 
+import functools
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -13,7 +15,8 @@ def cache_folder() -> Path:
     """The folder for all of them, which need not exist yet: GHOSTLIB_CACHE, else the user's cache, else a temporary one.
 
     A process without a home (`docker run -u 12345`) has no cache of its own: it gets a folder that is kept for its number
-    until the machine tidies up.
+    until the machine tidies up. It must be that user's alone, since a library is loaded from it; where somebody else was
+    there first, each process has one of its own.
     """
     named = os.environ.get(VARIABLE)
     if named:
@@ -22,4 +25,17 @@ def cache_folder() -> Path:
         own = Path(platformdirs.user_cache_dir("ghostlib", appauthor=False))
     except RuntimeError:  # platformdirs from 4.4 on says so, an older one gives "~" back
         own = Path("~")
-    return own if own.is_absolute() else Path(tempfile.gettempdir()) / f"ghostlib-cache-{os.getuid()}"
+    return own if own.is_absolute() else _temporary()
+
+
+@functools.cache
+def _temporary() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"ghostlib-cache-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="ghostlib-cache-"))

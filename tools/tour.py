@@ -11,5 +11,5 @@ FOLDER = Path("data/runs/tour")
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     os.environ.update({**UNATTENDED, **os.environ})
-    print("executing notebooks/train.ipynb, about a minute on two cores ...", flush=True)
+    print("executing notebooks/train.ipynb, a minute or two on two cores ...", flush=True)
     execute("notebooks/train.ipynb", FOLDER / "train.ipynb", bar=True)

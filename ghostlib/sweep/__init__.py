@@ -21,7 +21,7 @@ from ghostlib.sweep.cluster import run_points
 from ghostlib.sweep.grid import Point, Sweep, read
 from ghostlib.sweep.rows import check_folder, collect, made_by_other_code, plan, remark_on_code, rows_there
 
-__all__ = ["Point", "Sweep", "collect", "plan", "read", "remark_on_code", "run"]
+__all__ = ["Point", "Sweep", "collect", "plan", "read", "remark_on_code", "rows_there", "run"]
 
 
 def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None = None, cpus: int | None = None,
@@ -53,7 +53,7 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
     there = rows_there(sweep)
     runs_again = made_by_other_code(sweep, there) if again else []
     missing = [point for point in sweep.points if point.key not in there or point.key in runs_again]
-    if not again and (remark := remark_on_code(sweep)):
+    if not again and (remark := remark_on_code(sweep, there)):
         say(remark)
     if not missing:
         say(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")

@@ -25,7 +25,7 @@ REACHED_WITHIN = 5.0  # seconds in which an address must take a call, and then a
 # Ray talks gRPC, which is HTTP/2: either side begins with a frame of settings. Where anything else listens, Ray waits for
 # minutes.
 GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 4
-PASSED_ON = ("GHOSTLIB_", "GLOG_", "MS_", "ONEDNN_")  # environment variables that a standing cluster does not have
+PASSED_ON = ("DNNL_", "GHOSTLIB_", "GLOG_", "MS_", "ONEDNN_")  # environment variables that a standing cluster does not have
 NPU_VARIABLE = "ASCEND_RT_VISIBLE_DEVICES"
 
 

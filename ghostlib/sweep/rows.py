@@ -88,9 +88,8 @@ def made_by_other_code(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> l
     return [key for key, row in rows.items() if row.get("code") != sweep.code]
 
 
-def remark_on_code(sweep: Sweep) -> str | None:
-    """The line that says how many rows other code made; None if none were."""
-    rows = rows_there(sweep)
+def remark_on_code(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The line that says how many of a sweep's rows other code made; None if none were."""
     other = made_by_other_code(sweep, rows)
     return (f"{sweep.name}: {len(other)} of {len(rows)} rows were made by other code of {sweep.notebook} and count; "
             f"--again runs them anew") if other else None

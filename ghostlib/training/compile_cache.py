@@ -20,10 +20,10 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mindspore
 import numpy as np
@@ -43,7 +43,7 @@ MANIFEST = "manifest.json"
 NUMBERED = re.compile(r"compile_cache_(\d+)\.mindir$")  # MindSpore's files; under msrun the role stands before
 OWN = ".own-"  # begins the names of processes' own copies
 A_DAY = 86400.0  # seconds
-LARGEST = 512 * 2**20  # bytes of all keys together; the graphs of GhostNet 1.0 take 4 MB
+LARGEST = 512 * 2**20  # bytes of all keys together; those of a small GhostNet take 3 MB
 # Fields of Config that shape no graph, each with the reason; every other one counts, one that is new among them.
 HARMLESS = {
     "data_dir": "images are inputs",
@@ -76,8 +76,8 @@ def graph_of_test(net: nn.Cell, config: Config) -> Graph:
 
 
 def wanted(default: bool) -> bool:
-    """Whether this process may use the cache: as GHOSTLIB_COMPILE_CACHE says, `on` or `off`, else the default."""
-    return {"on": True, "off": False}.get(os.environ.get(COMPILE_CACHE, "").lower(), default)
+    """Whether this process may use the cache: as GHOSTLIB_COMPILE_CACHE says, `on` or `off` (1 or 0), else the default."""
+    return {"on": True, "1": True, "off": False, "0": False}.get(os.environ.get(COMPILE_CACHE, "").lower(), default)
 
 
 _used: list[str] = []  # the key of this process: MindSpore takes one folder and keeps to it
@@ -110,7 +110,8 @@ def compile_known(config: Config, graphs: Mapping[str, Graph], ranks: Ranks = Ra
                     graph.cell.set_train(False)
             after = _hashes(Path(own))
             if before == after:
-                os.utime(store)  # when it was last of use
+                with suppress(OSError):  # another process may have made room
+                    os.utime(store)  # when it was last of use
                 return "loaded"
             # MindSpore must have numbered just these graphs, from 0; else its folder does not say which is which.
             left = [name for name in after if name.endswith(".mindir")]
@@ -118,7 +119,8 @@ def compile_known(config: Config, graphs: Mapping[str, Graph], ranks: Ranks = Ra
             if sorted(numbers) != list(range(len(graphs))) or len(numbers) < len(left):
                 return _say(f"not kept: MindSpore left {', '.join(left) or 'nothing'} for {len(graphs)} graph(s)")
             _publish(Path(own), store, key, after, instead=bool(before))
-            _prune(store.parent, store.name)
+            with suppress(OSError):
+                _prune(store.parent, store.name)
             return "compiled and kept"
     except (OSError, RuntimeError) as error:
         # A network that cannot be compiled fails again, and says why, when it is first used.
@@ -196,12 +198,13 @@ def _copy(store: Path, own: Path, key: str) -> dict[str, str]:
         return {}
     try:
         manifest = json.loads((store / MANIFEST).read_text(encoding="utf-8"))
-        for name in manifest["files"]:
-            (own / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(store / name, own / name)
-        there = _hashes(store) if manifest["key"] == key else {}
-        if manifest["files"] and manifest["files"] == there == _hashes(own):
-            return there
+        there = _hashes(store)
+        if there and manifest["key"] == key and manifest["files"] == there:  # a foreign one's names are never followed
+            for name in there:
+                (own / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(store / name, own / name)
+            if _hashes(own) == there:
+                return there
     except (OSError, ValueError, KeyError, TypeError):
         pass
     _say(f"{store} is ignored and made anew: it is damaged or holds something else")
@@ -256,6 +259,6 @@ def size_of(path: Path) -> int:
     return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
 
 
-def _say(what: str, say: Callable[..., Any] = warnings.warn) -> str:
-    say(f"compile cache: {what}", RuntimeWarning, stacklevel=3)
+def _say(what: str) -> str:
+    warnings.warn(f"compile cache: {what}", RuntimeWarning, stacklevel=3)
     return what
