@@ -124,7 +124,8 @@ def compile_known(config: Config, graphs: Mapping[str, Graph], ranks: Ranks = Ra
             return "compiled and kept"
     except (OSError, RuntimeError) as error:
         # A network that cannot be compiled fails again, and says why, when it is first used.
-        return _say(f"not used: {store.parent}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}")
+        where = getattr(error, "filename", None) or store.parent
+        return _say(f"not used: {where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}")
 
 
 def _unfit(config: Config) -> str | None:

@@ -377,7 +377,7 @@ def test_two_nodes_share_a_sweep_and_one_may_die(here):
 def test_a_point_of_a_smoke_grid_trains(tmp_path, monkeypatch):
     grid = yaml.safe_load((ROOT / "notebooks" / "params" / "ablate_kernel_smoke.yaml").read_text())
     (tmp_path / "one.yaml").write_text(yaml.safe_dump({
-        **grid, "notebook": str(ROOT / grid["notebook"]), "params": str(ROOT / grid["params"]), "grid": {"kernel": [5]}}))
+        **grid, "notebook": str(ROOT / grid["notebook"]), "grid": {"kernel": [5]}}))
     monkeypatch.chdir(tmp_path)
     table = sweep.run("one.yaml", progress=False)
     assert list(table.kernel) == [5] and 0 < table.top1[0] <= 1 and table.run_dir.notna().all()
