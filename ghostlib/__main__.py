@@ -1,12 +1,16 @@
 """The command line: `ghostlib` or `python -m ghostlib`. MindSpore is imported only by the commands that need it."""
 
+import io
 import json
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import yaml
 
 from ghostlib.errors import InputError, RunError
 
@@ -16,7 +20,13 @@ class _OneLineErrors(click.Group):
 
     def invoke(self, context: click.Context):
         try:
-            return super().invoke(context)
+            with _ended_by_sigterm():
+                return super().invoke(context)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "ghostlib"
+            click.echo(f"ghostlib: {' '.join(error.format_message().split())} ('{command} --help' lists what there is)",
+                       err=True)
+            sys.exit(2)
         except (InputError, RunError) as error:
             if context.params["traceback"]:
                 raise
@@ -27,27 +37,81 @@ class _OneLineErrors(click.Group):
             sys.exit(130)
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Has SIGTERM end a command as an interrupt does, with its one line and its lock given back.
+
+    A queue sends it; and MindSpore sends it to its own process in place of an interrupt that comes while a graph runs. One
+    process of several is left as it is: it may be waiting in MindSpore for another that is gone, and never hear of it.
+    """
+    if "MS_ROLE" in os.environ or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    came = []
+
+    def interrupt(*_):
+        came.append(True)
+        raise KeyboardInterrupt
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except Exception:
+        if came:  # a module that was being imported makes something else of it
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Text(click.ParamType):
+    """Any text but an empty or blank one, such as a variable of the shell that is not set leaves."""
+
+    name = "text"
+
+    def convert(self, value, param, context):
+        if not str(value).strip():
+            raise InputError(f"{_field(param)}: {value!r} given, an empty text; allowed is a {self.name}")
+        return value
+
+
+class _Path(_Text):
+    """A path, `~` and variables in it replaced."""
+
+    name = "path"
+
+    def convert(self, value, param, context):
+        from ghostlib.paths import expand
+        return Path(expand(super().convert(value, param, context), _field(param)))
+
+
+def _field(param) -> str:
+    """What a parameter is called where it is typed, as in `--weights` or RUN_DIRS."""
+    return param.opts[0] if param.param_type_name == "option" else param.human_readable_name.strip("[]").rstrip(".")
+
+
+TEXT, PATH = _Text(), _Path()
+
+
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--traceback", is_flag=True, help="Show where an error came from.")
 def main(traceback: bool) -> None:
     """Networks of cheap operations: see, measure, doubt and train them."""
+    for stream in (sys.stdout, sys.stderr):  # names that the terminal cannot encode are escaped and end nothing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     from ghostlib.training.launch import QUIET
     for name, value in QUIET.items():  # MindSpore reads them when it is imported
         os.environ.setdefault(name, value)
 
 
 def _changes(pairs: tuple[tuple[str, str], ...]) -> dict:
-    changes = {}
-    for name, text in pairs:
-        try:
-            changes[name] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise InputError(f"{name}: {text!r} given; allowed are YAML values, as in a parameter file") from None
-    return changes
+    from ghostlib.config import parse
+    return {name: parse(name, text) for name, text in pairs}
 
 
 def _with_params(command):
-    command = click.argument("params", metavar="PARAMS.yaml", type=click.Path(path_type=Path))(command)
+    command = click.argument("params", metavar="PARAMS.yaml", type=PATH)(command)
     return click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
                         help="A field in place of the file's; the value is read as YAML.")(command)
 
@@ -70,38 +134,40 @@ def train(params: Path, pairs) -> None:
         return
     from ghostlib.training import train as run
     result = run(config, compile_cache=True)
-    written = "row.json, config.yaml, last.safetensors" + (", best.safetensors, history.csv" if config.epochs else "")
-    click.echo(f"{result.test}\nin {config.run_dir}: {written}")
+    from ghostlib.training.run_folder import files_of
+    click.echo(f"{result.test}\nin {config.run_dir}: {', '.join(files_of(config.run_dir))}")
 
 
 @main.command()
 @_with_params
-@click.option("--weights", required=True, type=str,
+@click.option("--weights", required=True, type=TEXT,
               help="A safetensors file or mindcv's .ckpt, a URL, mindcv/ghostnet_100 or timm/ghostnet_100.in1k.")
-def validate(params: Path, pairs, weights: str) -> None:
-    """Test a network's weights on the test split, on one device; writes nothing."""
+@click.option("--answers", "target", type=PATH, help="A CSV file that gets each image's label, answer and probability.")
+def validate(params: Path, pairs, weights: str, target: Path | None) -> None:
+    """Test a network's weights on the test split, on one device; writes nothing but what --answers asks for."""
     from ghostlib.config import Config
-    config = Config.load(params, {**_changes(pairs), "weights": weights})
-    # The head of the weights under test, whatever the run that the file describes began with.
-    config = config.model_copy(update={"epochs": 0, "devices": 1, "new_head": False})
+    config = Config.load(params, _changes(pairs)).to_judge(weights)
+    from ghostlib import results
     from ghostlib.deploy import fold_batchnorm
     from ghostlib.kernels import accelerated
-    from ghostlib.training import compile_cache, evaluate, prepare
+    from ghostlib.training import answers, compile_cache, evaluate, prepare
     net, data, _ = prepare(config)
     ready = accelerated(fold_batchnorm(net))
     if compile_cache.wanted(True):
         compile_cache.compile_known(config, {"test": compile_cache.graph_of_test(ready, config)})
     outcome = evaluate(ready, data.test, progress=True)
+    if target:
+        results.write_table(target, answers(outcome, data.test, data.classes))
     click.echo(str(outcome))
     if data.test.broken.any():
         click.echo(f"{data.test.broken.sum()} cannot be read and do not count: {data.test.names(data.test.broken)}")
 
 
 @main.command()
-@click.argument("params", metavar="[PARAMS.yaml]", type=click.Path(path_type=Path), required=False)
+@click.argument("params", metavar="[PARAMS.yaml]", type=PATH, required=False)
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
               help="A field in place of the file's; the value is read as YAML.")
-@click.option("--json", "target", type=click.Path(path_type=Path), help="A file to write the rows to as well.")
+@click.option("--json", "target", type=PATH, help="A file to write the rows to as well.")
 def bench(params: Path | None, pairs, target: Path | None) -> None:
     """Measure how fast a run is here: training, evaluation and the input pipeline, each alone.
 
@@ -114,13 +180,13 @@ def bench(params: Path | None, pairs, target: Path | None) -> None:
     rows = measure(config)
     click.echo(describe(rows))
     if target:
-        results.write_text(target, json.dumps({"rows": rows, **results.provenance()}, indent=1) + "\n")
+        results.write_text(target, results.to_json({"rows": rows, **results.provenance()}))
 
 
 @main.command()
-@click.argument("archives", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--md5", default=None, type=click.Path(path_type=Path), help="A file of sums, as md5sum writes it.")
+@click.argument("archives", type=PATH)
+@click.argument("target", type=PATH)
+@click.option("--md5", default=None, type=PATH, help="A file of sums, as md5sum writes it.")
 def prepare_imagenet(archives: Path, target: Path, md5: Path | None) -> None:
     """Unpack ImageNet's original archives into class folders; goes on where an earlier try ended."""
     from ghostlib.data.imagenet_archives import prepare
@@ -140,9 +206,9 @@ def doctor() -> None:
 
 @main.command()
 @click.argument("dataset", type=click.Choice(["cifar10", "photographs"]))
-@click.option("--data-dir", default="data", show_default=True, help="Where the folder of images goes.")
-@click.option("--url", default=None, help="Another copy of CIFAR-10's archive.")
-@click.option("--md5", default=None, help="The hash of that copy.")
+@click.option("--data-dir", default="data", show_default=True, type=PATH, help="Where the folder of images goes.")
+@click.option("--url", default=None, type=TEXT, help="Another copy of CIFAR-10's archive.")
+@click.option("--md5", default=None, type=TEXT, help="The hash of that copy.")
 def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None:
     """Download CIFAR-10, its hash checked, or cut a few photographs that are here already into a dataset."""
     from ghostlib.data import cifar10, photographs
@@ -154,8 +220,8 @@ def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None
 
 
 @main.command()
-@click.argument("table", type=click.Path(path_type=Path))
-@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("table", type=PATH)
+@click.argument("run_dirs", nargs=-1, required=True, type=PATH)
 def collect(table: Path, run_dirs) -> None:
     """Record finished runs: write the rows of RUN_DIRS to TABLE, a CSV file."""
     from ghostlib import results
@@ -165,8 +231,8 @@ def collect(table: Path, run_dirs) -> None:
 
 
 @main.command()
-@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--target", required=True, type=click.Path(path_type=Path),
+@click.argument("run_dirs", nargs=-1, required=True, type=PATH)
+@click.option("--target", required=True, type=PATH,
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
 @click.option("--images", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
 def redundancy(run_dirs, target: Path, images: int) -> None:
@@ -183,8 +249,8 @@ def redundancy(run_dirs, target: Path, images: int) -> None:
 
 
 @main.command()
-@click.argument("run_dirs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--target", required=True, type=click.Path(path_type=Path), help="The CSV file that gets the table.")
+@click.argument("run_dirs", nargs=-1, required=True, type=PATH)
+@click.option("--target", required=True, type=PATH, help="The CSV file that gets the table.")
 @click.option("--like", default=2, show_default=True, help="The uniform ratio whose multiply-adds may be spent.")
 @click.option("--kernel", default=3, show_default=True, help="d of the ghosts.")
 @click.option("--images", default=192, show_default=True, help="Training images, a third each to fit, choose, report.")
@@ -202,8 +268,8 @@ def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> Non
 
 
 @main.command()
-@click.argument("grid", metavar="GRID.yaml", type=click.Path(path_type=Path))
-@click.option("--address", default=None, metavar="HOST:PORT", help="A Ray cluster; without it, this machine.")
+@click.argument("grid", metavar="GRID.yaml", type=PATH)
+@click.option("--address", default=None, type=TEXT, metavar="HOST:PORT", help="A Ray cluster; without it, this machine.")
 @click.option("--npus", default=None, type=int, help="NPUs of each run.")
 @click.option("--cpus", default=None, type=int, help="CPUs, and threads, of each run; all of them by default.")
 @click.option("--record", is_flag=True, help="Copy the rows to data/results/ when all are there.")
@@ -228,22 +294,18 @@ def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, r
 
 
 @main.command()
-@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("run_dir", type=PATH)
 def report(run_dir: Path) -> None:
     """Say how a finished run ended, where its files lie and what to try next."""
     from ghostlib import results
+    from ghostlib.training.run_folder import FILES, files_of
     row = results.read_row(run_dir)
     click.echo(f"top-1 {100 * row['top1']:.1f} %")
     click.echo(f"of {row['test_images']} test images; {row['model']} with {row['weights']:,} weights and "
                f"{row['macs'] / 1e6:.1f} M multiply-adds, {row['epochs']} epochs, {row['seconds']:.0f} s in all")
     click.echo(f"in {run_dir}:")
-    told = {"train.ipynb": "the executed notebook: curves, mistakes, ghost feature maps",
-            "row.json": "the run as one row", "history.csv": "its curves", "config.yaml": "its parameters",
-            "last.safetensors": "its weights and all that resuming needs",
-            "best.safetensors": "the same after its best epoch"}
-    for name, what in told.items():
-        if (run_dir / name).exists():
-            click.echo(f"  {name:<17} {what}")
+    for name in files_of(run_dir):
+        click.echo(f"  {name:<17} {FILES.get(name, 'the executed notebook: curves, mistakes, ghost feature maps')}")
     click.echo("next:\n  make lab           open the notebooks; start with notebooks/tutorials/1_ghost_module.ipynb\n"
                "  .venv/bin/python -m ghostlib train notebooks/params/train_smoke.yaml -p ratio 4 -p run_dir "
                "data/runs/mine")

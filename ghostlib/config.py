@@ -4,15 +4,18 @@ The defaults are the tour: a small GhostNet on real handwritten digits, minutes 
 fails here, before anything starts, with the field, the value and what is allowed.
 """
 
+import datetime
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ghostlib import mindcv_recipes
 from ghostlib.errors import InputError, check_kernel, check_ratio, nearest
+from ghostlib.paths import expand
+from ghostlib.yaml_input import read_value, read_yaml
 
 Model = Literal["ghostnet", "vgg16", "resnet20", "resnet56", "resnet50"]
 Dataset = Literal["digits", "cifar10", "imagefolder"]
@@ -84,6 +87,7 @@ class Config(BaseModel):
     new_head: bool = False  # ours: take all of weights but the last layer, which then fits other classes
     run_dir: str = "data/runs/tour"  # ours: everything the run writes
     resume: bool = False  # ours: go on from run_dir/last.safetensors, if it is there
+    overwrite: bool = False  # ours: a run that is there, and is not resumed, goes; else it is an error
 
     @field_validator("width", "dropout", "lr", "momentum", "weight_decay", "lr_end", "lr_decay", "label_smoothing",
                      "erasing", "crop_ratio", "clip", "loss_scale", mode="before")
@@ -103,6 +107,26 @@ class Config(BaseModel):
     def _read_int(cls, value: Any) -> Any:
         """Papermill reads 1e3 as a float; a whole one is meant as an integer."""
         return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    @field_validator("data_dir", "weights", "run_dir", mode="before")
+    @classmethod
+    def _read_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """A path, a URL or a short name. A number or a date is a name that papermill or YAML read as more than that."""
+        if isinstance(value, (int, float, datetime.date)) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, Path):
+            value = str(value)
+        if not isinstance(value, str):
+            return value
+        if not value.strip():
+            nothing = " or null" if info.field_name == "weights" else ""
+            raise ValueError(f"{value!r} given, an empty text; allowed is a {'source' if nothing else 'folder'}{nothing}")
+        if value.startswith(("http://", "https://")):
+            return value
+        try:
+            return expand(value, "")
+        except InputError as error:
+            raise ValueError(str(error).removeprefix(": ")) from None
 
     @field_validator("ratio", mode="plain")
     @classmethod
@@ -178,9 +202,16 @@ class Config(BaseModel):
             return self.device == "Ascend" and self.amp != "O0"
         return self.loss_scale_dynamic
 
+    @property
+    def trained(self) -> bool:
+        """Whether the network that is judged at the end was trained, here or before."""
+        return bool(self.epochs) or self.weights is not None
+
     def remarks(self) -> list[str]:
         """What a user should know before this run starts, one line each."""
         lines = []
+        if not self.trained:
+            lines.append("epochs: 0, and no weights: a network of random weights is judged, as its row says (trained false)")
         if self.lr_batch and self.lr_batch != self.global_batch:
             scaled = self.lr * self.global_batch / self.lr_batch
             meant = f"lr: {self.lr:g} is meant for {self.lr_batch:,} images a step, this run has {self.global_batch:,}"
@@ -215,7 +246,7 @@ class Config(BaseModel):
         Raises:
             InputError: Also for a file that is missing, no YAML or no mapping.
         """
-        values = read_yaml(path)
+        values = read_yaml(path, TEXTS)
         values = mindcv_recipes.translate(values, path) if mindcv_recipes.is_recipe(values) else values
         return cls.of({**values, **(changes or {})})
 
@@ -232,24 +263,41 @@ class Config(BaseModel):
         """
         own = {"In", "Out", *besides}
         return cls.of({name: value for name, value in names.items()
-                       if not name.startswith("_") and name not in own and _is_plain(value)})
+                       if not name.startswith("_") and name not in own and (_is_plain(value) or name in cls.model_fields)})
+
+    def to_judge(self, weights: str | None = None) -> "Config":
+        """The same, changed to test weights and nothing else, on one device, with the head that they have.
+
+        Args:
+            weights: In place of this Config's.
+
+        Raises:
+            InputError: Without any: a network of random weights would be judged as if it were somebody's.
+        """
+        given = self.weights if weights is None else weights
+        if given is None:
+            raise InputError("weights: null given; allowed is what is to be judged: a file, a URL or a short name")
+        return self.of({**self.model_dump(), "weights": given, "new_head": False, "epochs": 0, "warmup_epochs": 0,
+                        "schedule": "cosine", "milestones": [], "resume": False, "devices": 1, "sink": False})
 
     def to_yaml(self) -> str:
         """The YAML from which `load` makes this Config again."""
         return yaml.safe_dump(self.model_dump(), sort_keys=False)
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file; `InputError` where there is none."""
+TEXTS = ("data_dir", "weights", "run_dir")  # fields that hold any text
+
+
+def parse(name: str, text: str) -> Any:
+    """The value of a field as a command line gives it, read as in a file.
+
+    Raises:
+        InputError: If it is no YAML.
+    """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted is a YAML file of parameters") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}); wanted are lines 'name: value'") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: holds a {type(values).__name__}, not a mapping; wanted are lines 'name: value'")
-    return values
+        return read_value(text, name in TEXTS)
+    except ValueError:
+        raise InputError(f"{name}: {text!r} given; allowed are YAML values, as in a parameter file") from None
 
 
 

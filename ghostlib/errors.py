@@ -12,13 +12,50 @@ from difflib import get_close_matches
 class InputError(ValueError):
     """Something given is unusable; the message names the field or file, the value and what is allowed."""
 
+    def __init__(self, message: object = ""):
+        super().__init__(printable(message))
+
 
 class RunError(RuntimeError):
     """A run that had begun had to stop; the message says where and why."""
 
+    def __init__(self, message: object = ""):
+        super().__init__(printable(message))
+
+
+def printable(text: object) -> str:
+    """A text that every terminal, log and JSON file can take: what cannot be printed is escaped, line breaks stay.
+
+    A file name is bytes; those that are no UTF-8 come as lone surrogates, which nothing can encode again.
+
+    >>> printable("na\udcefve \x1b[2J")
+    'na\\xefve \\x1b[2J'
+    """
+    return "".join(map(_escaped, str(text)))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is no UTF-8 (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def some(names: Iterable[object], most: int = 5) -> str:
+    """The first few of many names, for a line, and how many more there are.
+
+    >>> some("abcdefg")
+    'a, b, c, d, e and 2 more'
+    """
+    names = list(names)
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(printable(name) for name in names[:most]) + more
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A clause that offers the known names most like `name`, or, when none is alike, all of them.
+    """A clause that offers the known names most like `name`, or, when none is alike, the first few.
 
     >>> nearest("learning", ["epochs", "lr"])
     'known: epochs, lr'
@@ -29,8 +66,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    shown = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
-    return f"known: {shown}"
+    return f"known: {some(known)}"
 
 
 def check_ratio(ratio: int, where: str = "ratio") -> int:

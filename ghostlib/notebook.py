@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,19 @@ from nbformat import NotebookNode
 from PIL import Image
 
 HASH, PNG = "code_hash", "image/png"
+TOP = ("ghostlib", "notebooks", "data")  # folders that lie side by side at the top of the lab, and together nowhere else
+
+
+def go_to_top() -> Path:
+    """Makes the top of the lab the current folder, where paths such as data/results/ begin; returns the current folder.
+
+    papermill and `make lab` start kernels there. VS Code, nbconvert and a plain JupyterLab start them in the notebook's
+    folder, and then every such path would lead nowhere. Outside a lab nothing is changed.
+    """
+    here = Path.cwd()
+    top = next((folder for folder in (here, *here.parents) if all((folder / name).is_dir() for name in TOP)), here)
+    os.chdir(top)
+    return top
 
 
 def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any] | None = None, bar: bool = False) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ghostlib.errors import printable
+
 
 class _NotebookBar(tqdm):
     """A bar in one output of its own, so that an executed notebook keeps its last state and not its history."""
@@ -47,6 +49,16 @@ class Relay:
                 self._handle = display(output, raw=True, display_id=True)
             else:
                 self._handle.update(output, raw=True)
+
+
+def tell(bar: tqdm, text: str) -> None:
+    """Says a line above a bar. What it is said to may be closed or unable to print it: that ends nothing."""
+    try:
+        bar.write(printable(text))
+    except UnicodeError:
+        bar.write(text.encode("ascii", "backslashreplace").decode())
+    except (OSError, ValueError):
+        pass
 
 
 def _in_notebook() -> bool:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import os
 import platform
 import subprocess
@@ -85,14 +86,25 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in one step, as UTF-8."""
-    write_bytes(path, text.encode())
+    """Writes a text file in one step, as UTF-8; bytes of file names that are none are escaped."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def to_json(value: Any) -> str:
+    """A value as JSON that every reader takes: a number that is not finite, for which JSON has no word, is null."""
+    def known(part: Any) -> Any:
+        if isinstance(part, float):
+            return part if math.isfinite(part) else None
+        if isinstance(part, Mapping):
+            return {name: known(one) for name, one in part.items()}
+        return [known(one) for one in part] if isinstance(part, (list, tuple)) else part
+    return json.dumps(known(value), indent=1, allow_nan=False) + "\n"
 
 
 def write_row(run_dir: Path, row: Mapping[str, Any]) -> Path:
     """Writes `run_dir/row.json`, the sign that the run is complete."""
     path = run_dir / ROW
-    write_text(path, json.dumps(row, indent=1) + "\n")
+    write_text(path, to_json(row))
     return path
 
 

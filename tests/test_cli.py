@@ -3,6 +3,9 @@
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from ghostlib.__main__ import main
 
 
 @pytest.mark.parametrize(("text", "words", "message"), [
@@ -20,6 +23,11 @@ import pytest
     ("{}", ("-p", "lr", "fast"), "lr: 'fast' given"),
     ("{}", ("-p", "sed", "3"), "sed: no such parameter; did you mean seed?"),
     ("{}", ("-p", "lr", "["), "lr: '[' given"),
+    ("{}", ("-p", "weights", ""), "weights: '' given, an empty text"),
+    ("weights:", (), "weights: '' given, an empty text"),
+    ("run_dir: ' '", (), "run_dir: ' ' given, an empty text"),
+    ("lr: 1.0\nlr: 2.0", (), "params.yaml: lr: given twice, in lines 1 and 2"),
+    ("run_dir: $NOT_SET_HERE/x", (), "run_dir: '$NOT_SET_HERE/x' given; the variable NOT_SET_HERE is not set"),
     ("{dataset: imagefolder, data_dir: nowhere}", (), "data_dir: nowhere does not exist"),
     ("dataset: cifar10", (), "data_dir: data holds no cifar-10-batches-bin"),
     ("weights: none.safetensors", (), "weights: none.safetensors cannot be read"),
@@ -36,6 +44,27 @@ def test_bad_input_ends_in_one_line_and_writes_nothing(text, words, message, tmp
     assert last.startswith(f"ghostlib: {message}"), done.stderr
     assert "Traceback" not in done.stderr and done.stdout == ""
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["validate", "params.yaml", "--weights", ""], "--weights: '' given, an empty text"),
+    (["validate", "params.yaml", "--weights", " "], "--weights: ' ' given, an empty text"),
+    (["validate", "params.yaml"], "Missing option '--weights'"),
+    (["train", ""], "PARAMS.yaml: '' given, an empty text"),
+    (["train", "$NOT_SET_HERE/params.yaml"], "PARAMS.yaml: '$NOT_SET_HERE/params.yaml' given; the variable NOT_SET_HERE is"),
+    (["collect", "", "runs/one"], "TABLE: '' given, an empty text"),
+    (["collect", "table.csv", ""], "RUN_DIRS: '' given, an empty text"),
+    (["fetch", "cifar10", "--url", ""], "--url: '' given, an empty text"),
+    (["sweep", "grid.yaml", "--address", ""], "--address: '' given, an empty text"),
+    (["trian", "params.yaml"], "No such command 'trian'. Did you mean 'train'?"),
+    (["train", "--epochs", "3", "params.yaml"], "No such option '--epochs'"),
+    (["train", "-p", "lr"], "Option '-p' requires 2 arguments"),
+])
+def test_a_command_typed_wrong_ends_in_one_line(words, message, tmp_path):
+    (tmp_path / "params.yaml").write_text("{}")
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2 and done.output.count("\n") == 1
+    assert done.output.startswith(f"ghostlib: {message}")
 
 
 def test_traceback_on_request(tmp_path, ghostlib_command):

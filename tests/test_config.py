@@ -1,14 +1,16 @@
 """The schema: what is refused, in which words, and what is understood."""
 
+import datetime
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
 
-from ghostlib.config import Config, Dataset, Model
+from ghostlib.config import TEXTS, Config, Dataset, Model
 from ghostlib.errors import InputError
 
 
@@ -49,6 +51,52 @@ def test_what_cannot_work_is_refused_in_one_line(values, message):
     with pytest.raises(InputError) as error:
         Config.of(values)
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+TEXT_FIELDS = [name for name, field in Config.model_fields.items() if field.annotation in (str, str | None)]
+
+
+@pytest.mark.parametrize("field", TEXT_FIELDS)
+@pytest.mark.parametrize("given", ["", " ", "\t\n"])
+def test_an_empty_text_is_not_nothing(field, given):
+    """As a variable of the shell that is not set leaves: every text field, by name."""
+    with pytest.raises(InputError) as error:
+        Config.of({field: given})
+    assert str(error.value).startswith(f"{field}: {given!r} given, an empty text; allowed is a")
+    assert ("or null" in str(error.value)) == (field == "weights")
+
+
+def test_all_texts_are_read_as_texts():
+    assert set(TEXT_FIELDS) == set(TEXTS)
+
+
+@pytest.mark.parametrize(("given", "read"), [
+    (20240105, "20240105"), (datetime.date(2024, 1, 5), "2024-01-05"), (1.5, "1.5"), (Path("a/b"), "a/b")])
+def test_what_papermill_made_of_a_text_is_a_text_again(given, read):
+    assert Config.of({"run_dir": given}).run_dir == read
+
+
+def test_paths_are_expanded_once_for_all(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    config = Config.of({"run_dir": "~/runs/one", "data_dir": "$HOME/data", "weights": "~/w.safetensors"})
+    assert (config.run_dir, config.data_dir, config.weights) == (
+        "/home/somebody/runs/one", "/home/somebody/data", "/home/somebody/w.safetensors")
+    assert Config.of({"weights": "https://host/~user/$x"}).weights == "https://host/~user/$x"
+    with pytest.raises(InputError, match=r"^data_dir: '\$SCRATCH_/x' given; the variable SCRATCH_ is not set"):
+        Config.of({"data_dir": "$SCRATCH_/x"})
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_nothing_is_not_judged(given):
+    with pytest.raises(InputError, match="^weights: (null|'') given"):
+        Config().to_judge(given)
+    assert Config(epochs=20, warmup_epochs=5, devices=2, new_head=True, weights="a").to_judge("b") == Config(
+        epochs=0, weights="b")
+
+
+def test_a_random_network_is_judged_only_with_a_word():
+    assert not Config(epochs=0).trained and "random weights" in Config(epochs=0).remarks()[0]
+    assert Config(epochs=0, weights="a").trained and Config().trained and not Config().remarks()
 
 
 def test_everything_wrong_is_said_at_once():
@@ -95,6 +143,7 @@ def test_a_notebooks_names_become_a_config_and_misspelt_ones_do_not():
     assert Config.of_notebook(names) == Config(lr=0.2, seed=3)
     with pytest.raises(InputError, match="epocs: no such parameter; did you mean epochs"):
         Config.of_notebook({**names, "epocs": 2})
+    assert Config.of_notebook({**names, "run_dir": Path("a")}).run_dir == "a"  # and not the default, without a word
     assert Config.of_notebook({**names, "tau": 0.9}, besides=["tau"]) == Config(lr=0.2, seed=3)
 
 

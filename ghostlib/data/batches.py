@@ -8,7 +8,8 @@ import numpy as np
 
 from ghostlib.config import Config
 from ghostlib.data.augment import augment, erase
-from ghostlib.errors import InputError
+from ghostlib.data.contents import Contents, fingerprint_of
+from ghostlib.errors import InputError, some
 from ghostlib.randomness import AUGMENT, ORDER, stream
 
 Split = tuple[np.ndarray, np.ndarray]  # pictures (N, 3, H, W) uint8 and labels (N,)
@@ -50,6 +51,10 @@ class Batches(Protocol):
         """The names of the images that a (N,) mask chooses, in one line, the first few of many."""
         ...
 
+    def name(self, index: int) -> str:
+        """What one image is called: its file below the split's folder, else its index."""
+        ...
+
     def picture(self, index: int) -> np.ndarray:
         """One image as it is looked at: (H, W, 3) uint8."""
         ...
@@ -57,11 +62,15 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset's two splits and the names of its classes, in the order of the labels."""
+    """A dataset's two splits, the names of its classes, in the order of the labels, and what it is known again by.
+
+    Of many ranks only the first knows a fingerprint; the others' is empty.
+    """
 
     train: Batches
     test: Batches
     classes: Sequence[str]
+    contents: Contents
 
 
 def batch_count(images: int, batch_size: int, ranks: int, training: bool) -> int:
@@ -135,7 +144,10 @@ class ArrayBatches:
         """Images in memory have been read."""
 
     def names(self, chosen: np.ndarray) -> str:
-        return ", ".join(map(str, np.flatnonzero(chosen)[:5]))
+        return some(np.flatnonzero(chosen))
+
+    def name(self, index: int) -> str:
+        return str(index)
 
     def picture(self, index: int) -> np.ndarray:
         return self._pictures[index].transpose(1, 2, 0)
@@ -144,8 +156,10 @@ class ArrayBatches:
 def in_memory(config: Config, train: Split, test: Split, mean: Sequence[float], std: Sequence[float],
               classes: Sequence[str], rank: int, ranks: int) -> Data:
     """A dataset of two splits held in memory; arguments as for `ArrayBatches`."""
+    fingerprint = fingerprint_of([*train, *test]) if rank == 0 else ""
     return Data(ArrayBatches(*train, config, mean, std, True, rank, ranks),
-                ArrayBatches(*test, config, mean, std, False, rank, ranks), classes)
+                ArrayBatches(*test, config, mean, std, False, rank, ranks), classes,
+                Contents.of(fingerprint, classes, train[1], test[1]))
 
 
 def first_images(split: Batches, count: int) -> np.ndarray:

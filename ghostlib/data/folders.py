@@ -13,14 +13,14 @@ from PIL import Image
 from ghostlib.config import Config
 from ghostlib.data.augment import crop_box, erase
 from ghostlib.data.batches import Batch, Data, batch_count, padded, share_of
+from ghostlib.data.contents import Contents
 from ghostlib.data.decoding import Box, decode
 from ghostlib.data.randaugment import randaugment
-from ghostlib.errors import InputError, RunError
+from ghostlib.errors import InputError, RunError, some
 from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-SHOWN = 5  # names that one line lists at most
 AHEAD = 4  # batches read before they are asked for
 UNREADABLE = -1  # the index of an image that is not there
 
@@ -38,13 +38,15 @@ def load(config: Config, rank: int, ranks: int) -> Data:
     test_files, test_labels, classes = list_folder(root / "val")
     test = FolderBatches(test_files, test_labels, config, rank, ranks)
     if not config.epochs and not (root / "train").is_dir():
-        return Data(FolderBatches([], test_labels[:0], config, training=True), test, classes)
+        return Data(FolderBatches([], test_labels[:0], config, training=True), test, classes,
+                    Contents.of("", classes, test_labels[:0], test_labels))
     train_files, train_labels, train_classes = list_folder(root / "train")
     if classes != train_classes:
         odd = sorted(set(classes) ^ set(train_classes))
         raise InputError(f"data_dir: train/ and val/ in {root} differ in their class folders: {some(odd)}; wanted are "
                          f"the same in both")
-    return Data(FolderBatches(train_files, train_labels, config, rank, ranks, training=True), test, classes)
+    return Data(FolderBatches(train_files, train_labels, config, rank, ranks, training=True), test, classes,
+                Contents.of("", classes, train_labels, test_labels))
 
 
 def list_folder(folder: Path) -> tuple[list[Path], np.ndarray, list[str]]:
@@ -76,11 +78,6 @@ def list_folder(folder: Path) -> tuple[list[Path], np.ndarray, list[str]]:
         files += images
         labels += [label] * len(images)
     return files, np.array(labels, np.int32), classes
-
-
-def some(names: Sequence[str]) -> str:
-    """The first few of many names, for a line."""
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 class FolderBatches:
@@ -200,6 +197,9 @@ class FolderBatches:
 
     def names(self, chosen: np.ndarray) -> str:
         return some([str(self._files[index]) for index in np.flatnonzero(chosen)])
+
+    def name(self, index: int) -> str:
+        return "/".join(self._files[index].parts[-2:])
 
     def _centre(self) -> list:
         from mindspore.dataset import vision

@@ -7,15 +7,18 @@ them, lives in this package and needs no MindSpore.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ghostlib.training.evaluation import Evaluation, evaluate
+    from ghostlib.training.evaluation import Evaluation, answers, evaluate
     from ghostlib.training.launch import Launch
-    from ghostlib.training.loop import LAST, Run, build, config_of, prepare, train
+    from ghostlib.training.loop import Run, build, config_of, prepare, train
+    from ghostlib.training.run_folder import LAST
     from ghostlib.training.schedule import learning_rate
 
-_HOMES = {"Evaluation": "evaluation", "evaluate": "evaluation", "Launch": "launch", "learning_rate": "schedule",
-          **dict.fromkeys(("LAST", "Run", "build", "config_of", "prepare", "train"), "loop")}
+_HOMES = {**dict.fromkeys(("Evaluation", "answers", "evaluate"), "evaluation"), "Launch": "launch",
+          "learning_rate": "schedule", "LAST": "run_folder",
+          **dict.fromkeys(("Run", "build", "config_of", "prepare", "train"), "loop")}
 
-__all__ = ["LAST", "Evaluation", "Launch", "Run", "build", "config_of", "evaluate", "learning_rate", "prepare", "train"]
+__all__ = ["LAST", "Evaluation", "Launch", "Run", "answers", "build", "config_of", "evaluate", "learning_rate", "prepare",
+           "train"]
 
 
 def __getattr__(name: str) -> Any:

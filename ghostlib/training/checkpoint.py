@@ -1,6 +1,8 @@
 """Checkpoints: one file with all that a run needs to go on as if nothing had happened."""
 
 import json
+import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ghostlib.config import Config
-from ghostlib.errors import InputError
+from ghostlib.data.contents import Contents, difference_of_classes
+from ghostlib.errors import InputError, RunError, some
 from ghostlib.results import provenance, write_bytes
-from ghostlib.weights.load import OPTIMIZER, put
+from ghostlib.weights.load import OPTIMIZER, check_finite, put
+from ghostlib.weights.sources import locate
 
 FORMAT = "ghostlib run, version 1"
-# What may differ when a run goes on: it decides nothing from here on.
-FREE = {"run_dir", "resume", "weights", "new_head", "workers", "port", "sink", "broken_limit", "bad_steps"}
+# Fields that may differ when a run goes on, each with the reason; every other one decides what becomes of it.
+FREE = {
+    "data_dir": "the images may have moved; that they are the same is known by their fingerprint",
+    "run_dir": "where the run lies decides nothing",
+    "resume": "is how it goes on",
+    "overwrite": "says what becomes of an earlier run",
+    "weights": "what it began with is in the bundle",
+    "new_head": "is part of how it began",
+    "device": "the same computation elsewhere; the last bits of a sum may differ between kinds of processors",
+    "workers": "threads that read; what they read is a function of the seed",
+    "port": "where processes meet",
+    "sink": "how batches reach the device",
+    "broken_limit": "only says when to stop",
+    "bad_steps": "only says when to stop",
+}
 
 
 @dataclass
@@ -42,26 +59,33 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def save_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, state: State, config: Config) -> None:
-    """Writes network, momentum and State; Config and versions go into the metadata.
+def save_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, state: State, config: Config,
+                contents: Contents) -> None:
+    """Writes network, momentum and State; Config, versions and what it was trained on go into the metadata.
 
     At any moment the file is the previous bundle or this one, whole.
 
     Raises:
-        RunError: If it cannot be written, as on a full disk; the previous bundle is intact.
+        RunError: If it cannot be written, as on a full disk, or holds values that are not finite; the previous bundle is
+            intact.
     """
     tensors = {name: parameter.asnumpy() for name, parameter in net.parameters_and_names()}
     tensors |= {name: moment.asnumpy() for name, moment in _momentum(net, optimizer).items()}
+    if damage := check_finite(tensors):
+        raise RunError(f"{path}: not written: {damage}")
     metadata = {"format": FORMAT, "config": json.dumps(config.model_dump()), "state": json.dumps(asdict(state)),
-                "versions": json.dumps(provenance())}
+                "data": contents.to_json(), "versions": json.dumps(provenance())}
     write_bytes(path, save(tensors, metadata))
 
 
-def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Config) -> State:
+def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Config, contents: Contents) -> State:
     """Sets network and momentum to what a bundle holds and gives its State; nothing is changed unless all fits.
 
+    Warns of a bundle of an earlier version, which does not say what it was trained on.
+
     Raises:
-        InputError: For a file that is truncated or no bundle, or one of a run with another Config, naming the fields.
+        InputError: For a file that is truncated or no bundle, or one of a run with another Config, naming the fields, or on
+            other images, naming a difference.
     """
     try:
         with safe_open(path, "numpy") as file:
@@ -73,20 +97,47 @@ def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Confi
     if metadata.get("format") != FORMAT:
         raise InputError(f"resume: {path} is no bundle of a run (its format is {metadata.get('format')!r}, wanted is "
                          f"{FORMAT!r}); to start from its weights alone, give it as weights")
-    then, now = json.loads(metadata["config"]), config.model_dump()
+    # A field that is newer than the bundle had its default's effect.
+    then, now = {**Config.of({}).model_dump(), **json.loads(metadata["config"])}, config.model_dump()
     other = [f"{name} {then.get(name)!r}, now {now.get(name)!r}" for name in sorted(then.keys() | now.keys())
              if name not in FREE and then.get(name) != now.get(name)]
     if other:
         raise InputError(f"resume: {path} is of a run with {'; '.join(other)}; wanted are the same parameters, or "
                          f"another run_dir")
+    if "data" not in metadata:
+        warnings.warn(f"resume: {path} was written by an earlier version and does not say which images it was trained on; "
+                      f"that {config.data_dir} holds the same is not checked", RuntimeWarning, stacklevel=2)
+    elif difference := Contents.of_json(metadata["data"]).difference(contents):
+        raise InputError(f"resume: {path} is of a run on other images than {config.data_dir} holds now: {difference}; "
+                         f"wanted are the same, or another run_dir")
     momentum = _momentum(net, optimizer)
     lost = [name for name, moment in momentum.items() if name not in tensors or tensors[name].shape != moment.shape]
     if lost:
-        raise InputError(f"resume: {path} lacks {len(lost)} of the optimizer's tensors ({', '.join(lost)})")
+        raise InputError(f"resume: {path} lacks {len(lost)} of the optimizer's tensors ({some(lost)})")
     put(net, {name: array for name, array in tensors.items() if not name.startswith(OPTIMIZER)}, f"resume: {path}")
     for name, moment in momentum.items():
         moment.set_data(Tensor(tensors[name], moment.dtype))
     return State(**json.loads(metadata["state"]))
+
+
+def check_classes(source: str, classes: Sequence[str]) -> None:
+    """Refuses weights whose bundle says that they were trained on other classes than these, or in another order.
+
+    Args:
+        source: What `weights` may be. A file that does not say what it was trained on is taken as it is.
+        classes: The names, in the order of the labels.
+
+    Raises:
+        InputError: Naming the first difference.
+    """
+    try:
+        with safe_open(locate(source), "numpy") as file:
+            told = (file.metadata() or {}).get("data")
+    except (OSError, SafetensorError):  # no safetensors: whoever loads it says so
+        return
+    if told and (difference := difference_of_classes(Contents.of_json(told).classes, classes)):
+        raise InputError(f"weights: {source} was trained on other classes: {difference}; new_head: true takes all but the "
+                         f"last layer, which then learns these")
 
 
 def _momentum(net: nn.Cell, optimizer: nn.Optimizer) -> dict[str, Parameter]:

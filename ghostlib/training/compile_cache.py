@@ -52,6 +52,7 @@ HARMLESS = {
     "new_head": "says which parameters are loaded",
     "resume": "says which parameters are loaded",
     "run_dir": "is written to by Python alone",
+    "overwrite": "is read by Python alone",
     "workers": "threads that make inputs",
     "port": "where processes meet",
     "broken_limit": "is counted by Python alone",
@@ -136,6 +137,8 @@ def _unfit(config: Config) -> str | None:
         return "not used: nothing is proven of it but on a CPU"
     if not getattr(MODELS[config.model], "__module__", "").startswith(f"{ghostlib.__name__}."):
         return f"not used: {config.model} is no network of ghostlib's own"
+    if not os.path.isfile(sys.argv[0]):
+        return "not used: MindSpore knows a process by the script that it was started with, and here is none"
     if os.environ.get(ENABLE):
         return f"left alone: {ENABLE} is set"
     return None

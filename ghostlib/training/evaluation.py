@@ -1,12 +1,15 @@
 """How good a network is: exact counts over a whole split, on one device or many."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from mindspore import Tensor, nn
 
 from ghostlib.data.batches import Batches
+from ghostlib.errors import RunError
 from ghostlib.progress import progress_bar
 from ghostlib.training.distributed import Ranks
 
@@ -22,6 +25,7 @@ class Evaluation:
         predictions: (count,) the first answers.
         labels: (count,) the true classes.
         places: (count,) the images' indices in the split.
+        probabilities: (count,) what the network gives its first answers (softmax).
         seconds: Time it took.
     """
 
@@ -32,6 +36,7 @@ class Evaluation:
     predictions: np.ndarray
     labels: np.ndarray
     places: np.ndarray
+    probabilities: np.ndarray
     seconds: float
 
     def __str__(self) -> str:
@@ -48,11 +53,14 @@ def evaluate(net: nn.Cell, batches: Batches, ranks: Ranks = Ranks(), progress: b
             exact, and the same on all, for any number of images and ranks.
         ranks: The processes that share the work.
         progress: Whether to show a progress bar.
+
+    Raises:
+        RunError: If no image of the split can be read, naming the first and why: nothing was judged.
     """
     training = net.training
     net.set_train(False)
     start = time.perf_counter()
-    outcomes = np.zeros((4, batches.images), np.float32)  # seen or not, answer, its rank, loss; zero where another's
+    outcomes = np.zeros((5, batches.images), np.float32)  # seen or not and what _judge gives; zero where another's
     try:
         with progress_bar(batches.images // ranks.size, "test images", progress and ranks.first) as bar:
             for batch in batches.epoch():
@@ -64,8 +72,20 @@ def evaluate(net: nn.Cell, batches: Batches, ranks: Ranks = Ranks(), progress: b
         net.set_train(training)
     outcomes = ranks.sum(outcomes)
     places = np.flatnonzero(outcomes[0])
-    predictions, rank, loss = outcomes[1:, places]
-    return _summary(predictions, rank, loss, batches.labels[places], places, time.perf_counter() - start)
+    if not len(places):
+        batches.broken[:] = ranks.sum(batches.broken) > 0
+        raise RunError(f"data_dir: none of {batches.images:,} test images can be read: {batches.names(batches.broken)}"
+                       if batches.images else "data_dir: there is no test image")
+    predictions, rank, loss, probabilities = outcomes[1:, places]
+    return _summary(predictions, rank, loss, probabilities, batches.labels[places], places, time.perf_counter() - start)
+
+
+def answers(outcome: Evaluation, batches: Batches, classes: Sequence[str]) -> pd.DataFrame:
+    """One row for each image that was judged: image (its file below the split's folder, else its index in the split), label
+    and answer (names of classes), probability (of the answer)."""
+    names = np.array(classes, object)
+    return pd.DataFrame({"image": [batches.name(place) for place in outcome.places], "label": names[outcome.labels],
+                         "answer": names[outcome.predictions], "probability": outcome.probabilities.round(6)})
 
 
 def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
@@ -73,8 +93,8 @@ def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
     return _summary(*_judge(logits, labels), labels, np.arange(len(labels)), seconds)
 
 
-def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each image the answer, the true class's rank among the answers, from 1, and the loss.
+def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For each image the answer, the true class's rank among the answers, from 1, the loss and the answer's probability.
 
     A tie is no success: a class ranks behind every other with the same logit, so a network that answers the same for
     all classes scores 0 and not 1; neither is an answer that is not finite.
@@ -83,11 +103,11 @@ def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
     own = logits[np.arange(len(labels)), labels]
     rank = np.where(np.isfinite(logits).all(axis=1), (logits >= own[:, None]).sum(axis=1), logits.shape[1] + 1)
     shifted = logits - logits.max(axis=1, keepdims=True)
-    loss = np.log(np.exp(shifted).sum(axis=1)) - (own - logits.max(axis=1))
-    return logits.argmax(axis=1), rank, loss
+    total = np.exp(shifted).sum(axis=1)
+    return logits.argmax(axis=1), rank, np.log(total) - (own - logits.max(axis=1)), 1 / total
 
 
-def _summary(predictions: np.ndarray, rank: np.ndarray, loss: np.ndarray, labels: np.ndarray, places: np.ndarray,
-             seconds: float) -> Evaluation:
+def _summary(predictions: np.ndarray, rank: np.ndarray, loss: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
+             places: np.ndarray, seconds: float) -> Evaluation:
     return Evaluation(len(labels), float((rank <= 1).mean()), float((rank <= 5).mean()),
-                      float(loss.mean(dtype=np.float64)), predictions.astype(int), labels, places, seconds)
+                      float(loss.mean(dtype=np.float64)), predictions.astype(int), labels, places, probabilities, seconds)

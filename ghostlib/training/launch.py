@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,8 +25,9 @@ from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 from ghostlib.progress import Relay
 from ghostlib.results import write_text
+from ghostlib.training.run_folder import CONFIG, HISTORY, check_unused
 
-CONFIG, HISTORY, LOGS = "config.yaml", "history.csv", "msrun"  # in a run's folder
+LOGS = ".msrun"  # added to the run folder's name: the folder beside it that takes what each process says, by port
 COMPILE_CACHE = "GHOSTLIB_COMPILE_CACHE"  # the variable that switches the cache of compiled graphs `on` or `off`
 QUIET = {"MS_SUBMODULE_LOG_v": "{PIPELINE:3}"}  # MindSpore warns of what compile_cache.py sees to
 # The environment of a process that runs a notebook from end to end with nobody at the keyboard: `make tour` and sweeps.
@@ -48,7 +50,12 @@ def command(config: Config, arguments: Sequence[str]) -> list[str]:
         return program
     return ["msrun", "--bind_core=True", f"--worker_num={config.devices}", f"--local_worker_num={config.devices}",
             f"--master_port={config.port}", "--join=True", "--tail_worker_log=0",
-            f"--log_dir={Path(config.run_dir) / LOGS}", *program]
+            f"--log_dir={logs_of(config)}", *program]
+
+
+def logs_of(config: Config) -> Path:
+    """Where the processes of several devices write what they say: beside the run's folder, which is its first rank's."""
+    return Path(f"{config.run_dir}{LOGS}") / str(config.port)
 
 
 def check(config: Config) -> None:
@@ -83,18 +90,20 @@ class Launch:
 
     Args:
         config: The run.
-        arguments: What `ghostlib` is called with; without them `train` with the Config, written to its run folder.
+        arguments: What `ghostlib` is called with; without them `train` with the Config, in a file of its own.
 
     Raises:
-        InputError: See `check`; on entering, for a run folder that cannot be written.
+        InputError: See `check`, and for a run folder that holds a run (`run_folder.check_unused`).
     """
 
     def __init__(self, config: Config, arguments: Sequence[str] = ()):
         check(config)
+        check_unused(config)
         self.config = config
         self._folder = Path(config.run_dir)
-        self._own_file = not arguments
-        self.words = command(config, arguments or ["train", str(self._folder / CONFIG)])
+        self._own = tempfile.TemporaryDirectory(prefix="ghostlib-")  # nothing is written to the run's folder but by the run
+        self._file = Path(self._own.name) / CONFIG
+        self.words = command(config, arguments or ["train", str(self._file)])
         self._bin = str(Path(sys.executable).parent)
 
     def __str__(self) -> str:
@@ -103,13 +112,7 @@ class Launch:
         return ("" if activated else f'PATH={shlex.quote(self._bin)}:"$PATH" ') + shlex.join(self.words)
 
     def __enter__(self) -> "Launch":
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if self._own_file:
-                write_text(self._folder / CONFIG, self.config.to_yaml())
-        except (OSError, RunError) as error:
-            raise InputError(f"run_dir: {self._folder} cannot be written ({error}); allowed is a folder of yours") \
-                from None
+        write_text(self._file, self.config.to_yaml())
         self._seen = self._written()
         # MindSpore's warnings while the processes find each other are many and mean nothing; its errors are shown.
         environment = {"GLOG_v": "3", **os.environ, "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}"}
@@ -132,7 +135,7 @@ class Launch:
             said = self._output.read()
             if said:
                 relay.write(decoder.decode(said))
-            if self._written() != self._seen:
+            if self._written() not in (0, self._seen):
                 self._seen = self._written()
                 yield pd.read_csv(self._folder / HISTORY)
             if said and WORKER_DIED in said:
@@ -152,13 +155,13 @@ class Launch:
         if self.config.devices == 1:
             return f"the run ended with status {self._process.returncode}; what it said stands above"
         said: list[str] = []
-        for path in sorted((self._folder / LOGS).glob("worker_*.log")):
+        for path in sorted(logs_of(self.config).glob("worker_*.log")):
             lines = path.read_text(errors="replace").replace("\r", "\n").splitlines()
             said = [line.removeprefix("ghostlib: ") for line in lines if line.startswith("ghostlib: ")]
             if said:
                 break
         return (f"{said[-1] if said else 'a process was killed or died without a word'} (all {self.config.devices} "
-                f"were ended; what each said is in {self._folder / LOGS})")
+                f"were ended; what each said is in {logs_of(self.config)})")
 
     def __exit__(self, *_) -> None:
         """Ends what still runs: asked first, then killed. msrun's workers are not of its process group."""
@@ -174,6 +177,7 @@ class Launch:
         psutil.wait_procs(left, timeout=GRACE)
         self._output.close()
         self._process.wait()
+        self._own.cleanup()
 
 
 def _end_with_parent() -> None:

@@ -20,23 +20,24 @@ from ghostlib.config import Config
 from ghostlib.data import load
 from ghostlib.data.batches import Batches, Data
 from ghostlib.device import use_device
-from ghostlib.errors import InputError, RunError
+from ghostlib.errors import InputError, RunError, some
 from ghostlib.kernels.fused import accelerated
 from ghostlib.models import MODELS
-from ghostlib.progress import progress_bar
+from ghostlib.progress import progress_bar, tell
 from ghostlib.randomness import DROPOUT, stream
 from ghostlib.training import compile_cache as graphs
-from ghostlib.training.checkpoint import State, load_bundle, save_bundle
+from ghostlib.training import run_folder
+from ghostlib.training.checkpoint import State, check_classes, load_bundle, save_bundle
 from ghostlib.training.distributed import Ranks, join
-from ghostlib.training.evaluation import Evaluation, evaluate
+from ghostlib.training.evaluation import Evaluation, answers, evaluate
 from ghostlib.training.precision import set_precision
+from ghostlib.training.run_folder import ANSWERS, BEST, HISTORY, LAST
 from ghostlib.training.schedule import learning_rate
 from ghostlib.training.step import TrainStep, make_optimizer
-from ghostlib.weights.load import load_weights
+from ghostlib.weights.load import check_finite, load_weights
 
 SMALL = 64  # pixels; up to this size a first convolution that can stride does not, unless told to
 CHECK = 50  # steps between looks at the loss: each look waits for the device
-LAST, BEST = "last.safetensors", "best.safetensors"
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,33 @@ def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Comp
     data = load(config, ranks.rank, ranks.size)
     net = build(config)
     cost = count(net, (3, config.image_size, config.image_size))
+    if config.epochs and config.batch_size == 1:
+        _check_single(cost)
     if config.weights:
+        if not config.new_head:
+            check_classes(config.weights, data.classes)
         load_weights(net, config.weights, config.new_head)
     return net, data, cost
+
+
+def _check_single(cost: Complexity) -> None:
+    """Refuses to train on single images where BatchNorm would see one value of each channel.
+
+    It would give its shift, whatever the image shows, and pass no gradient on: such a network "trains" and learns nothing.
+    """
+    norms = cost.table[cost.table.type == "normalisation"]
+    single = [layer for layer, shape in zip(norms.layer, norms.output) if shape[1:] in ((), (1, 1))]
+    if single:
+        raise InputError(f"batch_size: 1 given; BatchNorm {some(single)} would see one value for each channel and learn "
+                         f"nothing; allowed are 2 and more, or larger images")
 
 
 def train(config: Config, progress: bool = True, compile_cache: bool = False) -> Run:
     """Trains the network that a Config names and evaluates it after each epoch.
 
-    Everything a run writes is in `config.run_dir`, which is made only when the run can start: `config.yaml`;
-    `history.csv`, `last.safetensors` and, after an epoch better than all before, `best.safetensors`; `row.json`, last.
-    The row is that of the last epoch, never of the best on the test images.
+    Everything a run writes is in `config.run_dir` (`run_folder.FILES`), which is touched only when all that can be refused
+    has been tried, and which no other run may use meanwhile; `row.json` comes last. The row and `answers.csv` are those of
+    the last epoch, never of the best on the test images.
 
     With `config.devices` above 1 this is one of as many processes, which `launch.py` starts: all train and test, each its
     own share of the images, and the first one writes.
@@ -123,26 +140,46 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
     start = time.perf_counter()
     use_device(config.device)
     ranks = join(config)
+    if ranks.first:
+        run_folder.check_unused(config)
     net, data, cost = prepare(config, ranks)
     set_precision(net, config)
     optimizer = make_optimizer(net, config)
-    run_dir = Path(config.run_dir)
-    state = State(loss_scale=config.loss_scale)
-    if ranks.first and config.resume and (run_dir / LAST).exists():
-        state = load_bundle(run_dir / LAST, net, optimizer, config)
-    ranks.share([*net.get_parameters(), *optimizer.moments])
-    _share_state(state, ranks)
-    start -= state.seconds
-    if ranks.first:
-        _open(run_dir, config)
-
     fast = accelerated(net) if config.amp == "O0" else net  # the same weights, moved by the same step
     step = TrainStep(fast, optimizer, config, ranks.size)
-    step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
-    step.good.set_data(Tensor(state.good_steps, mindspore.int32))
-    if graphs.wanted(compile_cache):
-        step_graph, test_graph = _known_graphs(step, fast, net, config)
-        graphs.compile_known(config, {**({"step": step_graph} if config.epochs else {}), "test": test_graph}, ranks)
+    with run_folder.owned(config, ranks.first):
+        state = State(loss_scale=config.loss_scale)
+        if ranks.first:
+            resumed = config.resume and (Path(config.run_dir) / LAST).exists()
+            if resumed:
+                state = load_bundle(Path(config.run_dir) / LAST, net, optimizer, config, data.contents)
+            run_folder.begin(config, resumed)
+        ranks.share([*net.get_parameters(), *optimizer.moments])
+        _share_state(state, ranks)
+        start -= state.seconds
+        step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
+        step.good.set_data(Tensor(state.good_steps, mindspore.int32))
+        if graphs.wanted(compile_cache):
+            step_graph, test_graph = _known_graphs(step, fast, net, config)
+            graphs.compile_known(config, {**({"step": step_graph} if config.epochs else {}), "test": test_graph}, ranks)
+        test = _train_epochs(step, net, data, state, config, ranks, start, progress)
+        if ranks.first and not config.epochs:  # what was tested lies beside its row here, too
+            save_bundle(Path(config.run_dir) / LAST, net, optimizer, state, config, data.contents)
+        test = test or evaluate(fast, data.test, ranks, progress)
+        net.set_train(False)
+        row = results.make_row(config, weights=cost.weights, macs=cost.macs, conv_macs=cost.conv_macs, top1=test.top1,
+                               top5=test.top5, test_images=test.count, trained=config.trained,
+                               broken_images=int(data.train.broken.sum() + data.test.broken.sum()),
+                               **data.contents.columns(), seconds=round(time.perf_counter() - start, 1))
+        if ranks.first:
+            results.write_table(Path(config.run_dir) / ANSWERS, answers(test, data.test, data.classes))
+            results.write_row(Path(config.run_dir), row)
+    return Run(config, net, data, pd.DataFrame(state.history), test, row)
+
+
+def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, config: Config, ranks: Ranks, start: float,
+                  progress: bool) -> Evaluation | None:
+    """Trains from where `state` stands to the last epoch, testing and saving; the last test, if any."""
     outcomes = _outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
     images = len(data.train) * config.global_batch
     test: Evaluation | None = None
@@ -152,34 +189,28 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
         for epoch in range(state.epoch, config.epochs):
             row = _train_epoch(step, outcomes, len(data.train), config, state, ranks, bar)
             ranks.average_statistics(net)
+            if damage := check_finite({name: p.asnumpy() for name, p in net.parameters_and_names()}):
+                raise RunError(f"loss: the network is no longer finite after epoch {epoch + 1}: {damage}; a smaller lr or a "
+                               f"longer warm-up may help; {_last_good(config)}")
             test, better = None, False
             if (epoch + 1) % config.val_interval == 0 or epoch + 1 == config.epochs:
-                test = evaluate(fast, data.test, ranks)
+                test = evaluate(step.net, data.test, ranks)
                 if not math.isfinite(test.loss):
                     raise RunError(f"loss: {test.loss} on the test images after epoch {epoch + 1}; a smaller lr or a "
                                    f"longer warm-up may help; {_last_good(config)}")
                 row |= {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5}
                 better, state.best = test.top1 > state.best, max(test.top1, state.best)
-                bar.set_postfix_str(f"epoch {epoch + 1}, loss {row['train_loss']:.3f}, test {100 * test.top1:.1f} %")
-            _share_broken(data, ranks, told, bar)
             state.history.append(row)
             state.epoch, state.seconds = epoch + 1, time.perf_counter() - start
             state.loss_scale, state.good_steps = float(step.scale.value()), int(step.good.value())
-            if ranks.first:
+            if ranks.first:  # before anything is told: no word can cost an epoch
                 for name in (LAST, BEST) if better else (LAST,):
-                    save_bundle(run_dir / name, net, optimizer, state, config)
-                results.write_table(run_dir / "history.csv", pd.DataFrame(state.history))
-    if ranks.first and not config.epochs:  # what was tested lies beside its row here, too
-        save_bundle(run_dir / LAST, net, optimizer, state, config)
-    test = test or evaluate(fast, data.test, ranks, progress)
-    net.set_train(False)
-    row = results.make_row(config, weights=cost.weights, macs=cost.macs, conv_macs=cost.conv_macs, top1=test.top1,
-                           top5=test.top5, test_images=test.count,
-                           broken_images=int(data.train.broken.sum() + data.test.broken.sum()),
-                           seconds=round(time.perf_counter() - start, 1))
-    if ranks.first:
-        results.write_row(run_dir, row)
-    return Run(config, net, data, pd.DataFrame(state.history), test, row)
+                    save_bundle(Path(config.run_dir) / name, net, step.optimizer, state, config, data.contents)
+                results.write_table(Path(config.run_dir) / HISTORY, pd.DataFrame(state.history))
+            if test:
+                bar.set_postfix_str(f"epoch {epoch + 1}, loss {row['train_loss']:.3f}, test {100 * test.top1:.1f} %")
+            _share_broken(data, ranks, told, bar)
+    return test
 
 
 def _known_graphs(step: TrainStep, fast: nn.Cell, net: nn.Cell, config: Config) -> tuple[graphs.Graph, graphs.Graph]:
@@ -189,16 +220,6 @@ def _known_graphs(step: TrainStep, fast: nn.Cell, net: nn.Cell, config: Config) 
     if config.dropout:
         inputs.append(np.zeros((config.batch_size, net.dropout.features), np.float32))
     return graphs.Graph(step, True, inputs), test
-
-
-def _open(run_dir: Path, config: Config) -> None:
-    """Makes a run's folder and takes away the row of an earlier run, which this one replaces."""
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        (run_dir / results.ROW).unlink(missing_ok=True)
-        results.write_text(run_dir / "config.yaml", config.to_yaml())
-    except (OSError, RunError) as error:
-        raise InputError(f"run_dir: {run_dir} cannot be written ({error}); allowed is a folder of yours") from None
 
 
 class Feed:
@@ -244,7 +265,7 @@ def _train_epoch(step: TrainStep, outcomes: Iterator[tuple[Tensor, Tensor]], ste
     for number in range(steps):
         table.append(next(outcomes))
         if number % CHECK == 0 or number + 1 == steps:
-            _check_finite(step, float(table[-1][0]), state, config)
+            _check_progress(step, float(table[-1][0]), state, steps, config)
         state.step += 1
         bar.update(config.global_batch)
     sums = ranks.sum(np.array([[float(value) for value in values] for values in table]).sum(axis=0))
@@ -255,10 +276,14 @@ def _train_epoch(step: TrainStep, outcomes: Iterator[tuple[Tensor, Tensor]], ste
             "loss_scale": float(step.scale.value()), "images_per_second": images / seconds, "seconds": seconds}
 
 
-def _check_finite(step: TrainStep, loss: float, state: State, config: Config) -> None:
-    """Ends a run that has made no progress for too many steps."""
+def _check_progress(step: TrainStep, loss: float, state: State, steps: int, config: Config) -> None:
+    """Ends a run that has made no progress for too many steps, or in all its steps if there are fewer.
+
+    Args:
+        steps: Of an epoch.
+    """
     bad = int(step.bad.value())
-    if bad < config.bad_steps:
+    if bad < min(config.bad_steps, config.epochs * steps):
         return
     rate, scale = float(step.optimizer.learning_rate.value()), float(step.scale.value())
     where = f"in {bad} steps in a row up to step {state.step} (epoch {state.epoch + 1}), lr {rate:g}"
@@ -287,5 +312,5 @@ def _share_broken(data: Data, ranks: Ranks, told: dict[str, np.ndarray], bar: tq
         batches.check_broken()
         new = batches.broken & ~told.get(split, np.zeros_like(batches.broken))
         if new.any() and ranks.first:
-            bar.write(f"data_dir: {new.sum()} {split} image(s) cannot be read and are skipped: {batches.names(new)}")
+            tell(bar, f"data_dir: {new.sum()} {split} image(s) cannot be read and are skipped: {batches.names(new)}")
         told[split] = batches.broken.copy()

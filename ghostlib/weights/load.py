@@ -1,6 +1,7 @@
 """Network weights in files, read strictly: every tensor must fit, and what does not is named. Nothing is unpickled."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import mindspore
@@ -9,7 +10,7 @@ from mindspore import Tensor, nn
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, some
 from ghostlib.results import write_bytes
 from ghostlib.weights.sources import locate
 
@@ -102,6 +103,14 @@ def translate(net: nn.Cell, tensors: dict[str, np.ndarray]) -> dict[str, np.ndar
             renamed.update({f"{prefix}.{theirs}": f"{prefix}.{ours}" for theirs, ours in PYTORCH_NORM.items()})
     return {renamed.get(name, name): array for name, array in tensors.items()
             if not name.endswith(".num_batches_tracked")}
+
+
+def check_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
+    """What of some tensors is not finite, the first of them by name with how many values; None if all of all is."""
+    bad = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in tensors.items()
+           if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()}
+    return some(f"{name} has {count:,} of {tensors[name].size:,} values that are not finite"
+                for name, count in bad.items()) if bad else None
 
 
 def save_weights(net: nn.Cell, path: str | Path, metadata: dict[str, str] | None = None) -> None:

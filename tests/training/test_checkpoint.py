@@ -1,5 +1,6 @@
 """A run's memory: stopped and resumed it ends as if it had not stopped; what is no bundle of it is refused."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -12,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from mindspore import Tensor
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from test_loop import assert_equal_bundles
 
 from ghostlib import results
 from ghostlib.config import Config
+from ghostlib.data import load
 from ghostlib.errors import InputError, RunError
 from ghostlib.training import checkpoint, loop
 
@@ -61,6 +64,9 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
     assert_equal_bundles(tmp_path / "whole", tmp_path / "broken")
 
 
+CONTENTS = load(Config()).contents
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """A bundle with its Config, network and optimizer, untrained."""
@@ -68,16 +74,18 @@ def saved(tmp_path_factory):
     net = loop.build(config)
     optimizer = loop.make_optimizer(net, config)
     path = tmp_path_factory.mktemp("bundle") / "last.safetensors"
-    checkpoint.save_bundle(path, net, optimizer, checkpoint.State(epoch=2, best=0.5, history=[{"epoch": 1}]), config)
+    state = checkpoint.State(epoch=2, best=0.5, history=[{"epoch": 1}])
+    checkpoint.save_bundle(path, net, optimizer, state, config, CONTENTS)
     return path, config, net, optimizer
 
 
 def test_a_bundle_gives_back_what_it_was_given(saved):
     path, config, net, optimizer = saved
-    state = checkpoint.load_bundle(path, net, optimizer, config)
+    state = checkpoint.load_bundle(path, net, optimizer, config, CONTENTS)
     assert state == checkpoint.State(epoch=2, best=0.5, history=[{"epoch": 1}])
-    moved = config.model_copy(update={"run_dir": "elsewhere", "resume": True, "port": 9000, "workers": 2})
-    assert checkpoint.load_bundle(path, net, optimizer, moved).epoch == 2
+    moved = config.model_copy(update={"run_dir": "elsewhere", "resume": True, "port": 9000, "workers": 2,
+                                      "data_dir": "/scratch/4711", "device": "Ascend"})
+    assert checkpoint.load_bundle(path, net, optimizer, moved, CONTENTS).epoch == 2
 
 
 @pytest.mark.parametrize(("changes", "message"), [
@@ -86,7 +94,7 @@ def test_a_bundle_gives_back_what_it_was_given(saved):
 def test_a_bundle_of_another_run_is_refused(changes, message, saved):
     path, config, net, optimizer = saved
     with pytest.raises(InputError, match=f"resume: .*last.safetensors is of a run with {message}"):
-        checkpoint.load_bundle(path, net, optimizer, config.model_copy(update=changes))
+        checkpoint.load_bundle(path, net, optimizer, config.model_copy(update=changes), CONTENTS)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-100], lambda data: data[:40], lambda data: b""])
@@ -95,7 +103,7 @@ def test_a_truncated_bundle_is_refused_and_nothing_changed(damage, saved, tmp_pa
     (tmp_path / "last.safetensors").write_bytes(damage(path.read_bytes()))
     before = net.stem[0].weight.asnumpy().copy()
     with pytest.raises(InputError, match="resume: .*last.safetensors cannot be read, truncated or no bundle"):
-        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config)
+        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
     np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
 
 
@@ -107,7 +115,7 @@ def test_a_bundle_without_momentum_is_refused_and_nothing_changed(saved, tmp_pat
     save_file(kept, tmp_path / "last.safetensors", metadata)
     before = net.stem[0].weight.asnumpy().copy()
     with pytest.raises(InputError, match="lacks .* of the optimizer's tensors .optimizer.momentum.stem.0.weight"):
-        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config)
+        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
     np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
 
 
@@ -115,7 +123,7 @@ def test_weights_that_are_no_bundle_are_refused(saved, tmp_path):
     path, config, net, optimizer = saved
     save_file(load_file(path), tmp_path / "last.safetensors")
     with pytest.raises(InputError, match="is no bundle of a run"):
-        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config)
+        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
 
 
 def test_a_refused_resume_touches_nothing(saved, tmp_path):
@@ -125,17 +133,96 @@ def test_a_refused_resume_touches_nothing(saved, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["last.safetensors"]
 
 
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"train": (117, *CONTENTS.train[1:])}, "train/0 has 117 images, had 119"),
+    ({"val": (*CONTENTS.val[:9], 61)}, "val/9 has 61 images, had 60"),
+    ({"fingerprint": "0" * 32}, "as many images of each class, but other ones"),
+    ({"classes": ("zero", *CONTENTS.classes[1:])}, "class '0' is missing; class 'zero' is new .10 classes then, 10 now"),
+    ({"classes": ("1", "0", *CONTENTS.classes[2:])}, "the same 10 classes in another order: number 0 was '0', is '1'")])
+def test_a_run_on_other_images_is_not_resumed(changes, message, saved):
+    path, config, net, optimizer = saved
+    before = net.stem[0].weight.asnumpy().copy()
+    with pytest.raises(InputError, match=f"resume: .*last.safetensors is of a run on other images than data holds now: "
+                                         f"{message}"):
+        checkpoint.load_bundle(path, net, optimizer, config, dataclasses.replace(CONTENTS, **changes))
+    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
+
+
+def test_an_older_bundle_still_resumes_with_a_remark(saved, tmp_path):
+    """One without what it was trained on, and without a field that is newer than it."""
+    path, config, net, optimizer = saved
+    with safe_open(path, "numpy") as file:
+        metadata = file.metadata()
+    del metadata["data"]
+    metadata["config"] = json.dumps({name: value for name, value in json.loads(metadata["config"]).items()
+                                     if name not in ("overwrite", "val_interval")})
+    save_file(load_file(path), tmp_path / "last.safetensors", metadata)
+    with pytest.warns(RuntimeWarning, match="written by an earlier version and does not say which images"):
+        assert checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS).epoch == 2
+    with pytest.raises(InputError, match="is of a run with val_interval 1, now 2"):
+        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer,
+                               config.model_copy(update={"val_interval": 2}), CONTENTS)
+
+
+def test_what_may_differ_is_known_and_has_a_reason():
+    assert set(checkpoint.FREE) <= set(Config.model_fields) and all(checkpoint.FREE.values())
+    assert not {"seed", "lr", "epochs", "devices", "batch_size", "amp", "val_share"} & set(checkpoint.FREE)
+
+
+@pytest.mark.parametrize(("classes", "message"), [
+    (CONTENTS.classes, None), (("1", "0", *CONTENTS.classes[2:]), "in another order: number 0 was '0', is '1'"),
+    (CONTENTS.classes[:8], "class '8' is missing and 1 more .10 classes then, 8 now"),
+    ((*CONTENTS.classes[:9], "neun"), "class '9' is missing; class 'neun' is new")])
+def test_weights_are_not_judged_on_other_classes(classes, message, saved):
+    if message is None:
+        checkpoint.check_classes(str(saved[0]), classes)
+        return
+    with pytest.raises(InputError, match=f"^weights: .*last.safetensors was trained on other classes: .*{message}.*; new_"):
+        checkpoint.check_classes(str(saved[0]), classes)
+
+
+def test_the_way_out_of_other_classes_is_a_new_head(saved, tmp_path, monkeypatch):
+    digits = load(Config())
+    renamed = dataclasses.replace(digits, classes=list("abcdefghij"))
+    monkeypatch.setattr(loop, "load", lambda *_: renamed)
+    start = Config(model="resnet20", width=0.25, weights=str(saved[0]), run_dir=str(tmp_path / "run"))
+    for config in (start, start.model_copy(update={"epochs": 0})):
+        with pytest.raises(InputError, match="was trained on other classes: class '0' is missing and 9 more; class 'a' is new"):
+            loop.prepare(config)
+    net, *_ = loop.prepare(start.model_copy(update={"new_head": True}))
+    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), saved[2].stem[0].weight.asnumpy())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["stem.0.weight", "stem.1.moving_variance", "optimizer.momentum.stem.0.weight"])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_what_is_not_finite_is_not_saved_and_the_previous_bundle_stays(name, value, saved, tmp_path):
+    _, config, _, _ = saved
+    net = loop.build(config)
+    optimizer = loop.make_optimizer(net, config)
+    path = tmp_path / "last.safetensors"
+    checkpoint.save_bundle(path, net, optimizer, checkpoint.State(epoch=1), config, CONTENTS)
+    before = path.read_bytes()
+    parameter = {**dict(net.parameters_and_names()), **checkpoint._momentum(net, optimizer)}[name]
+    array = parameter.asnumpy().copy()
+    array.flat[:2] = value
+    parameter.set_data(Tensor(array))
+    with pytest.raises(RunError, match=f"last.safetensors: not written: {name} has 2 of {array.size} values that are not"):
+        checkpoint.save_bundle(path, net, optimizer, checkpoint.State(epoch=2), config, CONTENTS)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
 def test_a_full_disk_leaves_the_previous_bundle(saved, tmp_path, monkeypatch):
     _, config, net, optimizer = saved
     path = tmp_path / "last.safetensors"
-    checkpoint.save_bundle(path, net, optimizer, checkpoint.State(epoch=1), config)
+    checkpoint.save_bundle(path, net, optimizer, checkpoint.State(epoch=1), config, CONTENTS)
     before = path.read_bytes()
 
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match="last.safetensors: cannot be written .No space left"):
-        checkpoint.save_bundle(path, net, optimizer, checkpoint.State(epoch=2), config)
+        checkpoint.save_bundle(path, net, optimizer, checkpoint.State(epoch=2), config, CONTENTS)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 

@@ -1,5 +1,6 @@
 """The loop: it learns, it repeats itself to the bit, it stops when it must, and writes only whole files."""
 
+import json
 import math
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from mindspore import Tensor, nn
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from ghostlib import data, features, results
@@ -79,7 +81,7 @@ def test_a_run_leaves_its_row_curves_parameters_and_weights(tmp_path):
     config = Config(**SMALL, run_dir=str(tmp_path / "run"), ratio={"stages.0.0.body.0": 2}, seed=3)
     run = loop.train(config, progress=False)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "best.safetensors", "config.yaml", "history.csv", "last.safetensors", "row.json"]
+        "answers.csv", "best.safetensors", "config.yaml", "history.csv", "last.safetensors", "row.json"]
     assert Config.load(tmp_path / "run" / "config.yaml") == config
     row = results.read_row(tmp_path / "run")
     assert row == run.row and row["seed"] == 3 and row["ratio"] == '{"stages.0.0.body.0": 2}'
@@ -99,7 +101,8 @@ def test_a_run_leaves_its_row_curves_parameters_and_weights(tmp_path):
     only = Config(**{**SMALL, "epochs": 0}, ratio=config.ratio, run_dir=str(tmp_path / "again"),
                   weights=str(tmp_path / "run" / "last.safetensors"))
     assert loop.train(only, progress=False).row["top1"] == row["top1"]
-    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == ["config.yaml", "last.safetensors", "row.json"]
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == [
+        "answers.csv", "config.yaml", "last.safetensors", "row.json"]
     for name, tensor in load_file(tmp_path / "again" / "last.safetensors").items():
         if name in dict(run.net.parameters_and_names()):
             np.testing.assert_array_equal(tensor, stored[name])
@@ -127,10 +130,62 @@ def test_so_many_steps_without_a_finite_loss_stop_the_run_and_the_last_good_bund
         parameter.set_data(Tensor(np.full(parameter.shape, 1e30, np.float32)))
     save_weights(net, tmp_path / "wild.safetensors")
     wild = good.model_copy(update={"weights": str(tmp_path / "wild.safetensors"), "bad_steps": 5})
+    wild = wild.model_copy(update={"run_dir": str(tmp_path / "wild")})
     with pytest.raises(RunError, match=r"loss: .* no finite gradient in \d+ steps in a row up to step \d+ .*"
                                        r"the last good epoch, if any"):
         loop.train(wild, progress=False)
-    assert (tmp_path / "last.safetensors").read_bytes() == before and not (tmp_path / "row.json").exists()
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    assert [path.name for path in (tmp_path / "wild").iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("damage", "message"), [
+    ("loss", r"loss: nan and no finite gradient in 18 steps in a row up to step 17"),
+    ("weights", r"loss: the network is no longer finite after epoch 2: classifier.bias has 1 of 10 values"),
+    ("statistics", r"loss: the network is no longer finite after epoch 2: \S+moving_variance has 1 of \d+ values")])
+def test_what_is_no_longer_finite_ends_a_run_shorter_than_bad_steps_and_the_last_good_bundle_stays(
+        damage, message, tmp_path, monkeypatch):
+    """Also what MindSpore's ReLU on a CPU, which makes 0 of NaN, would hide from the loss."""
+    epoch, build, nets = loop._train_epoch, loop.build, []
+    monkeypatch.setattr(loop, "build", lambda config: nets.append(build(config)) or nets[-1])
+
+    def damaged(step, outcomes, *rest):
+        net = nets[0]
+        if damage == "loss":
+            net.classifier.bias.set_data(Tensor(np.full(10, np.nan, np.float32)))
+        row = epoch(step, outcomes, *rest)
+        if rest[2].epoch == 1:
+            wanted = "moving_variance" if damage == "statistics" else "classifier.bias"
+            name, parameter = next(one for one in net.parameters_and_names() if one[0].endswith(wanted))
+            array = parameter.asnumpy().copy()
+            array.flat[0] = np.inf
+            parameter.set_data(Tensor(array))
+        return row
+    monkeypatch.setattr(loop, "_train_epoch", damaged)
+    config = Config(**{**SMALL, "epochs": 1 if damage == "loss" else 3}, run_dir=str(tmp_path))
+    with pytest.raises(RunError, match=message):
+        loop.train(config, progress=False)
+    if damage != "loss":
+        with safe_open(tmp_path / "last.safetensors", "numpy") as file:
+            assert json.loads(file.metadata()["state"])["epoch"] == 1
+            assert all(np.isfinite(file.get_tensor(name)).all() for name in file.keys())
+    assert not (tmp_path / "row.json").exists()
+
+
+@pytest.mark.parametrize("changes", [{"model": "ghostnet", "width": 0.2, "image_size": 16},
+                                     {"model": "ghostnet", "width": 0.2, "stem_stride": 2},
+                                     {"model": "vgg16", "width": 0.0625}])
+def test_single_images_whose_maps_are_single_pixels_teach_nothing_and_are_refused(changes, tmp_path):
+    config = Config(**changes, batch_size=1, run_dir=str(tmp_path / "run"))
+    pixel = changes["model"] != "vgg16"  # whose last maps are 2 x 2
+    if pixel:
+        with pytest.raises(InputError, match=r"^batch_size: 1 given; BatchNorm blocks\.\S+, .* and \d+ more would see one value"):
+            loop.train(config, progress=False)
+        assert not (tmp_path / "run").exists()
+    else:
+        loop.prepare(config)
+    loop.prepare(config.model_copy(update={"epochs": 0}))  # to judge them one by one is no fault
+    loop.prepare(config.model_copy(update={"batch_size": 2}))
 
 
 @pytest.mark.slow
@@ -229,6 +284,30 @@ def test_a_queue_on_a_device_would_be_fed_what_the_loop_is_fed(tmp_path):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)
             assert other.dtype in (np.float32, np.int32)
+
+
+def test_nothing_judged_is_a_failure():
+    data = loop.load(Config())
+    net = loop.build(Config(**SMALL))
+    data.test.epoch = lambda: iter([])
+    data.test.broken[:] = True
+    with pytest.raises(RunError, match=r"data_dir: none of 599 test images can be read: 0, 1, 2, 3, 4 and 594 more"):
+        evaluation.evaluate(net, data.test)
+
+
+def test_what_was_answered_is_told_image_by_image():
+    data = loop.load(Config())
+    net = loop.build(Config(**SMALL))
+    outcome = evaluation.evaluate(net, data.test)
+    table = evaluation.answers(outcome, data.test, [f"class {name}" for name in data.classes])
+    assert list(table) == ["image", "label", "answer", "probability"] and len(table) == 599
+    assert (table.label == table.answer).mean() == pytest.approx(outcome.top1)
+    batch = next(data.test.epoch())
+    logits = net.set_train(False)(Tensor(batch.images)).asnumpy().astype(np.float64)
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(table.probability[:64], odds.max(axis=1), atol=2e-6)
+    assert table.answer[:64].tolist() == [f"class {one}" for one in logits.argmax(axis=1)]
+    assert table.image[:3].tolist() == ["0", "1", "2"]
 
 
 def test_padding_in_the_last_batch_is_not_counted():

@@ -1,0 +1,33 @@
+"""Paths as people write them."""
+
+import pytest
+
+from ghostlib.errors import InputError
+from ghostlib.paths import expand
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("SCRATCH", "/scratch/4711")
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.delenv("NOT_SET", raising=False)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [
+    ("data", "data"), ("~", "/home/somebody"), ("~/runs", "/home/somebody/runs"), ("$SCRATCH/data", "/scratch/4711/data"),
+    ("${SCRATCH}data", "/scratch/4711data"), ("$HOME/$SCRATCH", "/home/somebody//scratch/4711"), ("a~b", "a~b"),
+    ("run~", "run~"), ("5$", "5$"), ("./~", "./~")])
+def test_home_and_variables_are_put_in(given, wanted):
+    assert expand(given, "run_dir") == wanted
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ("", "run_dir: '' given; allowed is a path"), (" \t", "run_dir: ' \\t' given; allowed is a path"),
+    ("$NOT_SET/data", "run_dir: '$NOT_SET/data' given; the variable NOT_SET is not set"),
+    ("${EMPTY}/data", "run_dir: '${EMPTY}/data' given; the variable EMPTY is empty"),
+    ("~nobody-here/data", "run_dir: '~nobody-here/data' given; whose folder ~nobody-here is")])
+def test_what_leads_nowhere_is_refused(given, message):
+    with pytest.raises(InputError) as error:
+        expand(given, "run_dir")
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
