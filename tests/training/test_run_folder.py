@@ -1,8 +1,6 @@
 """A run owns its folder: nobody writes there beside it, and nothing of an earlier run is lost or left without a word."""
 
 import os
-import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -10,7 +8,7 @@ import time
 
 import pytest
 import yaml
-from conftest import ROOT, ghostlib_process
+from conftest import ghostlib_process
 
 from ghostlib import lock, results
 from ghostlib.config import Config
