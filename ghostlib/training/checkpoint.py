@@ -15,6 +15,7 @@ from ghostlib.config import Config
 from ghostlib.data.contents import Contents, difference_of_classes
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.results import provenance, write_bytes
+from ghostlib.weights.digest import is_damaged, with_digest
 from ghostlib.weights.load import OPTIMIZER, check_finite, put
 from ghostlib.weights.sources import locate
 
@@ -75,7 +76,7 @@ def save_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, state: State,
         raise RunError(f"{path}: not written: {damage}")
     metadata = {"format": FORMAT, "config": json.dumps(config.model_dump()), "state": json.dumps(asdict(state)),
                 "data": contents.to_json(), "versions": json.dumps(provenance())}
-    write_bytes(path, save(tensors, metadata))
+    write_bytes(path, save(tensors, with_digest(tensors, metadata)))
 
 
 def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Config, contents: Contents) -> State:
@@ -94,6 +95,8 @@ def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Confi
     except (OSError, SafetensorError) as error:
         raise InputError(f"resume: {path} cannot be read, truncated or no bundle ({error}); remove it to start "
                          f"afresh") from None
+    if is_damaged(tensors, metadata):
+        raise InputError(f"resume: {path} is damaged: it holds something else than was written; remove it to start afresh")
     if metadata.get("format") != FORMAT:
         raise InputError(f"resume: {path} is no bundle of a run (its format is {metadata.get('format')!r}, wanted is "
                          f"{FORMAT!r}); to start from its weights alone, give it as weights")

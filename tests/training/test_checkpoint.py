@@ -107,10 +107,23 @@ def test_a_truncated_bundle_is_refused_and_nothing_changed(damage, saved, tmp_pa
     np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
 
 
+@pytest.mark.parametrize("place", [0.02, 0.5, 0.999])
+def test_a_flipped_bit_is_found_and_nothing_changed(place, saved, tmp_path):
+    """Also one of a weight, which leaves a file that can be read."""
+    path, config, net, optimizer = saved
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    (tmp_path / "last.safetensors").write_bytes(content)
+    before = net.stem[0].weight.asnumpy().copy()
+    with pytest.raises(InputError, match="resume: .*last.safetensors (is damaged|cannot be read)"):
+        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
+    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
+
+
 def test_a_bundle_without_momentum_is_refused_and_nothing_changed(saved, tmp_path):
     path, config, net, optimizer = saved
     with safe_open(path, "numpy") as file:
-        metadata = file.metadata()
+        metadata = {name: text for name, text in file.metadata().items() if name != "sha256"}
     kept = {name: array + 1 for name, array in load_file(path).items() if not name.startswith("optimizer.")}
     save_file(kept, tmp_path / "last.safetensors", metadata)
     before = net.stem[0].weight.asnumpy().copy()
@@ -153,7 +166,7 @@ def test_an_older_bundle_still_resumes_with_a_remark(saved, tmp_path):
     path, config, net, optimizer = saved
     with safe_open(path, "numpy") as file:
         metadata = file.metadata()
-    del metadata["data"]
+    del metadata["data"], metadata["sha256"]
     metadata["config"] = json.dumps({name: value for name, value in json.loads(metadata["config"]).items()
                                      if name not in ("overwrite", "val_interval")})
     save_file(load_file(path), tmp_path / "last.safetensors", metadata)
