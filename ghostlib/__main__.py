@@ -152,6 +152,8 @@ def validate(params: Path, pairs, weights: str, target: Path | None) -> None:
     from ghostlib.kernels import accelerated
     from ghostlib.training import answers, compile_cache, evaluate, prepare
     net, data, _ = prepare(config)
+    for remark in data.remarks:
+        click.echo(f"note: {remark}", err=True)
     ready = accelerated(fold_batchnorm(net))
     if compile_cache.wanted(True):
         compile_cache.compile_known(config, {"test": compile_cache.graph_of_test(ready, config)})

@@ -50,6 +50,7 @@ class Config(BaseModel):
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # mindcv recipe
     crop_ratio: float = Field(0.875, gt=0, le=1)  # mindcv recipe: test images are scaled to 256 for a 224 crop
     workers: int = Field(1, ge=1)  # ours: threads of each device that read and augment images from folders
+    val_share: float = Field(0.0, ge=0, lt=1)  # ours: share of the training images held out and tested with; 0: val/ is
     broken_limit: int = Field(100, ge=0)  # ours: unreadable images that a run names and skips before it stops
 
     # The training
@@ -90,7 +91,7 @@ class Config(BaseModel):
     overwrite: bool = False  # ours: a run that is there, and is not resumed, goes; else it is an error
 
     @field_validator("width", "dropout", "lr", "momentum", "weight_decay", "lr_end", "lr_decay", "label_smoothing",
-                     "erasing", "crop_ratio", "clip", "loss_scale", mode="before")
+                     "erasing", "crop_ratio", "clip", "loss_scale", "val_share", mode="before")
     @classmethod
     def _read_float(cls, value: Any) -> Any:
         """YAML 1.1 reads 1e-3, without a point, as a string."""

@@ -9,6 +9,7 @@ import numpy as np
 from ghostlib.config import Config
 from ghostlib.data.augment import augment, erase
 from ghostlib.data.contents import Contents, fingerprint_of
+from ghostlib.data.listing import held_out
 from ghostlib.errors import InputError, some
 from ghostlib.randomness import AUGMENT, ORDER, stream
 
@@ -62,7 +63,8 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset's two splits, the names of its classes, in the order of the labels, and what it is known again by.
+    """A dataset's two splits, the names of its classes, in the order of the labels, what it is known again by, and what a
+    user should know of it.
 
     Of many ranks only the first knows a fingerprint; the others' is empty.
     """
@@ -71,6 +73,7 @@ class Data:
     test: Batches
     classes: Sequence[str]
     contents: Contents
+    remarks: Sequence[str] = ()
 
 
 def batch_count(images: int, batch_size: int, ranks: int, training: bool) -> int:
@@ -155,7 +158,15 @@ class ArrayBatches:
 
 def in_memory(config: Config, train: Split, test: Split, mean: Sequence[float], std: Sequence[float],
               classes: Sequence[str], rank: int, ranks: int) -> Data:
-    """A dataset of two splits held in memory; arguments as for `ArrayBatches`."""
+    """A dataset of two splits held in memory; arguments as for `ArrayBatches`.
+
+    With `config.val_share` a share of the training images, drawn once and the same for every seed, is what is tested with.
+    """
+    if config.val_share:
+        pictures, labels = train
+        order = np.random.default_rng(0).permutation(len(labels))
+        held = held_out(labels, classes, config.val_share, order)
+        train, test = (pictures[~held], labels[~held]), (pictures[held], labels[held])
     fingerprint = fingerprint_of([*train, *test]) if rank == 0 else ""
     return Data(ArrayBatches(*train, config, mean, std, True, rank, ranks),
                 ArrayBatches(*test, config, mean, std, False, rank, ranks), classes,

@@ -14,13 +14,15 @@ from ghostlib.config import Config
 from ghostlib.data.augment import crop_box, erase
 from ghostlib.data.batches import Batch, Data, batch_count, padded, share_of
 from ghostlib.data.contents import Contents
-from ghostlib.data.decoding import Box, decode
+from ghostlib.data.decoding import Box, Unreadable, decode, orientation
+from ghostlib.data.listing import Listing, difference_of_names, fingerprint, hold_out, scan
 from ghostlib.data.randaugment import randaugment
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+FIRST_LOOK = 8  # images of each split that are looked at before anything begins
+SHOWN = 5  # unreadable images that one line tells the reasons of
 AHEAD = 4  # batches read before they are asked for
 UNREADABLE = -1  # the index of an image that is not there
 
@@ -28,56 +30,59 @@ UNREADABLE = -1  # the index of an image that is not there
 def load(config: Config, rank: int, ranks: int) -> Data:
     """data_dir/train and data_dir/val, each with one folder of photographs for each class; to test, val is enough.
 
+    With `config.val_share` a share of train/, or of class folders directly in data_dir, takes the place of val/, which is
+    then not even looked at.
+
     Raises:
         InputError: For a folder that is missing, or of another layout.
+        RunError: For a split of which no image that is looked at can be read.
     """
+    train, test = _splits(config)
+    if train is not None and (told := difference_of_names(train.classes, test.classes)):
+        raise InputError(f"data_dir: train/ and val/ in {config.data_dir} differ in their class folders: {told}; wanted are "
+                         f"the same in both")
+    here = [listing for listing in (train, test) if listing is not None]
+    nothing = Listing(test.folder, [], test.labels[:0], test.classes)
+    batches = [FolderBatches(listing, config, rank, ranks, training)
+               for listing, training in ((train or nothing, True), (test, False))]
+    for one in batches:
+        one.look()
+    contents = Contents.of(fingerprint(here) if rank == 0 else "", test.classes, (train or nothing).labels, test.labels)
+    return Data(batches[0], batches[1], test.classes, contents, tuple(filter(None, (one.remark for one in here))))
+
+
+def _splits(config: Config) -> tuple[Listing | None, Listing]:
+    """What to train with, None where there is nothing and nothing is wanted, and what to test with."""
     root = Path(config.data_dir)
     if not root.is_dir():
         raise InputError(f"data_dir: {root} does not exist; wanted is a folder with train/ and val/, a folder in each "
                          f"for each class")
-    test_files, test_labels, classes = list_folder(root / "val")
-    test = FolderBatches(test_files, test_labels, config, rank, ranks)
-    if not config.epochs and not (root / "train").is_dir():
-        return Data(FolderBatches([], test_labels[:0], config, training=True), test, classes,
-                    Contents.of("", classes, test_labels[:0], test_labels))
-    train_files, train_labels, train_classes = list_folder(root / "train")
-    if classes != train_classes:
-        odd = sorted(set(classes) ^ set(train_classes))
-        raise InputError(f"data_dir: train/ and val/ in {root} differ in their class folders: {some(odd)}; wanted are "
-                         f"the same in both")
-    return Data(FolderBatches(train_files, train_labels, config, rank, ranks, training=True), test, classes,
-                Contents.of("", classes, train_labels, test_labels))
+    there = [name for name in ("train", "val") if (root / name).is_dir()]
+    if config.val_share:
+        if there == ["val"]:
+            raise InputError(f"val_share: {config.val_share:g} given; {root} has no train/ of which to hold it out")
+        return hold_out(scan(root / "train" if there else root), config.val_share)
+    if not there and (classes := sum(entry.is_dir() and not entry.name.startswith(".") for entry in root.iterdir())):
+        raise InputError(f"data_dir: {root} has no train/ and val/ but {classes:,} folder(s) side by side; if those are the "
+                         f"classes, val_share: 0.1 holds out a tenth of each to test with")
+    if there == ["train"]:
+        raise InputError(f"data_dir: {root / 'val'} does not exist; wanted is a folder with one subfolder for each class, "
+                         f"or val_share: 0.1, which holds out a tenth of train/")
+    test = scan(root / "val")
+    return None if not config.epochs and there == ["val"] else scan(root / "train"), test
 
 
-def list_folder(folder: Path) -> tuple[list[Path], np.ndarray, list[str]]:
-    """The images below a folder with one subfolder for each class.
+def list_folder(folder: str | Path) -> tuple[list[str], np.ndarray, list[str]]:
+    """The images below a folder with one subfolder for each class; `listing.scan` says which files those are.
 
     Returns:
         Their paths, their labels (N,) and the names of the classes; all in alphabetical order.
 
     Raises:
-        InputError: For a missing folder, one without classes, an empty class, or a file that is no image by its name.
+        InputError: For a missing folder, one without classes, or a class without images.
     """
-    if not folder.is_dir():
-        raise InputError(f"data_dir: {folder} does not exist; wanted is a folder with one subfolder for each class")
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    classes = sorted(entry.name for entry in entries if entry.is_dir())
-    if not classes:
-        flat = sum(entry.suffix.lower() in SUFFIXES for entry in entries)
-        raise InputError(f"data_dir: {folder} has no class folders" + (
-            f" but {flat:,} images side by side; 'ghostlib prepare-imagenet ARCHIVES {folder.parent}' sorts ImageNet's "
-            f"archives into classes" if flat else "; wanted is one subfolder for each class"))
-    files, labels = [], []
-    for label, name in enumerate(classes):
-        images = sorted(entry for entry in (folder / name).iterdir() if not entry.name.startswith("."))
-        if not images:
-            raise InputError(f"data_dir: class folder {folder / name} is empty; wanted is at least one image in each")
-        for path in images:
-            if path.suffix.lower() not in SUFFIXES:
-                raise InputError(f"data_dir: {path} is no image; allowed are {', '.join(SUFFIXES)}")
-        files += images
-        labels += [label] * len(images)
-    return files, np.array(labels, np.int32), classes
+    found = scan(Path(folder))
+    return list(found.files), found.labels, list(found.classes)
 
 
 class FolderBatches:
@@ -88,17 +93,15 @@ class FolderBatches:
     shorter side to image_size / crop_ratio. `ghostlib.data.decoding` decodes, since MindSpore 2.10's decoder kills the
     process on some damaged files; MindSpore scales, as in the mindcv recipe.
 
-    Greyscale, CMYK and palette files are read as colours. A file that cannot be read is marked in `broken` and skipped:
-    in training the epoch's next image stands in for it, in testing it does not count. More of them than
-    `config.broken_limit` end the run with a RunError that names some.
+    A file that cannot be read is marked in `broken` and skipped: in training the epoch's next image stands in for it, in
+    testing it does not count. More of them than `config.broken_limit` end the run with a RunError that names some.
     """
 
-    def __init__(self, files: Sequence[Path], labels: np.ndarray, config: Config, rank: int = 0, ranks: int = 1,
-                 training: bool = False):
-        self.images = len(files)
-        self.labels = labels
-        self.broken = np.zeros(len(files), bool)
-        self._files, self._config = files, config
+    def __init__(self, listing: Listing, config: Config, rank: int = 0, ranks: int = 1, training: bool = False):
+        self.images = len(listing.files)
+        self.labels = listing.labels
+        self.broken = np.zeros(self.images, bool)
+        self._listing, self._files, self._config = listing, listing.files, config
         self._rank, self._ranks, self._training = rank, ranks, training
 
     def __len__(self) -> int:
@@ -183,10 +186,10 @@ class FolderBatches:
         tries = min(self._config.broken_limit + 1, len(order)) if self._training else 1
         for ahead in range(tries):
             index = order[(place + ahead) % len(order)]
-            picture = decode(self._files[index], box)
-            if picture is not None:
-                return index, picture
-            self.broken[index] = True
+            try:
+                return index, decode(self._files[index], box)
+            except Unreadable:
+                self.broken[index] = True
         return UNREADABLE, np.zeros((self._config.image_size, self._config.image_size, 3), np.uint8)
 
     def check_broken(self) -> None:
@@ -195,11 +198,30 @@ class FolderBatches:
             raise RunError(f"data_dir: {count} images cannot be read, broken_limit allows {self._config.broken_limit}: "
                            f"{self.names(self.broken)}")
 
+    def look(self) -> None:
+        """Looks at a few images, spread over the split; RunError if none of them can be read: all are of that kind."""
+        chosen = np.unique(np.linspace(0, self.images - 1, FIRST_LOOK).astype(int)) if self.images else []
+        if len(chosen) and all(self._why(index) for index in chosen):
+            mask = np.zeros(self.images, bool)
+            mask[chosen] = True
+            raise RunError(f"data_dir: none of {len(chosen)} images looked at in {self._listing.folder} can be read: "
+                           f"{self.names(mask)}")
+
+    def _why(self, index: int) -> str:
+        """Why an image cannot be read; "" if it can."""
+        try:
+            decode(self._files[index])
+        except Unreadable as error:
+            return str(error)
+        return ""
+
     def names(self, chosen: np.ndarray) -> str:
-        return some([str(self._files[index]) for index in np.flatnonzero(chosen)])
+        indices = np.flatnonzero(chosen)
+        told = [f"{self._files[index]} ({self._why(index) or 'it can be read now'})" for index in indices[:SHOWN]]
+        return some([*told, *indices[SHOWN:]])
 
     def name(self, index: int) -> str:
-        return "/".join(self._files[index].parts[-2:])
+        return self._listing.name(index)
 
     def _centre(self) -> list:
         from mindspore.dataset import vision
@@ -214,9 +236,10 @@ class FolderBatches:
                                      "bicubic": vision.Inter.BICUBIC}[self._config.interpolation])]
 
     def picture(self, index: int) -> np.ndarray:
-        picture = decode(self._files[index])
-        if picture is None:
-            raise RunError(f"data_dir: {self._files[index]} cannot be read as an image")
+        try:
+            picture = decode(self._files[index])
+        except Unreadable as error:
+            raise RunError(f"data_dir: {self._files[index]} cannot be read ({error})") from None
         for operation in self._centre():
             picture = operation(picture)
         return picture
@@ -231,17 +254,24 @@ def survey(root: str | Path, look_at: int = 1000, seed: int = 0) -> pd.DataFrame
         seed: Which are drawn.
 
     Returns:
-        Columns split, classes, images, fewest and most (of a class), looked_at, unreadable and names (of those, the
-        first few).
+        Columns split, classes, images, fewest and most (of a class), looked_at, turned (of those, how many EXIF says should
+        be turned; that is ignored, as timm does, and they are seen as they lie), unreadable and names (of those, the first
+        few with the reason).
     """
     rows = []
     for split in ("train", "val"):
-        files, labels, classes = list_folder(Path(root) / split)
-        chosen = np.random.default_rng(seed).permutation(len(files))[:look_at]
-        unreadable = [str(files[index]) for index in chosen if decode(files[index]) is None]
-        per_class = np.bincount(labels)
-        rows.append({"split": split, "classes": len(classes), "images": len(files), "fewest": per_class.min(),
-                     "most": per_class.max(), "looked_at": len(chosen), "unreadable": len(unreadable),
+        found = scan(Path(root) / split)
+        chosen = np.random.default_rng(seed).permutation(len(found.files))[:look_at]
+        turned, unreadable = 0, []
+        for path in (found.files[index] for index in chosen):
+            try:
+                decode(path)
+                turned += orientation(path) != 1
+            except Unreadable as error:
+                unreadable.append(f"{path} ({error})")
+        per_class = np.bincount(found.labels)
+        rows.append({"split": split, "classes": len(found.classes), "images": len(found.files), "fewest": per_class.min(),
+                     "most": per_class.max(), "looked_at": len(chosen), "turned": turned, "unreadable": len(unreadable),
                      "names": some(unreadable)})
     return pd.DataFrame(rows)
 

@@ -12,12 +12,13 @@ from ghostlib import redundancy, results
 from ghostlib.complexity import Complexity, count, recount
 from ghostlib.config import Config
 from ghostlib.data import DATASETS, load
-from ghostlib.data.decoding import decode
+from ghostlib.data.decoding import Unreadable, decode
 from ghostlib.data.photographs import NAMES as PHOTOGRAPHS
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
 from ghostlib.features import activations, ghost_layers, stages
 from ghostlib.ghost import split_channels
+from ghostlib.paths import expand
 from ghostlib.redundancy import LinearMaps
 from ghostlib.training.loop import LAST, build, config_of
 from ghostlib.weights.load import load_weights
@@ -212,9 +213,11 @@ def _photograph(name: str) -> np.ndarray:
     if name in PHOTOGRAPHS:
         import skimage.data
         return getattr(skimage.data, name)()
-    if not Path(name).is_file() or (pixels := decode(Path(name))) is None:
-        raise InputError(f"image: {name!r} given; allowed are {', '.join(IMAGES)}, or a JPEG, PNG or BMP file")
-    return pixels
+    try:
+        return decode(expand(name, "image"))
+    except Unreadable as error:
+        raise InputError(f"image: {name!r} given; allowed are {', '.join(IMAGES)}, or a picture's file (this "
+                         f"{error})") from None
 
 
 @lru_cache

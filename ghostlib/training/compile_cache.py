@@ -58,7 +58,7 @@ HARMLESS = {
     "broken_limit": "is counted by Python alone",
     "bad_steps": "is counted by Python alone",
     "val_interval": "is counted by Python alone",
-    **dict.fromkeys(("augment", "erasing", "repeats"), "images are inputs"),
+    **dict.fromkeys(("augment", "erasing", "repeats", "val_share"), "images are inputs"),
     **dict.fromkeys(("epochs", "schedule", "warmup_epochs", "lr_end", "milestones", "lr_decay"), "the rate is an input"),
 }
 

@@ -186,6 +186,8 @@ def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, confi
     told: dict[str, np.ndarray] = {}
     with progress_bar(config.epochs * images, "images", progress and ranks.first) as bar:
         bar.update(state.epoch * images)
+        for remark in data.remarks if ranks.first else ():
+            tell(bar, remark)
         for epoch in range(state.epoch, config.epochs):
             row = _train_epoch(step, outcomes, len(data.train), config, state, ranks, bar)
             ranks.average_statistics(net)

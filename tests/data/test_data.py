@@ -1,6 +1,7 @@
 """From files to batches: what is random depends on seed, epoch and rank alone, and broken input is named."""
 
 import io
+import re
 import tarfile
 from hashlib import md5
 
@@ -174,8 +175,10 @@ def test_greyscale_photographs_are_read_as_colour(tmp_path):
 
 @pytest.mark.parametrize(("damage", "message"), [
     (lambda root: [p.unlink() for p in (root / "train" / "dog").iterdir()], r"class folder .*train/dog is empty"),
-    (lambda root: (root / "train" / "dog" / "notes.txt").write_text("x"), r"train/dog/notes.txt is no image"),
-    (lambda root: (root / "val").rename(root / "test"), r"/val does not exist; wanted is a folder with one subfolder"),
+    (lambda root: [p.rename(p.with_suffix(".txt")) for p in (root / "train" / "dog").iterdir()],
+     r"class folder .*train/dog holds no image, only 0.txt, 1.txt, 2.txt; wanted is at least one"),
+    (lambda root: (root / "val").rename(root / "test"),
+     r"/val does not exist; wanted is a folder with one subfolder for each class, or val_share: 0.1"),
     (lambda root: (root / "val" / "dog").rename(root / "val" / "wolf"), r"differ in their class folders: dog, wolf")])
 def test_an_unusable_folder_is_named(damage, message, tmp_path):
     damage(photographs(tmp_path))
@@ -204,7 +207,13 @@ def spoil(root):
     for split in ("train", "val"):
         for name, content in contents.items():
             (root / split / "dog" / name).write_bytes(content)
-    return {"text.jpg", "zero.jpg", "half.jpg"}
+    return {"text.jpg": "no image of a known format", "zero.jpg": "an empty file",
+            "half.jpg": "damaged: Truncated File Read"}
+
+
+def told(names):
+    """The files and reasons of a line that names unreadable images."""
+    return dict(re.findall(r"/([^/]+) \(([^)]*)\)", names))
 
 
 @pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"subsampling": 1}, {"progressive": True}, {"quality": 5}])
@@ -230,10 +239,11 @@ def test_damaged_photographs_are_what_pillow_makes_of_them(tmp_path):
         try:
             wanted = np.asarray(Image.open(path, formats=decoding.FORMATS).convert("RGB"))
         except (OSError, SyntaxError, ValueError):
-            wanted = None
-        pixels = decoding.decode(path)
-        assert (pixels is None) == (wanted is None) and (pixels is None or np.array_equal(pixels, wanted))
-        read += pixels is not None
+            with pytest.raises(decoding.Unreadable):
+                decoding.decode(path)
+        else:
+            np.testing.assert_array_equal(decoding.decode(path), wanted)
+            read += 1
     assert 50 < read < 250  # both happen
 
 
@@ -250,8 +260,7 @@ def test_what_cannot_be_read_is_skipped_and_named_and_everything_else_is_read(wo
     for epoch in range(2):
         assert len(all_batches(loaded.train, epoch)) == len(loaded.train) == 7
     for batches in (loaded.train, loaded.test):
-        names = batches.names(batches.broken)
-        assert {name.rsplit("/", 1)[1] for name in names.split(", ")} == unreadable
+        assert told(batches.names(batches.broken)) == unreadable
 
 
 def test_too_many_unreadable_images_end_the_run(tmp_path):
@@ -266,8 +275,8 @@ def test_too_many_unreadable_images_end_the_run(tmp_path):
 def test_nothing_but_unreadable_images(tmp_path):
     for path in photographs(tmp_path).rglob("*.*g"):
         path.write_bytes(b"")
-    with pytest.raises(RunError, match="data_dir: no image in .* can be read"):
-        all_batches(data.load(folder_config(tmp_path)).train)
+    with pytest.raises(RunError, match=r"data_dir: none of 6 images looked at in .*train can be read: .*0.jpg .an empty"):
+        data.load(folder_config(tmp_path))
 
 
 def test_cmyk_is_read_as_the_colours_it_means(tmp_path):
@@ -343,7 +352,7 @@ def test_a_survey_names_what_cannot_be_read(tmp_path):
     unreadable = spoil(photographs(tmp_path, each=4))
     survey = folders.survey(tmp_path)
     assert survey.unreadable.tolist() == [3, 3] and survey.looked_at.tolist() == [15, 15]
-    assert {name.rsplit("/", 1)[1] for name in survey.names[0].split(", ")} == unreadable
+    assert told(survey.names[0]) == unreadable
 
 
 def test_normalised_images_can_be_looked_at_again(tmp_path):

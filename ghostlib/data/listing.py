@@ -1,0 +1,166 @@
+"""Which files of a folder are images, and of which class: what is read, what is passed over and what is held out.
+
+A class is a subfolder. Its images are the files whose names end in one of SUFFIXES, whatever they then hold
+(`decoding.decode` tells by content). What systems leave behind (LITTER, and whatever begins with a dot) is passed over
+without a word; any other file, and a folder within a class, with one remark that counts them. On a shared disk that is
+read-only nobody can tidy up, so none of that is an error; a class with no image left is.
+
+Names of classes are compared, sorted and told in Unicode's composed form (NFC): macOS writes é as two characters, Linux as
+one. Paths stay as the disk has them.
+"""
+
+import hashlib
+import itertools
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ghostlib.data.contents import fingerprint_of
+from ghostlib.errors import InputError, some
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx", "$recycle.bin", "system volume information",
+          "lost+found", "icon\r"}  # in small letters; of Windows, macOS and network drives
+LOOKED_AT = 10_000  # files whose sizes go into a fingerprint: all of ImageNet's would take minutes on a network drive
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images below a folder with one subfolder for each class, in alphabetical order.
+
+    Attributes:
+        folder: Where they are.
+        files: Their paths (N).
+        labels: (N,) the numbers of their classes.
+        classes: The names.
+        remark: What a user should know of the files that are none, or "".
+    """
+
+    folder: str
+    files: Sequence[str]
+    labels: np.ndarray
+    classes: Sequence[str]
+    remark: str = ""
+
+    def name(self, index: int) -> str:
+        """A file's class and name, which stay what they are when the folder moves."""
+        return self.files[index][len(os.path.join(self.folder, "")):]
+
+    def part(self, chosen: np.ndarray) -> "Listing":
+        """Those images that a (N,) mask chooses."""
+        return Listing(self.folder, [self.files[index] for index in np.flatnonzero(chosen)], self.labels[chosen],
+                       self.classes, self.remark)
+
+
+def scan(folder: Path) -> Listing:
+    """Lists a folder of class folders.
+
+    Raises:
+        InputError: For a missing folder, one without classes, a class without images, or two folders of one name.
+    """
+    if not folder.is_dir():
+        raise InputError(f"data_dir: {folder} does not exist; wanted is a folder with one subfolder for each class")
+    folders, others = _entries(folder)
+    if not folders:
+        flat = sum(name.lower().endswith(SUFFIXES) for name in others)
+        raise InputError(f"data_dir: {folder} has no class folders" + (
+            f" but {flat:,} images side by side; 'ghostlib prepare-imagenet ARCHIVES {folder.parent}' sorts ImageNet's "
+            f"archives into classes" if flat else "; wanted is one subfolder for each class"))
+    composed = sorted((unicodedata.normalize("NFC", name), name) for name in folders)
+    for (one, first), (other, second) in itertools.pairwise(composed):
+        if one == other:
+            raise InputError(f"data_dir: {folder} has two folders for class {one}: {first!a} and {second!a}, the same "
+                             f"letters composed in two ways; allowed is one")
+    files: list[str] = []
+    labels: list[int] = []
+    passed = [os.path.join(folder, name) for name in others]
+    for label, (_, name) in enumerate(composed):
+        within, names = _entries(folder / name)
+        images = [one for one in names if one.lower().endswith(SUFFIXES)]
+        if not images:
+            what = f"holds no image, only {some(within + names, 3)}" if within + names else "is empty"
+            raise InputError(f"data_dir: class folder {folder / name} {what}; wanted is at least one image in each, named "
+                             f"{some(SUFFIXES, len(SUFFIXES))}")
+        start = os.path.join(folder, name, "")
+        files += [start + one for one in images]
+        labels += [label] * len(images)
+        passed += [start + one for one in within]
+        passed += [start + one for one in names if not one.lower().endswith(SUFFIXES)]
+    remark = (f"data_dir: {len(passed):,} file(s) or folder(s) in {folder} are no images by their names and are passed "
+              f"over, first {passed[0]}" if passed else "")
+    return Listing(str(folder), files, np.array(labels, np.int32), [one for one, _ in composed], remark)
+
+
+def _entries(folder: Path | str) -> tuple[list[str], list[str]]:
+    """The names of a folder's subfolders and of its files, sorted, without litter."""
+    folders: list[str] = []
+    files: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.name.lower() not in LITTER:
+                (folders if entry.is_dir() else files).append(entry.name)
+    return sorted(folders), sorted(files)
+
+
+def hold_out(listing: Listing, share: float) -> tuple[Listing, Listing]:
+    """Splits a listing in two, to train with and to test with.
+
+    Of each class a share is held out, at least one image and never all: those whose names come first in the order of a
+    hash. So it is the same on every machine and for every seed, and changes little when pictures come or go.
+
+    Raises:
+        InputError: For a class with a single image.
+    """
+    keys = np.array([hashlib.blake2b(listing.name(index).encode("utf-8", "surrogateescape"), digest_size=8).digest()
+                     for index in range(len(listing.files))])
+    held = held_out(listing.labels, listing.classes, share, keys)
+    return listing.part(~held), listing.part(held)
+
+
+def held_out(labels: np.ndarray, classes: Sequence[str], share: float, keys: np.ndarray) -> np.ndarray:
+    """Which images (N,) of each class are held out: a share, at least one and never all, of those with the least keys (N,).
+
+    Raises:
+        InputError: For a class with a single image.
+    """
+    held = np.zeros(len(labels), bool)
+    for label, name in enumerate(classes):
+        own = np.flatnonzero(labels == label)
+        if len(own) < 2:
+            raise InputError(f"val_share: {share:g} given; class {name} has {len(own)} image(s), and one to train with and "
+                             f"one to test with are wanted; allowed is 0, with a val/")
+        count = min(max(1, round(share * len(own))), len(own) - 1)
+        held[own[np.argsort(keys[own], kind="stable")[:count]]] = True
+    return held
+
+
+def fingerprint(listings: Iterable[Listing]) -> str:
+    """What a dataset in folders is known again by: the names of all files and the sizes of some, the same in each run."""
+    listings = list(listings)
+    files = [path for listing in listings for path in listing.files]
+    names = ["\0".join(listing.name(index) for index in range(len(listing.files))) for listing in listings]
+    chosen = np.sort(np.random.default_rng(0).permutation(len(files))[:LOOKED_AT])
+    sizes = np.array([os.stat(files[index]).st_size for index in chosen], np.int64)
+    return fingerprint_of([*(text.encode("utf-8", "surrogateescape") for text in names), sizes])
+
+
+def difference_of_names(first: Sequence[str], second: Sequence[str]) -> str | None:
+    """How the class folders of two splits differ, in words; names that look alike as Python writes them."""
+    if list(first) == list(second):
+        return None
+    one, other = sorted(set(first) - set(second)), sorted(set(second) - set(first))
+    alike = {_skeleton(name): name for name in one}
+    for name in other:
+        if _skeleton(name) in alike:
+            return f"{alike[_skeleton(name)]!a} and {name!a} only look alike"
+    return some(sorted([*one, *other]))
+
+
+def _skeleton(name: str) -> str:
+    """What is left of a name without what one may not see: case, blanks, signs without width, kinds of one letter."""
+    signs = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(sign for sign in signs if sign.isprintable() and not sign.isspace())
