@@ -224,12 +224,19 @@ def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None
 @main.command()
 @click.argument("table", type=PATH)
 @click.argument("run_dirs", nargs=-1, required=True, type=PATH)
-def collect(table: Path, run_dirs) -> None:
-    """Record finished runs: write the rows of RUN_DIRS to TABLE, a CSV file."""
+@click.option("--prune", is_flag=True, help="Remove the rows of other runs from TABLE.")
+def collect(table: Path, run_dirs, prune: bool) -> None:
+    """Record finished runs: put the rows of RUN_DIRS into TABLE, a CSV file; rows of other runs stay there."""
     from ghostlib import results
     rows = results.collect(run_dirs)
-    results.write_table(table, rows)
-    click.echo(f"{table}: {len(rows)} rows, top-1 {100 * rows.top1.mean():.2f} % on average")
+    old = results.read_table(table) if table.exists() else rows[:0]
+    if "run_dir" not in old:
+        raise InputError(f"TABLE: {table} holds something else than rows of runs; allowed is another file")
+    extended, told = results.extend(old, rows, "run_dir", prune)
+    results.write_table(table, extended)
+    click.echo(f"{table}: {told}; top-1 of these runs {100 * rows.top1.mean():.2f} % on average")
+    if remark := results.remark_on_fingerprints(extended):
+        click.echo(f"note: {remark}", err=True)
 
 
 @main.command()
@@ -274,24 +281,25 @@ def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> Non
 @click.option("--address", default=None, type=TEXT, metavar="HOST:PORT", help="A Ray cluster; without it, this machine.")
 @click.option("--npus", default=None, type=int, help="NPUs of each run.")
 @click.option("--cpus", default=None, type=int, help="CPUs, and threads, of each run; all of them by default.")
-@click.option("--record", is_flag=True, help="Copy the rows to data/results/ when all are there.")
-@click.option("--again", is_flag=True, help="Run anew what was made by other code of the notebook.")
+@click.option("--record", is_flag=True, help="Put the rows into the table in data/results/ when all are there.")
+@click.option("--again", is_flag=True, help="Run anew what other code of the notebook made, or what lacks a file to keep.")
+@click.option("--prune", is_flag=True, help="With --record: remove recorded rows of points that are not in the grid.")
 @click.option("--dry-run", is_flag=True, help="Only list the runs, what they cost and how long they may take.")
 def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, record: bool, again: bool,
-          dry_run: bool) -> None:
+          prune: bool, dry_run: bool) -> None:
     """Run a notebook at every point of a grid; the same command goes on where it ended."""
     from ghostlib import sweep as sweeps
     points = sweeps.read(grid)
     if dry_run:
         table = sweeps.plan(points, again)
-        if not again and (remark := sweeps.remark_on_code(points, sweeps.rows_there(points))):
+        if not again and (remark := sweeps.remark_on_rows(points, sweeps.rows_there(points))):
             click.echo(remark)
         left = table[~table.there]
         click.echo(table.to_string(index=False, max_colwidth=24))  # a ratio for each layer is long
         click.echo(f"{len(left)} of {len(table)} to run" + (
             f", about {left.seconds.sum() / 60:.0f} minutes one after the other" if left.seconds.notna().any() else ""))
         return
-    table = sweeps.run(points, address, npus, cpus, record, say=click.echo, again=again)
+    table = sweeps.run(points, address, npus, cpus, record, say=click.echo, again=again, prune=prune)
     click.echo(f"{points.folder / 'rows.csv'}: {len(table)} rows")
 
 

@@ -34,7 +34,7 @@ def hold(folder: Path, field: str) -> Iterator[None]:
     Raises:
         InputError: If another process holds it, saying which, or if the folder cannot be written.
     """
-    made = not folder.exists()
+    made = [one for one in (folder, *folder.parents) if not one.exists()]  # and goes again, if nothing came into it
     try:
         descriptor = _acquire(folder / LOCK, field)
     except OSError as error:
@@ -54,9 +54,9 @@ def hold(folder: Path, field: str) -> Iterator[None]:
         with suppress(OSError):
             (folder / LOCK).unlink()  # while it is held: who waits for this file sees that it is another one
         os.close(descriptor)
-        if made:
-            with suppress(OSError):  # there is something in it
-                folder.rmdir()
+        with suppress(OSError):  # there is something in it
+            for one in made:
+                one.rmdir()
 
 
 def _acquire(path: Path, field: str) -> int:

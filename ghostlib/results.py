@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ghostlib.config import Config
-from ghostlib.errors import InputError, RunError
+from ghostlib.errors import InputError, RunError, some
 
 ROW = "row.json"
 
@@ -108,18 +108,69 @@ def write_row(run_dir: Path, row: Mapping[str, Any]) -> Path:
     return path
 
 
-def read_row(run_dir: str | Path) -> dict[str, Any]:
-    """A run's row; `InputError` where there is none or it is broken."""
-    path = Path(run_dir) / ROW
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; `InputError` where there is none or it is broken."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        row = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(row, dict):
+            raise ValueError(f"a {type(row).__name__}, not a mapping")
+        return row
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no complete run ({error})") from None
+
+
+def read_row(run_dir: str | Path) -> dict[str, Any]:
+    """A run's row; `InputError` where there is none or it is broken."""
+    return read_json(Path(run_dir) / ROW)
 
 
 def collect(run_dirs: Iterable[str | Path]) -> pd.DataFrame:
     """One table of many runs' rows, in the order given; what a run did not record is missing, never 0."""
     return pd.DataFrame([read_row(run_dir) for run_dir in run_dirs])
+
+
+def extend(old: pd.DataFrame, new: pd.DataFrame, key: str, prune: bool = False) -> tuple[pd.DataFrame, str]:
+    """A recorded table with new rows in it; no row of another point or run is lost, unless told.
+
+    Args:
+        old, new: Rows; those of `new` come first.
+        key: The column by which rows are the same one.
+        prune: Whether rows of `old` that are not in `new` go.
+
+    Returns:
+        The table, whose columns are those of both, and in words what happened.
+    """
+    if not len(old):
+        return new, f"{len(new)} rows"
+    before, names = old[key].astype(str), new[key].astype(str)
+    others = old[~before.isin(names)]
+    was = {name: _told(row) for name, row in zip(before, old.to_dict("records"))}
+    replaced = sum(_told(row) != was[name] for name, row in zip(names, new.to_dict("records")) if name in was)
+    table = new if prune or not len(others) else pd.concat([new, others], ignore_index=True)
+    parts = [f"{len(names) - names.isin(before).sum()} new", f"{replaced} replaced"]
+    if len(others):
+        parts.append(f"{len(others)} that are not among these {'went' if prune else 'stay (--prune removes them)'}")
+    return table, f"{len(table)} rows; {', '.join(parts)}"
+
+
+def _told(row: Mapping[Hashable, Any]) -> dict[Hashable, str]:
+    """A row's values as they are the same before and after they were in a CSV file, where 1 may become 1.0."""
+    def text(value: Any) -> str:
+        try:
+            return f"{float(value):.12g}"
+        except (TypeError, ValueError):
+            return str(value)
+    return {name: text(value) for name, value in row.items() if value is not None and value == value}
+
+
+def remark_on_fingerprints(rows: pd.DataFrame) -> str | None:
+    """The line that says that rows of one dataset were made from different images; None if they were not."""
+    if not {"data_fingerprint", "dataset"} <= set(rows.columns):
+        return None
+    mixed = [(name, own.data_fingerprint.value_counts()) for name, own in rows.groupby("dataset")
+             if own.data_fingerprint.nunique() > 1]
+    return "; ".join(f"{name}: rows of different images stand in one table: " + some(
+        f"{count} of {print_[:8]}" for print_, count in counts.items()) for name, counts in mixed) or None
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:

@@ -1,6 +1,9 @@
 """Rows and what is computed from them."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from ghostlib import results
@@ -23,3 +26,44 @@ def test_what_was_not_recorded_is_missing_and_not_zero(tmp_path):
     assert np.isnan(again.top5[1]) and again.top1.tolist() == [0.5, 0.25]
     with pytest.raises(InputError, match="no complete run"):
         results.read_row(tmp_path / "c")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), np.float64("nan")])
+def test_what_is_written_is_json_for_every_reader(value, tmp_path):
+    """Python's own would write NaN, at which others stop."""
+    path = results.write_row(tmp_path, {"top1": value, "list": [1.5, value], "nested": {"a": (value, 2)}, "whole": 3})
+
+    def refuse(word):
+        raise AssertionError(word)
+    assert json.loads(path.read_text(), parse_constant=refuse) == {
+        "top1": None, "list": [1.5, None], "nested": {"a": [None, 2]}, "whole": 3}
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", "3", "nul"])
+def test_a_broken_row_is_said_in_one_line(text, tmp_path):
+    (tmp_path / "row.json").write_text(text)
+    with pytest.raises(InputError, match=r"row.json: no complete run \("):
+        results.read_row(tmp_path)
+
+
+def test_a_table_is_extended_and_says_what_happened():
+    old = pd.DataFrame({"run_dir": ["a", "b"], "top1": [0.5, 0.6], "old": [1, 2]})
+    new = pd.DataFrame({"run_dir": ["b", "c"], "top1": [0.7, 0.8], "new": [3, 4]})
+    table, told = results.extend(old, new, "run_dir")
+    assert told == "3 rows; 1 new, 1 replaced, 1 that are not among these stay (--prune removes them)"
+    assert table.run_dir.tolist() == ["b", "c", "a"] and table.top1.tolist() == [0.7, 0.8, 0.5]
+    assert table.new.tolist()[:2] == [3, 4] and table.new.isna().tolist() == [False, False, True]
+    pruned, told = results.extend(old, new, "run_dir", prune=True)
+    assert pruned.run_dir.tolist() == ["b", "c"] and told.endswith("1 that are not among these went")
+    assert results.extend(old, old.astype({"old": float}), "run_dir")[1] == "2 rows; 0 new, 0 replaced"
+    assert results.extend(old[:0], new, "run_dir")[1] == "2 rows"
+
+
+def test_rows_of_different_images_are_not_mixed_without_a_word():
+    rows = pd.DataFrame({"dataset": ["digits"] * 3 + ["cifar10"],
+                         "data_fingerprint": ["a" * 32, "a" * 32, "b" * 32, "c" * 32]})
+    assert results.remark_on_fingerprints(rows) == (
+        "digits: rows of different images stand in one table: 2 of aaaaaaaa, 1 of bbbbbbbb")
+    assert results.remark_on_fingerprints(rows[1:2]) is None and results.remark_on_fingerprints(rows[["dataset"]]) is None
+    rows.data_fingerprint = [None, "a" * 32, "a" * 32, None]  # older rows do not say
+    assert results.remark_on_fingerprints(rows) is None

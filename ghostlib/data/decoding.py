@@ -108,7 +108,7 @@ def _eight_bits(image: Image.Image) -> np.ndarray:
         finite = values[np.isfinite(values)]
         low, high = map(float, (finite.min(), finite.max())) if len(finite) else (0.0, 0.0)
         values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    scaled = (values - low) / max(high - low, np.finfo(float).tiny)
+    scaled = (values - low) / ((high - low) or 1.0)
     scaled = 1 - scaled if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else scaled
     return np.clip(np.round(255 * scaled), 0, 255).astype(np.uint8)
 

@@ -14,6 +14,11 @@ from ghostlib.figures.style import TEST, TRAIN
 
 def fig_curves(history: pd.DataFrame) -> Figure:
     """Loss and error of `Run.history`, epoch by epoch, for the training and the test images."""
+    if not len(history):
+        figure, ax = plt.subplots(figsize=(11, 0.6))
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "nothing was trained: 0 epochs", ha="center", va="center", transform=ax.transAxes)
+        return figure
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3))
     for split, colour in (("train", TRAIN), ("test", TEST)):
         left.plot(history.epoch, history[f"{split}_loss"], color=colour, label=split, marker=".")

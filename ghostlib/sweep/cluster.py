@@ -13,12 +13,12 @@ from typing import Any
 import nbformat
 
 from ghostlib import results
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, some
 from ghostlib.notebook import execute
-from ghostlib.progress import progress_bar
+from ghostlib.progress import progress_bar, tell
 from ghostlib.sweep.cores import own_cores
 from ghostlib.sweep.grid import Point, Sweep
-from ghostlib.sweep.rows import keep
+from ghostlib.sweep.rows import store
 from ghostlib.training.launch import UNATTENDED
 
 REACHED_WITHIN = 5.0  # seconds in which an address must take a call, and then answer it
@@ -47,25 +47,24 @@ def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus:
         notebook = nbformat.writes(nbformat.read(sweep.notebook, as_version=4))
         task = ray.remote(max_retries=0, **wanted)(_execute)
         cores = 0 if "resources" in wanted else wanted["num_cpus"]
-        pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, os.getcwd(), cores,
+        pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, sweep.keep, os.getcwd(), cores,
                                environment): point
                    for point in points}
-        sweep.folder.mkdir(parents=True, exist_ok=True)
         with progress_bar(len(points), "runs", progress) as bar:
             while pending:
                 [done], _ = ray.wait(list(pending), num_returns=1)
                 point = pending.pop(done)
                 try:
-                    executed, row, error = ray.get(done)
+                    executed, row, files, error = ray.get(done)
                 except ray.exceptions.RayError as problem:
-                    executed, row, error = None, None, f"its process died ({type(problem).__name__})"
+                    executed, row, files, error = None, None, {}, f"its process died ({type(problem).__name__})"
                 if error:
                     failed.append(point)
-                    bar.write(f"failed: {point}: {error}")
                     if executed:
                         results.write_text(sweep.folder / f"{point.key}.failed.ipynb", executed)
+                    tell(bar, f"failed: {point}: {error}")
                 else:
-                    keep(sweep, point, executed, row)
+                    store(sweep, point, executed, row, files)
                 bar.update(1)
     finally:
         ray.shutdown()
@@ -105,9 +104,9 @@ def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[st
     return {"num_cpus": cpus, **({"resources": {"NPU": npus}} if npus else {})}
 
 
-def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, folder: str, cores: int,
-             environment: Mapping[str, str]) -> tuple[str, dict[str, Any] | None, str | None]:
-    """One run, in a Ray worker: the executed notebook, its row, and what went wrong."""
+def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, keep: Sequence[str], folder: str, cores: int,
+             environment: Mapping[str, str]) -> tuple[str, dict[str, Any] | None, dict[str, bytes], str | None]:
+    """One run, in a Ray worker: the executed notebook, its row, the files it is to keep, and what went wrong."""
     import ray
     from papermill import PapermillExecutionError
 
@@ -129,6 +128,12 @@ def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, fo
             error = f"{problem.ename}: {' '.join(problem.evalue.split())[:300]}"
         where = {"wall_seconds": round(time.perf_counter() - start, 1), "npus": os.environ.get(NPU_VARIABLE, ""),
                  "node": ray.get_runtime_context().get_node_id()}
+        left = [name for name in keep if (run_dir / name).is_file()]
+        if not error and len(left) < len(keep):
+            error = f"keep: the run left no {some(set(keep) - set(left))}"
         row = None if error else {**(results.read_row(run_dir) if (run_dir / results.ROW).exists() else parameters),
                                   **where}
-        return done.read_text(encoding="utf-8") if done.exists() else "", row, error
+        if row:
+            row.pop("run_dir", None)  # which goes with this process
+        return (done.read_text(encoding="utf-8") if done.exists() else "", row,
+                {} if error else {name: (run_dir / name).read_bytes() for name in left}, error)

@@ -10,12 +10,14 @@ from typing import Any
 
 import nbformat
 
-from ghostlib.config import Config, read_yaml
+from ghostlib.config import Config
 from ghostlib.errors import InputError, nearest
 from ghostlib.notebook import code_hash
+from ghostlib.paths import expand
+from ghostlib.yaml_input import read_yaml
 
 RUNS, RESULTS = Path("data/runs"), Path("data/results")  # where a sweep works, and where its rows are recorded
-FIELDS = {"notebook", "params", "grid", "seeds"}
+FIELDS = {"notebook", "params", "grid", "seeds", "keep"}
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,23 @@ class Sweep:
 
     Attributes:
         name: Where its runs and results go.
-        notebook: Path of the notebook.
+        notebook: Where the notebook was found.
+        named: What the grid calls it; rows tell this.
         code: The hash of the notebook's code cells (`notebook.code_hash`), a column of every row that it makes.
         fixed: Parameters that all points share.
         points: Only what differs between them, and the seed.
         has_run_dir: Whether the notebook takes a run folder, and leaves its row there.
+        keep: Names of files in a run's folder that are brought back beside its notebook.
     """
 
     name: str
     notebook: Path
+    named: str
     code: str
     fixed: Mapping[str, Any]
     points: tuple[Point, ...]
     has_run_dir: bool
+    keep: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -82,10 +88,10 @@ def read(path: str | Path) -> Sweep:
             raise InputError(f"{path}: {field}: no such field; {nearest(field, sorted(FIELDS))}")
     if not isinstance(values.get("notebook"), str):
         raise InputError(f"{path}: notebook: {values.get('notebook')!r} given; wanted is the path of a notebook")
-    notebook = Path(values["notebook"])
+    notebook = _find(path, values["notebook"], "notebook")
     known = _parameters_of(notebook)
     fixed = values.get("params") or {}
-    fixed = read_yaml(fixed) if isinstance(fixed, str) else fixed
+    fixed = read_yaml(_find(path, fixed, "params")) if isinstance(fixed, str) else fixed
     if not isinstance(fixed, dict):
         raise InputError(f"{path}: params: {fixed!r} given; allowed are a file of parameters, or parameters")
     combinations = list(_combinations(path, values.get("grid"), values.get("seeds")))
@@ -97,8 +103,30 @@ def read(path: str | Path) -> Sweep:
         if point.key in {other.key for other in points[:number]}:
             raise InputError(f"{path}: the point {point} is there twice; allowed is once")
         _check(path, {**fixed, **point.parameters}, point)
-    return Sweep(path.stem, notebook, code_hash(nbformat.read(notebook, as_version=4)),
-                 {name: value for name, value in fixed.items() if name != "run_dir"}, tuple(points), "run_dir" in known)
+    return Sweep(path.stem, notebook, values["notebook"], code_hash(nbformat.read(notebook, as_version=4)),
+                 {name: value for name, value in fixed.items() if name != "run_dir"}, tuple(points), "run_dir" in known,
+                 _kept(path, values.get("keep"), "run_dir" in known))
+
+
+def _find(grid: Path, name: str, field: str) -> Path:
+    """A file that a grid names: in the current folder, else beside the grid or above it, as from the lab's top."""
+    wanted = Path(expand(name, field))
+    places = [Path(), *grid.absolute().parents]
+    found = next((place / wanted for place in places if (place / wanted).is_file()), None)
+    if found is None:
+        raise InputError(f"{field}: {name} does not exist; looked in this folder, beside {grid} and above it")
+    return found
+
+
+def _kept(path: Path, names: Any, has_run_dir: bool) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() and name == Path(name).name
+                                              for name in names):
+        raise InputError(f"{path}: keep: {names!r} given; allowed is a list of names of files in a run's folder")
+    if names and not has_run_dir:
+        raise InputError(f"{path}: keep: {names!r} given; the notebook has no run_dir, of which files could be kept")
+    return tuple(names)
 
 
 def _combinations(path: Path, grid: Any, seeds: Any) -> Iterator[dict[str, Any]]:
@@ -118,8 +146,6 @@ def _combinations(path: Path, grid: Any, seeds: Any) -> Iterator[dict[str, Any]]
 def _parameters_of(notebook: Path) -> set[str]:
     import papermill
 
-    if not notebook.is_file():
-        raise InputError(f"notebook: {notebook} does not exist; wanted is the path of a notebook")
     try:
         known = set(papermill.inspect_notebook(str(notebook)))
     except Exception as error:  # whatever nbformat finds wrong with a file

@@ -1,6 +1,5 @@
 """What a sweep's finished points left: their rows, found again, collected and used to plan the rest."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pandas as pd
 
 from ghostlib import results
 from ghostlib.config import Config
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, some
 from ghostlib.sweep.grid import Point, Sweep
 
 
@@ -29,7 +28,7 @@ def plan(sweep: Sweep, again: bool = False) -> pd.DataFrame:
     a row that other code made counts for that, and not as there.
     """
     rows, found = [], rows_there(sweep)
-    runs_again = set(made_by_other_code(sweep, found)) if again else set()
+    runs_again = set(to_run_again(sweep, found)) if again else set()
     for point in sweep.points:
         row = found.get(point.key) or _counted(sweep.config(point))
         # As in a row, `weights` are how many there are, and the file that a run starts from is weights_from.
@@ -44,12 +43,15 @@ def plan(sweep: Sweep, again: bool = False) -> pd.DataFrame:
     return table
 
 
-def keep(sweep: Sweep, point: Point, executed: str, row: Mapping[str, Any]) -> None:
-    """Writes a finished run: its notebook, then its row, which is the sign that it is there, then all rows."""
+def store(sweep: Sweep, point: Point, executed: str, row: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+    """Writes a finished run: its notebook and the files it is to keep, then its row, which is the sign that it is there,
+    then all rows."""
     results.write_text(sweep.folder / f"{point.key}.ipynb", executed)
+    for name, content in files.items():
+        results.write_bytes(kept_file(sweep, point, name), content)
     (sweep.folder / f"{point.key}.failed.ipynb").unlink(missing_ok=True)
-    told = {"point": point.key, "notebook": str(sweep.notebook), "code": sweep.code, **row}
-    results.write_text(_row_file(sweep, point), json.dumps(told, indent=1) + "\n")
+    told = {"point": point.key, "notebook": sweep.named, "code": sweep.code, **row}
+    results.write_text(_row_file(sweep, point), results.to_json(told))
     collect(sweep)
 
 
@@ -65,7 +67,7 @@ def rows_there(sweep: Sweep) -> dict[str, dict[str, Any]]:
     found = _recorded(sweep)
     for point in sweep.points:
         if _row_file(sweep, point).exists():
-            row = json.loads(_row_file(sweep, point).read_text())
+            row = results.read_json(_row_file(sweep, point))
             if row.get("code") == sweep.code or found.get(point.key, {}).get("code") != sweep.code:
                 found[point.key] = row
     return {point.key: found[point.key] for point in sweep.points if point.key in found}
@@ -78,9 +80,37 @@ def _recorded(sweep: Sweep) -> dict[str, dict[str, Any]]:
     if "point" not in table:
         return {}
     if table.point.duplicated().any():
-        twice = ", ".join(table.point[table.point.duplicated()].unique()[:5])
+        twice = some(table.point[table.point.duplicated()].unique())
         raise InputError(f"{sweep.recorded}: point: {twice} stands there more than once; allowed is one row of each point")
     return {row["point"]: row for row in table.astype(object).where(table.notna(), None).to_dict("records")}
+
+
+def record(sweep: Sweep, prune: bool = False) -> str:
+    """Extends the recorded table by the rows that are there.
+
+    Args:
+        sweep: All of whose points are there.
+        prune: Whether rows of points that are no longer in the grid go.
+
+    Returns:
+        What happened, in a line.
+    """
+    old = results.read_table(sweep.recorded) if sweep.recorded.exists() else pd.DataFrame()
+    table, told = results.extend(old, pd.DataFrame(list(rows_there(sweep).values())), "point", prune)
+    sweep.recorded.parent.mkdir(parents=True, exist_ok=True)
+    results.write_table(sweep.recorded, table)
+    return f"{sweep.recorded}: {told}"
+
+
+def lacking_files(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The keys of those rows beside which a file is missing that is to be kept."""
+    return [point.key for point in sweep.points if point.key in rows
+            and any(not kept_file(sweep, point, name).exists() for name in sweep.keep)]
+
+
+def kept_file(sweep: Sweep, point: Point, name: str) -> Path:
+    """Where a file of a run's folder is kept."""
+    return sweep.folder / f"{point.key}.{name}"
 
 
 def made_by_other_code(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -88,11 +118,19 @@ def made_by_other_code(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> l
     return [key for key, row in rows.items() if row.get("code") != sweep.code]
 
 
-def remark_on_code(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The line that says how many of a sweep's rows other code made; None if none were."""
-    other = made_by_other_code(sweep, rows)
-    return (f"{sweep.name}: {len(other)} of {len(rows)} rows were made by other code of {sweep.notebook} and count; "
-            f"--again runs them anew") if other else None
+def to_run_again(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The keys of those rows that `again` makes anew: of other code, or without a file to keep."""
+    return [*made_by_other_code(sweep, rows), *lacking_files(sweep, rows)]
+
+
+def remark_on_rows(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The line that says how many of a sweep's rows other code made or lack a file to keep; None if none do."""
+    parts = []
+    if other := made_by_other_code(sweep, rows):
+        parts.append(f"{len(other)} of {len(rows)} rows were made by other code of {sweep.named} and count")
+    if lacking := lacking_files(sweep, rows):
+        parts.append(f"{len(lacking)} of {len(rows)} runs lack {some(sweep.keep)} and count")
+    return f"{sweep.name}: {'; '.join(parts)}; --again runs them anew" if parts else None
 
 
 def _row_file(sweep: Sweep, point: Point) -> Path:
@@ -104,10 +142,13 @@ def check_folder(sweep: Sweep) -> None:
     rows = sweep.folder / "rows.csv"
     if rows.exists():
         table = results.read_table(rows)
-        other = set(table.notebook) - {str(sweep.notebook)} if "notebook" in table else {"something else"}
+        other = set(table.notebook) - {sweep.named} if "notebook" in table else {"something else"}
         if "point" not in table or other:
-            raise InputError(f"{rows}: holds the rows of {', '.join(map(str, other)) or 'something else'}, not of "
-                             f"{sweep.notebook}; move it away or name the grid differently")
+            raise InputError(f"{rows}: holds the rows of {some(other) or 'something else'}, not of {sweep.named}; move it "
+                             f"away or name the grid differently")
+    if sweep.recorded.exists() and "point" not in results.read_table(sweep.recorded):
+        raise InputError(f"{sweep.recorded}: holds something else than the rows of a sweep; move it away or name the grid "
+                         f"differently")
 
 
 def _counted(config: Config) -> dict[str, int]:

@@ -37,6 +37,8 @@ from ghostlib.training.step import TrainStep, make_optimizer
 from ghostlib.weights.load import check_finite, load_weights
 
 SMALL = 64  # pixels; up to this size a first convolution that can stride does not, unless told to
+COLUMNS = ["epoch", "lr", "train_loss", "train_top1", "loss_scale", "images_per_second", "seconds", "test_loss", "test_top1",
+           "test_top5"]  # of a history
 CHECK = 50  # steps between looks at the loss: each look waits for the device
 
 
@@ -174,7 +176,7 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
         if ranks.first:
             results.write_table(Path(config.run_dir) / ANSWERS, answers(test, data.test, data.classes))
             results.write_row(Path(config.run_dir), row)
-    return Run(config, net, data, pd.DataFrame(state.history), test, row)
+    return Run(config, net, data, pd.DataFrame(state.history, columns=None if state.history else COLUMNS), test, row)
 
 
 def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, config: Config, ranks: Ranks, start: float,

@@ -22,6 +22,7 @@ from conftest import ROOT
 from ghostlib import results, sweep
 from ghostlib.__main__ import main
 from ghostlib.errors import InputError
+from ghostlib.lock import hold
 from ghostlib.sweep.cluster import npus_wanted
 from ghostlib.sweep.cores import own_cores
 
@@ -99,7 +100,11 @@ def gone(words=ALL, seconds=20):
     ({"notebok": "x"}, "notebok: no such field; did you mean notebook"),
     ({"notebook": "none.ipynb"}, "notebook: none.ipynb does not exist"),
     ({"notebook": "grid.yaml"}, "notebook: grid.yaml cannot be read"),
-    ({"params": "none.yaml"}, "none.yaml: cannot be read"),
+    ({"params": "none.yaml"}, "params: none.yaml does not exist; looked in this folder, beside grid.yaml and above it"),
+    ({"notebook": "$NOT_SET_HERE/quick.ipynb"}, "notebook: .* given; the variable NOT_SET_HERE is not set"),
+    ({"keep": "row.json"}, "keep: 'row.json' given; allowed is a list of names of files"),
+    ({"keep": ["../row.json"]}, "keep: .* given; allowed is a list of names of files in a run's folder"),
+    ({"keep": [""]}, "keep: .* given; allowed is a list of names"),
 ])
 def test_a_bad_grid_is_refused_in_one_line(here, fields, line):
     with pytest.raises(InputError, match=line):
@@ -134,7 +139,7 @@ def test_a_key_is_the_notebooks_name_and_the_parameters(here):
 
 def write_rows(planned, codes, path):
     """A row of each point, as a sweep leaves them, made by these codes; a CSV file, or JSON files in a folder."""
-    made = [{"point": point.key, "notebook": str(planned.notebook), "code": code, **point.parameters, "seconds": 60.0}
+    made = [{"point": point.key, "notebook": planned.named, "code": code, **point.parameters, "seconds": 60.0}
             for point, code in zip(planned.points, codes)]
     if path.suffix == ".csv":
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +178,92 @@ def test_a_table_never_holds_two_rows_of_one_point(here):
     pd.concat([table, table[1:2]]).to_csv(planned.recorded, index=False)
     with pytest.raises(InputError, match=f"grid.csv: point: {planned.points[1].key} stands there more than once"):
         sweep.run("grid.yaml")
+
+
+def test_a_recorded_table_grows_and_loses_nothing_without_being_told_to(here):
+    """It used to be replaced by the rows of the grid as it is now, so that other seeds took the recorded ones away: hours of
+    computing, for a grid that is edited to add to a study. A table of one's own for each grid is one more file name."""
+    planned = sweep.read(here.grid(grid={"value": [1, 2, 3]}))
+    write_rows(planned, ["old"] * 3, planned.recorded)
+    planned = sweep.read(here.grid(grid={"value": [3, 4]}))
+    write_rows(planned, [planned.code] * 2, planned.folder)
+    said = []
+    sweep.run("grid.yaml", say=said.append, record=True)
+    assert said[-1] == ("data/results/grid.csv: 4 rows; 1 new, 1 replaced, 2 that are not among these stay (--prune removes "
+                        "them)")
+    table = pd.read_csv(planned.recorded)
+    assert list(table.value) == [3, 4, 1, 2] and list(table.code) == [planned.code, planned.code, "old", "old"]
+    sweep.run("grid.yaml", say=said.append, record=True)  # once more: nothing is new
+    assert ": 4 rows; 0 new, 0 replaced, 2 that" in said[-1] and pd.read_csv(planned.recorded).equals(table)
+    done = CliRunner().invoke(main, ["sweep", "grid.yaml", "--prune"])
+    assert done.exit_code == 2 and "prune: true given, and record is not" in done.output
+    done = CliRunner().invoke(main, ["sweep", "grid.yaml", "--record", "--prune"])
+    assert "2 rows; 0 new, 0 replaced, 2 that are not among these went" in done.output
+    assert list(pd.read_csv(planned.recorded).value) == [3, 4]
+
+
+def test_a_table_of_something_else_is_not_replaced(here):
+    planned = sweep.read(here.grid())
+    write_rows(planned, [planned.code] * 4, planned.folder)
+    planned.recorded.parent.mkdir(parents=True)
+    planned.recorded.write_text("network,top1\nmine,0.7\n")
+    with pytest.raises(InputError, match="grid.csv: holds something else than the rows of a sweep"):
+        sweep.run("grid.yaml", record=True)
+    assert planned.recorded.read_text() == "network,top1\nmine,0.7\n"
+
+
+def test_a_grid_called_from_elsewhere_finds_its_notebook_and_its_parameters(here, tmp_path, monkeypatch):
+    (here.path / "lab" / "notebooks" / "params").mkdir(parents=True)
+    shutil.move("quick.ipynb", "lab/notebooks/quick.ipynb")
+    (here.path / "lab" / "notebooks" / "params" / "common.yaml").write_text("wait: 0.5\n")
+    fields = {"notebook": "notebooks/quick.ipynb", "params": "notebooks/params/common.yaml", "grid": {"value": [1]}}
+    grid = here.path / "lab" / "notebooks" / "params" / "grid.yaml"
+    grid.write_text(yaml.safe_dump(fields))
+    found = []
+    for folder, name in ((here.path, "lab/notebooks/params/grid.yaml"), (here.path / "lab", "notebooks/params/grid.yaml"),
+                         (grid.parent, "grid.yaml"), (here.path / "lab" / "notebooks", "params/grid.yaml")):
+        monkeypatch.chdir(folder)
+        found.append(sweep.read(name))
+    assert len({(one.named, one.points[0].key, one.code) for one in found}) == 1 and found[0].fixed == {"wait": 0.5}
+    monkeypatch.chdir(here.path)
+    (here.path / "notebooks").mkdir()
+    shutil.copy("lab/notebooks/quick.ipynb", "notebooks/quick.ipynb")
+    assert str(sweep.read("lab/notebooks/params/grid.yaml").notebook) == "notebooks/quick.ipynb"  # what is here comes first
+
+
+def test_a_sweep_that_another_process_drives_is_refused(here, monkeypatch):
+    monkeypatch.setattr("ghostlib.lock.PATIENCE", 0.2)
+    planned = sweep.read(here.grid())
+    code = ("import sys, time; from pathlib import Path; from ghostlib.lock import hold\n"
+            "with hold(Path(sys.argv[1]), 'grid'): print('held', flush=True); time.sleep(60)")
+    other = subprocess.Popen([sys.executable, "-c", code, str(planned.folder)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=f"grid: data/runs/grid is held by process {other.pid}"):
+            sweep.run("grid.yaml", progress=False)
+    finally:
+        other.kill()
+        other.wait()
+    with hold(planned.folder, "grid"):
+        pass
+
+
+@pytest.mark.slow
+def test_files_of_a_run_come_back_and_one_that_it_did_not_leave_is_a_failure(here):
+    edit_code("pathlib.Path(run_dir, 'weights').write_bytes(bytes([value]) * 5) if value != 3 else None")
+    grid = here.grid(grid={"value": [1, 3]}, keep=["weights", "row.json"])
+    done = CliRunner().invoke(main, ["sweep", grid])
+    assert done.exit_code == 1 and "failed: value 3: keep: the run left no weights" in done.output
+    planned = sweep.read(grid)
+    key = planned.points[0].key
+    assert (planned.folder / f"{key}.weights").read_bytes() == b"\1" * 5 and list(rows().value) == [1]
+    assert json.loads((planned.folder / f"{key}.row.json").read_text())["value"] == 1
+    (planned.folder / f"{key}.weights").unlink()  # as if it had been asked for later
+    here.grid(grid={"value": [1]}, keep=["weights"])
+    done = CliRunner().invoke(main, ["sweep", grid])
+    assert "grid: 1 of 1 runs lack weights and count; --again runs them anew" in done.output and done.exit_code == 0
+    done = CliRunner().invoke(main, ["sweep", grid, "--again"])
+    assert done.exit_code == 0 and (planned.folder / f"{key}.weights").exists()
 
 
 def test_the_recorded_sweep_has_todays_keys(monkeypatch, tmp_path):
@@ -256,6 +347,7 @@ def test_a_sweep_runs_once_and_what_fails_fails_alone(here):
     grid = here.grid(params={"fail": 0}, grid={"value": [1, 2]})
     assert CliRunner().invoke(main, ["sweep", grid, "--record", "--cpus", "1"]).exit_code == 0
     recorded = pd.read_csv("data/results/grid.csv")
+    assert "run_dir" not in recorded  # it went with its process
     assert list(recorded.value) == [1, 2] and (recorded.began > before[[1, 2]].max()).all()  # another `fail`: new points
     assert set(recorded.threads) == {1}
     start = time.time()
@@ -377,7 +469,10 @@ def test_two_nodes_share_a_sweep_and_one_may_die(here):
 def test_a_point_of_a_smoke_grid_trains(tmp_path, monkeypatch):
     grid = yaml.safe_load((ROOT / "notebooks" / "params" / "ablate_kernel_smoke.yaml").read_text())
     (tmp_path / "one.yaml").write_text(yaml.safe_dump({
-        **grid, "notebook": str(ROOT / grid["notebook"]), "grid": {"kernel": [5]}}))
+        **grid, "notebook": str(ROOT / grid["notebook"]), "grid": {"kernel": [5]},
+        "keep": ["last.safetensors", "answers.csv"]}))
     monkeypatch.chdir(tmp_path)
     table = sweep.run("one.yaml", progress=False)
-    assert list(table.kernel) == [5] and 0 < table.top1[0] <= 1 and table.run_dir.notna().all()
+    assert list(table.kernel) == [5] and 0 < table.top1[0] <= 1 and table.data_fingerprint.notna().all()
+    for name in ("last.safetensors", "answers.csv"):
+        assert (tmp_path / "data" / "runs" / "one" / f"{table.point[0]}.{name}").stat().st_size > 1000
