@@ -15,7 +15,7 @@ from ghostlib.data import DATASETS, load
 from ghostlib.data.decoding import Unreadable, decode
 from ghostlib.data.photographs import NAMES as PHOTOGRAPHS
 from ghostlib.device import use_device
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, some
 from ghostlib.features import activations, ghost_layers, stages
 from ghostlib.ghost import split_channels
 from ghostlib.paths import expand
