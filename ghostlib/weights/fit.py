@@ -90,6 +90,7 @@ def _letters(name: str) -> str:
 
 
 def _short(name: str) -> str:
+    name = re.sub(r"\s", " ", name)  # it may even hold line breaks
     return name if len(name) <= LONGEST else f"{name[:LONGEST // 2]}...{name[-LONGEST // 2:]}"
 
 
