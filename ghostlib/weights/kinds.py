@@ -65,7 +65,7 @@ def _truncated(path: Path) -> str | None:
                 header = json.loads(file.read(whole - 8))
                 whole += max((tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"),
                              default=0)
-        except (ValueError, LookupError, TypeError, AttributeError):  # damaged; who reads it says how
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):  # damaged; who reads it says how
             return None
     return (f"is truncated: {size:,} bytes of at least {whole:,}, as after a download or copy that broke off; fetch it "
             f"anew") if size < whole else None
