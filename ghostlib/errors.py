@@ -43,7 +43,7 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def some(names: Iterable[object], most: int = 5) -> str:
+def some(names: Iterable[object], most: int = 5, between: str = ", ") -> str:
     """The first few of many names, for a line, and how many more there are.
 
     >>> some("abcdefg")
@@ -51,7 +51,7 @@ def some(names: Iterable[object], most: int = 5) -> str:
     """
     names = list(names)
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(printable(name) for name in names[:most]) + more
+    return between.join(printable(name) for name in names[:most]) + more
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ghostlib.errors import InputError, nearest
 
+MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]  # of ImageNet's channels, in its units; ours as well
 CARDS = 8  # its README starts the recipes with `msrun --worker_num 8`
 MODEL = re.compile(r"ghostnet_(050|100|130)")
 UNIQUE = {"mode", "distribute", "num_parallel_workers", "val_while_train", "dataset_download", "drop_remainder",
@@ -46,6 +47,11 @@ def _as(field: str) -> Callable[[Any], Fields]:
     return lambda value: {field: value}
 
 
+def _any(value: Any) -> Fields:
+    """A key whose value decides nothing here: of a log, of files, or of what the values allowed elsewhere turn off."""
+    return {}
+
+
 def _one_of(field: str, names: Mapping[Any, Any]) -> Callable[[Any], Fields]:
     def read(value: Any) -> Fields:
         if value not in names:
@@ -73,11 +79,16 @@ KEYS: dict[str, tuple[Any, Callable[[Any], Fields]]] = {
     "num_parallel_workers": (8, _as("workers")),
     "val_interval": (1, _as("val_interval")),
     "val_while_train": (False, _validation),  # after val_interval, which it overrules
+    "log_interval": (100, _any),
     "seed": (42, _as("seed")),
     "device_target": ("Ascend", _one_of("device", {"Ascend": "Ascend", "CPU": "CPU"})),
     "dataset": ("imagenet", _one_of("dataset", {"imagenet": "imagefolder", "cifar10": "cifar10"})),
     "data_dir": ("./", _as("data_dir")),
+    "train_split": ("train", _only("train")),
+    "val_split": ("val", _only("val", "test")),  # test is CIFAR-10's, see below
+    "num_samples": (None, _only(None, 0)),  # both mean all
     "shuffle": (True, _only(True)),
+    "eval_shuffle": (False, _any),
     "dataset_download": (False, _only(False)),
     "batch_size": (128, _as("batch_size")),
     "drop_remainder": (True, _only(True)),
@@ -85,33 +96,68 @@ KEYS: dict[str, tuple[Any, Callable[[Any], Fields]]] = {
     "scale": ([0.08, 1.0], _near(0.08, 1.0)),
     "ratio": ([0.75, 1.333], _near(0.75, 1.333)),  # of a crop's sides; not the Ghost module's s
     "hflip": (0.5, _only(0.5)),
+    "vflip": (0.0, _only(0)),
+    "color_jitter": (0.4, _any),  # see below
     "interpolation": ("bilinear", _one_of("interpolation", {"bilinear": "bilinear", "bicubic": "bicubic"})),
     "crop_pct": (0.875, _as("crop_ratio")),
     "re_prob": (0.0, _as("erasing")),
+    "re_scale": ([0.02, 0.33], _near(0.02, 0.33)),
+    "re_ratio": ([0.3, 3.3], _near(0.3, 3.3)),
+    "re_value": (0, _only(0)),
+    "re_max_attempts": (10, _only(10)),
+    "mean": (MEAN, _near(*MEAN)),
+    "std": (STD, _near(*STD)),
     "auto_augment": (None, _one_of("augment", {"randaug-m9-mstd0.5": "randaugment", None: "crop+flip"})),
+    "aug_splits": (0, _only(0)),
+    "mixup": (0.0, _only(0)),
+    "cutmix": (0.0, _only(0)),
+    "cutmix_prob": (1.0, _any),  # of the two above
     "aug_repeats": (0, lambda value: {"repeats": value or 1}),
     "model": ("", _model),
     "num_classes": (1000, _as("num_classes")),
+    "in_channels": (3, _only(3)),
     "drop_rate": (0.2, _as("dropout")),  # GhostNet's own default there
+    "drop_path_rate": (None, _only(None, 0)),
     "pretrained": (False, _only(False)),
     "ckpt_path": ("", lambda value: {"weights": value or None}),
-    "keep_checkpoint_max": (10, lambda value: {}),  # we keep the last and the best, whatever the number
+    "resume_opt": (False, _only(False)),
+    "keep_checkpoint_max": (10, _any),  # we keep the last and the best, whatever these three say
+    "ckpt_save_interval": (1, _any),
+    "ckpt_save_policy": ("latest_k", _any),
     "ckpt_save_dir": ("./ckpt", _as("run_dir")),
     "epoch_size": (90, _as("epochs")),
     "dataset_sink_mode": (True, _as("sink")),
+    "ema": (False, _only(False)),
+    "ema_decay": (0.9999, _any),  # of ema
+    "clip_grad": (False, _only(False)),
+    "clip_value": (15.0, _any),  # of clip_grad
+    "layer_decay": (None, _only(None)),
+    "gradient_accumulation_steps": (1, _only(1)),
     "amp_level": ("O0", _as("amp")),
+    "amp_cast_list": (None, _only(None)),
+    "val_amp_level": ("O0", _only("O0")),  # of its validate.py; its train.py, like ours, tests as amp_level says
     "loss": ("CE", _only("CE")),
+    "reduction": ("mean", _only("mean")),
+    "aux_factor": (0.0, _only(0)),
     "label_smoothing": (0.0, _as("label_smoothing")),
     "scheduler": ("cosine_decay", _one_of("schedule", {"cosine_decay": "cosine", "constant": "constant"})),
     "min_lr": (1e-6, _as("lr_end")),
     "lr": (0.001, _as("lr")),
     "warmup_epochs": (3, _as("warmup_epochs")),
-    "decay_epochs": (None, lambda value: {}),  # held to epoch_size below
+    "warmup_factor": (0.0, _only(0)),
+    "decay_epochs": (None, _any),  # held to epoch_size below
+    "decay_rate": (0.9, _any),  # of schedules that are refused, as are the milestones
+    "multi_step_decay_milestones": ([30, 60, 90], _any),
+    "lr_epoch_stair": (False, _only(False)),
+    "num_cycles": (1, _only(1)),
+    "cycle_decay": (1.0, _any),  # from one cycle to the next
     "opt": ("adam", _one_of("optimizer", {"momentum": "momentum"})),
     "momentum": (0.9, _as("momentum")),
     "weight_decay": (1e-6, _as("weight_decay")),
+    "weight_decay_filter": ("disable", _only("disable")),
+    "eps": (1e-10, _any),  # of optimizers that are refused
     "loss_scale_type": ("fixed", _one_of("loss_scale_dynamic", {"dynamic": True, "fixed": False})),
-    "drop_overflow_update": (False, lambda value: {}),  # an overflowing step is always dropped
+    "drop_overflow_update": (False, _any),  # an overflowing step is always dropped
     "loss_scale": (1.0, _as("loss_scale")),
     "use_nesterov": (False, _only(False)),
 }
@@ -149,6 +195,15 @@ def translate(values: Mapping[str, Any], source: str | Path) -> Fields:
     if span is not None and isinstance(whole, int) and isinstance(warmup, int) and span != whole - warmup:
         raise InputError(f"decay_epochs: {span!r} given in {source}; allowed is epoch_size - warmup_epochs, the rest of "
                          f"the run")
+    of_cifar = complete["dataset"] == "cifar10"  # where mindcv calls the test images so, and never jitters colours
+    if complete["val_split"] == "test" and not of_cifar:
+        raise InputError(f"val_split: 'test' given in {source}, a recipe of mindcv's; allowed is 'val'")
+    # It jitters unless there is an auto_augment, also where the key is left out.
+    jitter = complete["color_jitter"]
+    if not of_cifar and complete["auto_augment"] is None and jitter not in (None, 0, [0, 0, 0]):
+        given = "given" if "color_jitter" in values else "is meant where the key is left out"
+        raise InputError(f"color_jitter: {jitter!r} {given} in {source}, a recipe of mindcv's without auto_augment; "
+                         f"allowed is None or 0")
     # The rate is meant for the recipe's cards, on however many it runs.
     batch = complete["batch_size"]
     return fields | ({"lr_batch": batch * CARDS} if isinstance(batch, int) else {})

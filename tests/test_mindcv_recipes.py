@@ -45,7 +45,8 @@ def test_our_recipes_name_their_source_and_hold_nothing_but_fields(root):
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"epochs": 3}, "epochs: .* is a recipe of mindcv's, and ghostlib reads no such key in one; did you mean"),
-    ({"mixup": 0.2}, "mixup: .* reads no such key"),
+    ({"amp_lvl": "O3"}, "amp_lvl: .* reads no such key in one; did you mean .*amp_level"),
+    ({"mixup": 0.2}, "mixup: 0.2 given in .*recipe.yaml, a recipe of mindcv's; allowed is 0$"),
     ({"model": "resnet50"}, "model: 'resnet50' given in .*; allowed is ghostnet_050, ghostnet_100 or ghostnet_130"),
     ({"mode": 1}, "mode: 1 given in .*; allowed is 0"),
     ({"auto_augment": "randaug-m7-mstd0.5"}, "auto_augment: 'randaug-m7-mstd0.5' given in"),
@@ -64,7 +65,8 @@ def test_what_ghostlib_does_not_do_is_refused_by_its_name_there(changes, message
 def test_every_key_is_known_and_one_left_out_has_their_default(tmp_path):
     assert set(RECIPE) <= set(mindcv_recipes.KEYS)
     path = tmp_path / "short.yaml"
-    path.write_text(yaml.safe_dump({key: RECIPE[key] for key in ("model", "epoch_size", "opt", "scheduler")}))
+    path.write_text(yaml.safe_dump({key: RECIPE[key] for key in ("model", "epoch_size", "opt", "scheduler",
+                                                                 "auto_augment")}))
     config = Config.load(path)
     assert (config.lr, config.label_smoothing, config.dropout, config.devices, config.seed) == (0.001, 0.0, 0.2, 1, 42)
 
@@ -84,3 +86,50 @@ def test_changes_are_in_our_names_and_the_rate_is_scaled_only_when_asked(tmp_pat
                              "it 0.05"]
     scaled = Config.load(path, {"devices": 1, "lr_scaling": True})
     assert scaled.peak_lr == pytest.approx(0.05) and scaled.remarks()[0].endswith("this run has 128; scaled to 0.05")
+
+
+# What mindcv's config.py offers besides, at values that ask for what is done anyway; then at some that do not.
+@pytest.mark.parametrize(("key", "same", "other"), [
+    ("train_split", ["train"], ["training", "", None]), ("val_split", ["val"], ["validation", "test", "train"]),
+    ("num_samples", [None, 0], [1000]), ("vflip", [0, 0.0], [0.5]), ("in_channels", [3], [1]),
+    ("re_scale", [[0.02, 0.33]], [[0.02, 0.2]]), ("re_ratio", [[0.3, 3.3]], [[0.3, 3.333]]),
+    ("re_value", [0], ["random", 128]), ("re_max_attempts", [10], [1]),
+    ("mean", [[123.675, 116.28, 103.53]], [[127.5, 127.5, 127.5], [0.485, 0.456, 0.406]]),
+    ("std", [[58.395, 57.12, 57.375]], [[127.5, 127.5, 127.5]]),
+    ("aug_splits", [0], [3]), ("mixup", [0, 0.0], [0.2]), ("cutmix", [0.0], [1.0]),
+    ("drop_path_rate", [None, 0.0], [0.1]), ("resume_opt", [False], [True]), ("ema", [False], [True]),
+    ("clip_grad", [False], [True]), ("layer_decay", [None], [0.75]), ("gradient_accumulation_steps", [1], [2]),
+    ("amp_cast_list", [None], ["[nn.Conv1d, nn.Conv2d]"]), ("val_amp_level", ["O0"], ["O2", "O3"]),
+    ("reduction", ["mean"], ["sum"]), ("aux_factor", [0.0], [0.4]), ("warmup_factor", [0.0], [0.01]),
+    ("lr_epoch_stair", [False], [True]), ("num_cycles", [1], [2]), ("weight_decay_filter", ["disable"], ["auto"]),
+    # Logs and files; and what belongs to something that is off.
+    ("log_interval", [1, 100], []), ("ckpt_save_interval", [1, 5], []), ("ckpt_save_policy", [None, "top_k"], []),
+    ("eval_shuffle", [False, True], []), ("cutmix_prob", [0.0, 1.0], []), ("ema_decay", [0.9999, 0.9], []),
+    ("clip_value", [15.0, 1], []), ("decay_rate", [0.9, 0.97], []), ("cycle_decay", [1.0, 0.5], []),
+    ("eps", [1e-10, 1e-3], []), ("multi_step_decay_milestones", [[30, 60, 90]], []),
+    ("color_jitter", [0.4, None, [0.4, 0.4, 0.4]], [])])
+def test_a_key_that_says_what_is_done_anyway_is_taken(key, same, other, tmp_path):
+    assert key not in RECIPE
+    plain = load(tmp_path)
+    assert all(load(tmp_path, **{key: value}) == plain for value in same)
+    for value in other:
+        with pytest.raises(InputError, match=f"^{key}: .* given in .*recipe.yaml, a recipe of mindcv's; allowed is "):
+            load(tmp_path, **{key: value})
+
+
+def test_the_test_images_of_cifar10_are_called_test_there(tmp_path):
+    cifar = {"dataset": "cifar10", "num_classes": 10, "image_resize": 32, "auto_augment": None}
+    assert load(tmp_path, val_split="test", **cifar) == load(tmp_path, **cifar)
+
+
+def test_colours_that_mindcv_would_jitter_are_refused_also_where_the_key_is_left_out(tmp_path):
+    """Its default is 0.4, which acts where there is no auto_augment; here nothing jitters."""
+    for value in (None, 0.0, [0.0, 0.0, 0.0]):
+        assert load(tmp_path, auto_augment=None, color_jitter=value).augment == "crop+flip"
+    for value in (0.4, [0.4, 0.4, 0.4]):
+        with pytest.raises(InputError, match="^color_jitter: .*0.4.* given in .* without auto_augment; allowed is None"):
+            load(tmp_path, auto_augment=None, color_jitter=value)
+    with pytest.raises(InputError, match="^color_jitter: 0.4 is meant where the key is left out in .* without auto_augment"):
+        load(tmp_path, auto_augment=None)
+    cifar = {"dataset": "cifar10", "num_classes": 10, "image_resize": 32}  # where mindcv has no jitter
+    assert load(tmp_path, auto_augment=None, **cifar).augment == "crop+flip"

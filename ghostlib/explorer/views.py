@@ -15,7 +15,7 @@ from ghostlib.data import DATASETS, load
 from ghostlib.data.decoding import Unreadable, decode
 from ghostlib.data.photographs import NAMES as PHOTOGRAPHS
 from ghostlib.device import use_device
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, some
 from ghostlib.features import activations, ghost_layers, stages
 from ghostlib.ghost import split_channels
 from ghostlib.paths import expand
@@ -119,7 +119,7 @@ class Explorer:
         """A layer's maps (N, C, H, W) of the picture looked at and others, after its convolution where that can be told
         apart: the first MOST, or as many of a Ghost layer's intrinsic maps with their ghosts."""
         if layer not in self._names:
-            raise InputError(f"layer: {layer!r} given; allowed are {', '.join(self._names)}")
+            raise InputError(f"layer: {layer!r} given; allowed are {some(self._names)}")
         if layer not in self._maps:
             name = self._names[layer]
             # Only as many pictures as filters are found on: the first layers of a large network are slow.

@@ -16,7 +16,8 @@ from ghostlib.data.contents import Contents, difference_of_classes
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.results import provenance, write_bytes
 from ghostlib.weights.digest import is_damaged, with_digest
-from ghostlib.weights.load import OPTIMIZER, check_finite, put
+from ghostlib.weights.finite import check_finite
+from ghostlib.weights.load import OPTIMIZER, put
 from ghostlib.weights.sources import locate
 
 FORMAT = "ghostlib run, version 1"
@@ -105,7 +106,7 @@ def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Confi
     other = [f"{name} {then.get(name)!r}, now {now.get(name)!r}" for name in sorted(then.keys() | now.keys())
              if name not in FREE and then.get(name) != now.get(name)]
     if other:
-        raise InputError(f"resume: {path} is of a run with {'; '.join(other)}; wanted are the same parameters, or "
+        raise InputError(f"resume: {path} is of a run with {some(other, between='; ')}; wanted are the same parameters, or "
                          f"another run_dir")
     if "data" not in metadata:
         warnings.warn(f"resume: {path} was written by an earlier version and does not say which images it was trained on; "
@@ -117,6 +118,8 @@ def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Confi
     lost = [name for name, moment in momentum.items() if name not in tensors or tensors[name].shape != moment.shape]
     if lost:
         raise InputError(f"resume: {path} lacks {len(lost)} of the optimizer's tensors ({some(lost)})")
+    if damage := check_finite({name: tensors[name] for name in momentum}):
+        raise InputError(f"resume: {path}: {damage}; remove it to start afresh")
     put(net, {name: array for name, array in tensors.items() if not name.startswith(OPTIMIZER)}, f"resume: {path}")
     for name, moment in momentum.items():
         moment.set_data(Tensor(tensors[name], moment.dtype))

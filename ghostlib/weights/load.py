@@ -3,15 +3,19 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import mindspore
 import numpy as np
 from mindspore import Tensor, nn
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
-from ghostlib.errors import InputError, some
+from ghostlib.errors import InputError, RunError, some
 from ghostlib.results import write_bytes
+from ghostlib.weights.finite import check_finite, is_floating
+from ghostlib.weights.fit import misfit
+from ghostlib.weights.kinds import is_safetensors, other_kind
 from ghostlib.weights.sources import locate
 
 OPTIMIZER = "optimizer."  # begins the names of what a run's bundle holds besides the network
@@ -21,7 +25,9 @@ PYTORCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean"
 MINDCV_STATE = re.compile(r"(moments|accum|ema)\..*|learning_rate|global_step|momentum|current_iterator_step|scale_sense|"
                           r"last_overflow_iterator_step|updates|loss_scale.*|epoch_num|step_num")
 MINDCV_LAYERS = re.compile(r"^(blocks\.9)\.features\.([01])\.")  # which the authors call conv and bn1
-PICKLES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how PyTorch's files begin
+# NumPy's types for those of safetensors; it has none for BF16, the upper half of a float32.
+TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+         "U8": "u1", "BOOL": "?"}
 
 
 def load_weights(net: nn.Cell, source: str | Path, new_head: bool = False) -> None:
@@ -34,8 +40,8 @@ def load_weights(net: nn.Cell, source: str | Path, new_head: bool = False) -> No
         new_head: Leave the network's last dense layer as it is, for other classes than the source's.
 
     Raises:
-        InputError: For a source that is missing or of another format, or listing every tensor that is missing,
-            unexpected or of another shape.
+        InputError: For a source that is missing or of another format, naming what it is; that has tensors which are
+            missing, unexpected or of another shape; or that has values which are not finite, or variances below 0.
     """
     tensors = _read(locate(source), source)
     put(net, {name: array for name, array in tensors.items() if not name.startswith(OPTIMIZER)}, f"weights: {source}",
@@ -43,15 +49,14 @@ def load_weights(net: nn.Cell, source: str | Path, new_head: bool = False) -> No
 
 
 def _read(path: Path, source: str | Path) -> dict[str, np.ndarray]:
-    with path.open("rb") as file:
-        start = file.read(2)
-    if start in PICKLES:
-        raise InputError(f"weights: {source} is a pickle, which would run code of whoever made it; allowed are "
-                         f"safetensors and mindcv's .ckpt")
     try:
-        if path.suffix != ".ckpt":
-            return load_file(path)
+        if other := other_kind(path):
+            raise InputError(f"weights: {source} {other}")
+        if is_safetensors(path) or path.suffix != ".ckpt":
+            return {name: _array(view) for name, view in deserialize(path.read_bytes())}
         stored = mindspore.load_checkpoint(str(path))
+    except InputError:
+        raise
     except (OSError, SafetensorError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"weights: {source} cannot be read as safetensors or, by its name, as a .ckpt "
                          f"({' '.join(str(error).split())[:160]})") from None
@@ -59,11 +64,18 @@ def _read(path: Path, source: str | Path) -> dict[str, np.ndarray]:
             for name, tensor in stored.items() if not MINDCV_STATE.fullmatch(name)}
 
 
+def _array(view: Mapping[str, Any]) -> np.ndarray:
+    if view["dtype"] not in TYPES:
+        raise ValueError(f"holds numbers of type {view['dtype']}; allowed are {', '.join(TYPES)}")
+    array = np.frombuffer(view["data"], TYPES[view["dtype"]]).reshape(view["shape"])
+    return (array.astype(np.uint32) << 16).view(np.float32) if view["dtype"] == "BF16" else array
+
+
 def put(net: nn.Cell, tensors: dict[str, np.ndarray], source: str, new_head: bool = False) -> None:
     """Sets every parameter of a network from tensors under our names or PyTorch's; `InputError` unless all fit.
 
     Args:
-        net: The network; unchanged unless everything fits.
+        net: The network; unchanged unless everything fits and is finite, also in the precision of its parameters.
         tensors: One for each parameter, by name.
         source: What an error begins with: the field and where the tensors came from.
         new_head: Leave the last dense layer out on both sides.
@@ -73,16 +85,20 @@ def put(net: nn.Cell, tensors: dict[str, np.ndarray], source: str, new_head: boo
     head = {name for name in expected if name.rpartition(".")[0] == head_name(net)}
     if new_head:
         own, expected = ({name: value for name, value in side.items() if name not in head} for side in (own, expected))
-    misshapen = {name for name in expected.keys() & own.keys() if own[name].shape != tuple(expected[name].shape)}
-    problems = _list("missing", expected.keys() - own.keys())
-    problems += _list("unexpected", own.keys() - expected.keys())
-    problems += _list("misshapen", (f"{name} {own[name].shape} for {tuple(expected[name].shape)}" for name in misshapen))
-    if problems:
-        hint = ("; it has other classes: new_head: true takes all the rest"
-                if misshapen and misshapen <= head and own.keys() == expected.keys() else "")
-        raise InputError(f"{source} does not fit this network{hint}: {'; '.join(problems)}")
+    if problem := misfit({name: array.shape for name, array in own.items()},
+                         {name: tuple(parameter.shape) for name, parameter in expected.items()}, _names(net), head,
+                         ckpt=source.partition("#")[0].endswith(".ckpt")):
+        raise InputError(f"{source} {problem}")
+    if other := [f"{name} {own[name].dtype}" for name in expected if not is_floating(own[name])]:
+        raise InputError(f"{source}: {some(other)} given; allowed are floating types")
+    if damage := check_finite({name: own[name] for name in expected}):
+        raise InputError(f"{source}: {damage}; wanted are weights of a run that did not diverge")
+    with np.errstate(over="ignore"):
+        fresh = {name: Tensor(own[name].astype(np.float32), parameter.dtype) for name, parameter in expected.items()}
+    if damage := check_finite({name: tensor.asnumpy() for name, tensor in fresh.items()}):
+        raise InputError(f"{source}: in the precision of the network's parameters, {damage}")
     for name, parameter in expected.items():
-        parameter.set_data(Tensor(own[name].astype(np.float32), parameter.dtype))
+        parameter.set_data(fresh[name])
 
 
 def head_name(net: nn.Cell) -> str:
@@ -90,29 +106,29 @@ def head_name(net: nn.Cell) -> str:
     return [name for name, cell in net.cells_and_names() if isinstance(cell, nn.Dense)][-1]
 
 
-def _list(what: str, names) -> list[str]:
-    names = sorted(names)
-    return [f"{len(names)} {what} ({', '.join(names)})"] if names else []
-
-
 def translate(net: nn.Cell, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The tensors under our names: those of the network's BatchNorms are renamed, PyTorch's batch counts dropped."""
-    renamed = {}
+    names = _names(net)
+    return {names.get(name, name): array for name, array in tensors.items() if not name.endswith(".num_batches_tracked")}
+
+
+def _names(net: nn.Cell) -> dict[str, str]:
+    """Every name under which one of a network's tensors may come, and ours for it."""
+    names = {name: name for name, _ in net.parameters_and_names()}
     for prefix, cell in net.cells_and_names():
         if isinstance(cell, (nn.BatchNorm2d, nn.BatchNorm1d)):
-            renamed.update({f"{prefix}.{theirs}": f"{prefix}.{ours}" for theirs, ours in PYTORCH_NORM.items()})
-    return {renamed.get(name, name): array for name, array in tensors.items()
-            if not name.endswith(".num_batches_tracked")}
-
-
-def check_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
-    """What of some tensors is not finite, the first of them by name with how many values; None if all of all is."""
-    bad = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in tensors.items()
-           if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()}
-    return some(f"{name} has {count:,} of {tensors[name].size:,} values that are not finite"
-                for name, count in bad.items()) if bad else None
+            names.update({f"{prefix}.{theirs}": f"{prefix}.{ours}" for theirs, ours in PYTORCH_NORM.items()})
+    return names
 
 
 def save_weights(net: nn.Cell, path: str | Path, metadata: dict[str, str] | None = None) -> None:
-    """Writes a network's weights, running statistics too, as safetensors; at no moment is there half a file."""
-    write_bytes(Path(path), save({name: p.asnumpy() for name, p in net.parameters_and_names()}, metadata))
+    """Writes a network's weights, running statistics too, as safetensors; at no moment is there half a file.
+
+    Raises:
+        RunError: If it cannot be written, or the network has values that are not finite or variances below 0; an
+            earlier file stays as it was.
+    """
+    tensors = {name: parameter.asnumpy() for name, parameter in net.parameters_and_names()}
+    if damage := check_finite(tensors):
+        raise RunError(f"{path}: not written: {damage}")
+    write_bytes(Path(path), save(tensors, metadata))

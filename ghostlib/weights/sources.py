@@ -12,13 +12,17 @@ from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
 from ghostlib.cache import cache_folder
-from ghostlib.errors import InputError, nearest
+from ghostlib.errors import InputError, nearest, some
+from ghostlib.weights.kinds import other_kind
 
 # Source: mindcv's models/ghostnet.py; the file names end in the first digits of their SHA-256 (its configs/README.md).
 MINDCV = {f"mindcv/ghostnet_{name}": f"https://download.mindspore.cn/toolkits/mindcv/ghostnet/ghostnet_{name}-{sha}.ckpt"
           for name, sha in (("050", "85b91860"), ("100", "bef8025a"), ("130", "cf4c235c"))}
 TIMM, TIMM_FILE = "timm/", "model.safetensors"  # timm's repositories on Hugging Face, and what each calls its weights
 NAMED_BY_HASH = re.compile(r"-([0-9a-f]{8})(-\w+)?\.ckpt$")  # mindcv's convention
+ALLOWED = f"allowed are a file, a URL, {', '.join(MINDCV)} and timm/NAME"
+# What runs and Hugging Face call theirs, in a folder and in its cache.
+FILES = ("last.safetensors", "best.safetensors", TIMM_FILE, f"snapshots/*/{TIMM_FILE}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -30,20 +34,37 @@ def locate(source: str | Path) -> Path:
             hash; a name in MINDCV; or ``timm/NAME`` for what timm publishes.
 
     Raises:
-        InputError: For a file that is not there, cannot be downloaded or has another hash.
+        InputError: For a source that is blank, a folder (naming a file in it), not there, that cannot be downloaded, has
+            another hash, or is a download that holds no weights, such as an HTML page.
     """
     text = str(source)
+    if not text.strip():
+        raise InputError(f"weights: {text!r} given; {ALLOWED}")
     if text.startswith(("http://", "https://")):
         return _download(text)
     if text in MINDCV:
         return _download(MINDCV[text])
     if text.startswith(TIMM) and not Path(text).exists():
         return _from_hugging_face(text)
-    if not Path(source).is_file():
+    try:
+        if Path(source).is_dir():
+            raise InputError(f"weights: {source} is a folder; {_within(Path(source))}")
+        found = Path(source).is_file()
+    except OSError as error:  # such as a name that is too long for a file's
+        raise InputError(f"weights: {source} cannot be read ({error.strerror}); {ALLOWED}") from None
+    if not found:
         hint = f" ({nearest(text, MINDCV)})" if text.startswith("mindcv/") else ""
-        raise InputError(f"weights: {source} cannot be read, there is no such file{hint}; allowed are a file, a URL, "
-                         f"{', '.join(MINDCV)} and timm/NAME")
+        raise InputError(f"weights: {source} cannot be read, there is no such file{hint}; {ALLOWED}")
     return Path(source)
+
+
+def _within(folder: Path) -> str:
+    """What of a folder may be meant: the usual names, or else the first few of all that could be weights."""
+    usual = [path for name in FILES for path in sorted(folder.glob(name)) if path.is_file()]
+    others = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".ckpt"))
+    if usual:
+        return f"did you mean {usual[0]}?"
+    return f"allowed is a file, such as those in it: {some(path.name for path in others)}" if others else ALLOWED
 
 
 def _download(url: str) -> Path:
@@ -58,16 +79,18 @@ def _download(url: str) -> Path:
         algorithm, wanted = "sha256", found[1]
     folder = cache_folder()
     target = folder / re.sub(r"[^\w.-]+", "_", address.split("://", 1)[1])
-    if not target.exists():
+    if not target.exists() or other_kind(target):
         pooch.get_logger().setLevel(logging.WARNING)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder) as scratch:
                 fresh = Path(pooch.retrieve(address, None, path=scratch, fname=name or "weights", progressbar=True))
+                if other := other_kind(fresh):
+                    raise InputError(f"weights: {address} {other}")
                 _check(fresh, algorithm, wanted, address)
                 os.replace(fresh, target)
         except OSError as error:
-            raise InputError(f"weights: {address} cannot be downloaded ({str(error).splitlines()[0]})") from None
+            raise InputError(f"weights: {address} cannot be downloaded ({' '.join(str(error).split())[:160]})") from None
     _check(target, algorithm, wanted, address)
     return target
 

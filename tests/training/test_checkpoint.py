@@ -132,6 +132,33 @@ def test_a_bundle_without_momentum_is_refused_and_nothing_changed(saved, tmp_pat
     np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
 
 
+@pytest.mark.parametrize(("name", "value", "message"), [
+    ("optimizer.momentum.stem.0.weight", np.nan, "optimizer.momentum.stem.0.weight has 1 of 108 values that are not finite"),
+    ("stem.1.moving_mean", np.inf, "stem.1.moving_mean has 1 of 4 values that are not finite"),
+    ("stem.1.moving_variance", -1, "stem.1.moving_variance has 1 of 4 values below 0")])
+def test_a_bundle_of_values_that_cannot_be_is_refused_and_nothing_changed(name, value, message, saved, tmp_path):
+    """As versions before the check wrote it, which gave no hash either."""
+    path, config, net, optimizer = saved
+    with safe_open(path, "numpy") as file:
+        metadata = {key: text for key, text in file.metadata().items() if key != "sha256"}
+    tensors = {key: array.copy() for key, array in load_file(path).items()}
+    tensors["classifier.bias"] += 1
+    tensors[name].flat[0] = value
+    save_file(tensors, tmp_path / "last.safetensors", metadata)
+    before = net.classifier.bias.asnumpy().copy()
+    with pytest.raises(InputError, match=f"^resume: .*last.safetensors: {message}"):
+        checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
+    np.testing.assert_array_equal(net.classifier.bias.asnumpy(), before)
+
+
+def test_of_many_other_parameters_the_first_five_are_told(saved):
+    path, config, net, optimizer = saved
+    other = config.model_copy(update={"lr": 1, "seed": 1, "epochs": 99, "batch_size": 7, "ratio": 3, "width": 2,
+                                      "dropout": 0.9})
+    with pytest.raises(InputError, match="a run with batch_size 64, now 7; dropout .*; ratio 2, now 3 and 2 more; wanted"):
+        checkpoint.load_bundle(path, net, optimizer, other, CONTENTS)
+
+
 def test_weights_that_are_no_bundle_are_refused(saved, tmp_path):
     path, config, net, optimizer = saved
     save_file(load_file(path), tmp_path / "last.safetensors")
