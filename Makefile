@@ -8,7 +8,7 @@ PY := .venv/bin/python
 # Two at a time, each with one thread; tests that start many processes take turns (pytest-xdist's groups).
 PYTEST := $(PY) -m pytest -q -p no:cacheprovider -n 2 --dist loadgroup
 
-.PHONY: help tour test check test-fast test-with lab figures notebooks clean
+.PHONY: help tour test check test-fast test-with campaign lab figures notebooks clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -41,6 +41,11 @@ TESTS ?= -m "not slow"
 test-with: tools/preflight.py  ## the fast tests with another MindSpore: MINDSPORE=mindspore==2.7.0
 	@"$(PYTHON)" tools/preflight.py .
 	@"$(PYTHON)" tools/test_with.py "$(MINDSPORE)" $(TESTS)
+
+# A failure prints the command that repeats it.
+MINUTES ?= 15
+campaign: .venv/installed  ## attack it: kills, damaged bytes, full disks; MINUTES=60 for longer
+	@$(PY) tests/campaign.py --minutes $(MINUTES)
 
 # NPU servers and containers are often worked on as root, which Jupyter refuses unless told.
 lab: .venv/installed  ## JupyterLab, on this machine only, with a token

@@ -305,7 +305,8 @@ def parameters_are_damaged(case: Case) -> None:
             sweep.read(path) if grid else Config.load(path)
         except InputError as error:
             assert "\n" not in str(error) and len(str(error)) < 1000, str(error)
-    case.run(*(["sweep", path, "--dry-run"] if grid else ["validate", path, "--weights", "none.safetensors"]), allowed=(0, 2))
+    words = ["sweep", path, "--dry-run"] if grid else ["validate", path, "--weights", "none.safetensors"]
+    case.run(*words, allowed=(0, 2))
 
 
 @kind(4)

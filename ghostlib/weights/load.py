@@ -8,11 +8,12 @@ from typing import Any
 import mindspore
 import numpy as np
 from mindspore import Tensor, nn
-from safetensors import SafetensorError, deserialize
+from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import save
 
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.results import write_bytes
+from ghostlib.weights.digest import is_damaged, with_digest
 from ghostlib.weights.finite import check_finite, is_floating
 from ghostlib.weights.fit import misfit
 from ghostlib.weights.kinds import is_safetensors, other_kind
@@ -53,7 +54,11 @@ def _read(path: Path, source: str | Path) -> dict[str, np.ndarray]:
         if other := other_kind(path):
             raise InputError(f"weights: {source} {other}")
         if is_safetensors(path) or path.suffix != ".ckpt":
-            return {name: _array(view) for name, view in deserialize(path.read_bytes())}
+            tensors = {name: _array(view) for name, view in deserialize(path.read_bytes())}
+            with safe_open(path, "numpy") as file:
+                if is_damaged(tensors, file.metadata() or {}):
+                    raise InputError(f"weights: {source} is damaged: it holds something else than was written")
+            return tensors
         stored = mindspore.load_checkpoint(str(path))
     except InputError:
         raise
@@ -131,4 +136,4 @@ def save_weights(net: nn.Cell, path: str | Path, metadata: dict[str, str] | None
     tensors = {name: parameter.asnumpy() for name, parameter in net.parameters_and_names()}
     if damage := check_finite(tensors):
         raise RunError(f"{path}: not written: {damage}")
-    write_bytes(Path(path), save(tensors, metadata))
+    write_bytes(Path(path), save(tensors, with_digest(tensors, metadata or {})))
