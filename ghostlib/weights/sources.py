@@ -39,7 +39,7 @@ def locate(source: str | Path) -> Path:
     """
     text = str(source)
     if not text.strip():
-        raise InputError(f"weights: {text!r} given; {ALLOWED}")
+        raise InputError(f"weights: {text!r} given, an empty text; {ALLOWED}")
     if text.startswith(("http://", "https://")):
         return _download(text)
     if text in MINDCV:

@@ -55,10 +55,11 @@ def test_own_weights_come_back_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(a.asnumpy(), b.asnumpy(), err_msg=name)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no tensors in here"])
-def test_what_is_no_weights_file_is_refused_by_name(content, tmp_path):
+@pytest.mark.parametrize(("content", "message"), [
+    (None, "cannot be read, there is no such file"), (b"", "is an empty file"), (b"no tensors in here", "is text")])
+def test_what_is_no_weights_file_is_refused_by_name(content, message, tmp_path):
     path = tmp_path / "weights.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r"weights\.safetensors cannot be read"):
+    with pytest.raises(InputError, match=rf"weights\.safetensors {message}"):
         load_weights(ghostnet(0.5), path)
