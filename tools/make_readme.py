@@ -1,4 +1,4 @@
-"""Writes the README's tables from what is recorded: `make figures` runs it, a test holds the README to it.
+"""Writes the tables of the README and of docs/ from what is recorded: `make figures` runs it, a test holds the pages to it.
 
 Each table stands between two marks, `<!-- NAME -->` and `<!-- end -->`; what is outside is written by hand.
 """
@@ -79,24 +79,36 @@ def ablations() -> str:
                       f"All {planned} runs are recorded.", "", table, "", *answers])
 
 
+def campaign() -> str:
+    """What the last recorded campaign (tests/campaign.py) attacked and what came of it."""
+    rows = read_table(RESULTS / "reliability.csv")
+    first = rows.iloc[0]
+    table = _table(["attack", "cases", "failed"], [[row.attack, row.cases, row.failed] for row in rows.itertuples()])
+    return (f"{rows.cases.sum()} cases in {first.minutes} minutes, {rows.failed.sum() or 'none'} failed (seed {first.seed}, "
+            f"commit {first.commit}, {first.machine}).\n\n{table}")
+
+
 def _table(head: list[str], rows: list[list]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-PARTS: dict[str, Callable[[], str]] = {part.__name__: part for part in (tour, networks, speed, redundancy, ablations)}
+PAGES: dict[Path, tuple[Callable[[], str], ...]] = {README: (tour, networks, speed, redundancy, ablations),
+                                                   Path("docs/reliability.md"): (campaign,)}
 
 
-def current(text: str) -> str:
-    """The README with every part as the rows say."""
-    for name, part in PARTS.items():
+def current(text: str, page: Path = README) -> str:
+    """A page with every part as the rows say."""
+    for part in PAGES[page]:
+        name = part.__name__
         pattern = rf"(<!-- {name} -->)(\n?).*?(\n?)(<!-- end -->)"
         if not re.search(pattern, text, re.DOTALL):
-            raise SystemExit(f"{README}: has no part {name}")
+            raise SystemExit(f"{page}: has no part {name}")
         made = part().replace("\\", r"\\")
         text = re.sub(pattern, rf"\g<1>\g<2>{made}\g<3>\g<4>", text, flags=re.DOTALL)
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(current(README.read_text()))
+    for page in PAGES:
+        page.write_text(current(page.read_text(), page))

@@ -27,6 +27,7 @@ TINY = {"model": "vgg16", "width": 0.0625, "epochs": 1, "batch_size": 256}
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     native.library()  # found once a process, in the tests' own cache
+    monkeypatch.setattr(sys, "argv", [__file__])  # pytest-xdist's workers were started with no script
     monkeypatch.setenv("GHOSTLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(compile_cache, "_used", [])
     return tmp_path / "cache" / "graphs"
