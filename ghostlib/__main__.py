@@ -228,7 +228,7 @@ def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None
 def collect(table: Path, run_dirs, prune: bool) -> None:
     """Record finished runs: put the rows of RUN_DIRS into TABLE, a CSV file; rows of other runs stay there."""
     from ghostlib import results
-    rows = results.collect(run_dirs)
+    rows = results.collect(run_dirs, {"top1": float, "run_dir": str})
     old = results.read_table(table) if table.exists() else rows[:0]
     if "run_dir" not in old:
         raise InputError(f"TABLE: {table} holds something else than rows of runs; allowed is another file")
@@ -309,7 +309,8 @@ def report(run_dir: Path) -> None:
     """Say how a finished run ended, where its files lie and what to try next."""
     from ghostlib import results
     from ghostlib.training.run_folder import FILES, files_of
-    row = results.read_row(run_dir)
+    row = results.read_row(run_dir, {"model": str, **dict.fromkeys(("test_images", "weights", "macs", "epochs"), int),
+                                     **dict.fromkeys(("top1", "seconds"), float)})
     click.echo(f"top-1 {100 * row['top1']:.1f} %")
     click.echo(f"of {row['test_images']} test images; {row['model']} with {row['weights']:,} weights and "
                f"{row['macs'] / 1e6:.1f} M multiply-adds, {row['epochs']} epochs, {row['seconds']:.0f} s in all")

@@ -5,10 +5,12 @@ import hashlib
 import io
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
@@ -26,6 +28,13 @@ def go_to_top() -> Path:
     top = next((folder for folder in (here, *here.parents) if all((folder / name).is_dir() for name in TOP)), here)
     os.chdir(top)
     return top
+
+
+def read(path: str | Path) -> NotebookNode:
+    """A notebook, without nbformat's remarks on what it mends in it, one for each cell."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nbformat.read(path, as_version=4)
 
 
 def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any] | None = None, bar: bool = False) -> None:

@@ -119,14 +119,29 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no complete run ({error})") from None
 
 
-def read_row(run_dir: str | Path) -> dict[str, Any]:
-    """A run's row; `InputError` where there is none or it is broken."""
-    return read_json(Path(run_dir) / ROW)
+def read_row(run_dir: str | Path, needs: Mapping[str, type] | None = None) -> dict[str, Any]:
+    """A run's row.
+
+    Args:
+        run_dir: The run's folder.
+        needs: Columns that must be there, with the type that each must have; `float` takes whole numbers, too.
+
+    Raises:
+        InputError: Where there is none, it is broken, or lacks what it needs.
+    """
+    path = Path(run_dir) / ROW
+    row = read_json(path)
+    for name, wanted in (needs or {}).items():
+        taken: tuple[type, ...] = (int, float) if wanted is float else (wanted,)
+        if not isinstance(row.get(name), taken) or (isinstance(row[name], bool) and wanted is not bool):
+            raise InputError(f"{path}: {name}: {row.get(name)!r} found; wanted is a {wanted.__name__}, as a finished run "
+                             f"leaves it")
+    return row
 
 
-def collect(run_dirs: Iterable[str | Path]) -> pd.DataFrame:
-    """One table of many runs' rows, in the order given; what a run did not record is missing, never 0."""
-    return pd.DataFrame([read_row(run_dir) for run_dir in run_dirs])
+def collect(run_dirs: Iterable[str | Path], needs: Mapping[str, type] | None = None) -> pd.DataFrame:
+    """One table of many runs' rows, in the order given; what a run did not record is missing, never 0. See `read_row`."""
+    return pd.DataFrame([read_row(run_dir, needs) for run_dir in run_dirs])
 
 
 def extend(old: pd.DataFrame, new: pd.DataFrame, key: str, prune: bool = False) -> tuple[pd.DataFrame, str]:
@@ -167,7 +182,8 @@ def remark_on_fingerprints(rows: pd.DataFrame) -> str | None:
     """The line that says that rows of one dataset were made from different images; None if they were not."""
     if not {"data_fingerprint", "dataset"} <= set(rows.columns):
         return None
-    mixed = [(name, own.data_fingerprint.value_counts()) for name, own in rows.groupby("dataset")
+    known = rows.dropna(subset="data_fingerprint").astype({"data_fingerprint": str})
+    mixed = [(name, own.data_fingerprint.value_counts()) for name, own in known.groupby("dataset")
              if own.data_fingerprint.nunique() > 1]
     return "; ".join(f"{name}: rows of different images stand in one table: " + some(
         f"{count} of {print_[:8]}" for print_, count in counts.items()) for name, counts in mixed) or None

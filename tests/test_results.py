@@ -46,6 +46,18 @@ def test_a_broken_row_is_said_in_one_line(text, tmp_path):
         results.read_row(tmp_path)
 
 
+@pytest.mark.parametrize(("row", "told"), [
+    ({}, "top1: None found; wanted is a float"), ({"top1": "0.5"}, "top1: '0.5' found"),
+    ({"top1": True}, "top1: True found"), ({"top1": 1}, None), ({"top1": 0.5, "more": 3}, None)])
+def test_a_row_without_what_is_needed_is_said_in_one_line(row, told, tmp_path):
+    results.write_row(tmp_path, row)
+    if told is None:
+        assert results.read_row(tmp_path, {"top1": float}) == row
+    else:
+        with pytest.raises(InputError, match=f"row.json: {told}"):
+            results.collect([tmp_path], {"top1": float})
+
+
 def test_a_table_is_extended_and_says_what_happened():
     old = pd.DataFrame({"run_dir": ["a", "b"], "top1": [0.5, 0.6], "old": [1, 2]})
     new = pd.DataFrame({"run_dir": ["b", "c"], "top1": [0.7, 0.8], "new": [3, 4]})

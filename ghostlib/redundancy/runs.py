@@ -44,7 +44,8 @@ class Subject:
 
 def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:
     """Reads a finished run; `InputError` where there is none."""
-    row = results.read_row(run_dir)
+    row = results.read_row(run_dir, {"dataset": str, "model": str, "width": float, "seed": int, "epochs": int, "top1": float,
+                                     "kernel": int})
     config = config_of(run_dir)
     net, data, _ = prepare(config)
     about = {name: row[name] for name in ("dataset", "model", "width", "seed", "epochs", "top1")}

@@ -14,7 +14,7 @@ import nbformat
 
 from ghostlib import results
 from ghostlib.errors import InputError, some
-from ghostlib.notebook import execute
+from ghostlib.notebook import execute, read
 from ghostlib.progress import progress_bar, tell
 from ghostlib.sweep.cores import own_cores
 from ghostlib.sweep.grid import Point, Sweep
@@ -44,7 +44,7 @@ def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus:
     failed = []
     try:
         wanted = _resources(ray, sweep, npus, cpus)
-        notebook = nbformat.writes(nbformat.read(sweep.notebook, as_version=4))
+        notebook = nbformat.writes(read(sweep.notebook))
         task = ray.remote(max_retries=0, **wanted)(_execute)
         cores = 0 if "resources" in wanted else wanted["num_cpus"]
         pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, sweep.keep, os.getcwd(), cores,

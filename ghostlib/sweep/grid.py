@@ -3,16 +3,16 @@
 import hashlib
 import itertools
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from ghostlib.config import Config
 from ghostlib.errors import InputError, nearest
 from ghostlib.notebook import code_hash
+from ghostlib.notebook import read as read_notebook
 from ghostlib.paths import expand
 from ghostlib.yaml_input import read_yaml
 
@@ -103,7 +103,7 @@ def read(path: str | Path) -> Sweep:
         if point.key in {other.key for other in points[:number]}:
             raise InputError(f"{path}: the point {point} is there twice; allowed is once")
         _check(path, {**fixed, **point.parameters}, point)
-    return Sweep(path.stem, notebook, values["notebook"], code_hash(nbformat.read(notebook, as_version=4)),
+    return Sweep(path.stem, notebook, values["notebook"], code_hash(read_notebook(notebook)),
                  {name: value for name, value in fixed.items() if name != "run_dir"}, tuple(points), "run_dir" in known,
                  _kept(path, values.get("keep"), "run_dir" in known))
 
@@ -147,7 +147,9 @@ def _parameters_of(notebook: Path) -> set[str]:
     import papermill
 
     try:
-        known = set(papermill.inspect_notebook(str(notebook)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of nbformat, on what it mends
+            known = set(papermill.inspect_notebook(str(notebook)))
     except Exception as error:  # whatever nbformat finds wrong with a file
         raise InputError(f"notebook: {notebook} cannot be read ({' '.join(str(error).split())[:200]})") from None
     if not known:
