@@ -64,9 +64,10 @@ def test_a_user_without_a_home_trains(request):
     (tmp_path / "params.yaml").write_text("{model: vgg16, width: 0.0625, epochs: 1, batch_size: 256, run_dir: run}")
     tmp_path.chmod(0o777)
     code = ("import os, sys, tempfile\n"
-            "import sklearn.datasets, sklearn.model_selection, skimage.transform\n"  # which may lie where only root reads
             "import ghostlib.training.loop\n"
             "from ghostlib.__main__ import main\n"
+            "from ghostlib.config import Config\n"
+            "ghostlib.data.load(Config())\n"  # Python and its packages may lie where only root reads
             "[os.environ.pop(name, None) for name in ('HOME', 'XDG_CACHE_HOME', 'GHOSTLIB_CACHE')]\n"
             "tempfile.tempdir = os.getcwd()\n"
             "os.setgid(12345); os.setuid(12345)\n"
