@@ -15,6 +15,7 @@ import pandas as pd
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError, some
+from ghostlib.paths import expand
 
 ROW = "row.json"
 
@@ -129,7 +130,7 @@ def read_row(run_dir: str | Path, needs: Mapping[str, type] | None = None) -> di
     Raises:
         InputError: Where there is none, it is broken, or lacks what it needs.
     """
-    path = Path(run_dir) / ROW
+    path = Path(expand(run_dir, "run_dir")) / ROW
     row = read_json(path)
     for name, wanted in (needs or {}).items():
         taken: tuple[type, ...] = (int, float) if wanted is float else (wanted,)
@@ -196,10 +197,12 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """A table of recorded rows; `InputError` where there is none."""
+    path = Path(expand(path, "table"))
     try:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no table of results ({error})") from None
+        where = "" if path.is_absolute() or path.exists() else f"; looked in {Path.cwd()}, and paths begin at the lab's top"
+        raise InputError(f"{path}: no table of results ({error}){where}") from None
 
 
 def origins(rows: pd.DataFrame) -> str:

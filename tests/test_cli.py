@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from ghostlib.__main__ import main
 
@@ -98,6 +99,28 @@ def test_train_report_validate_collect(tmp_path, ghostlib_command):
     assert collected.returncode == 0 and (tmp_path / "table.csv").read_text().count("\n") == 2
     missing = ghostlib_command("report", "runs/none")
     assert missing.returncode == 2 and "runs/none/row.json: no complete run" in missing.stderr
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a git-lfs pointer and not the image"),
+    (b"<!doctype html>", "an HTML page"), (b"", "an empty file")])
+def test_images_that_are_none_are_a_failure_and_no_result(content, reason, tmp_path, ghostlib_command):
+    """A network was judged on nothing: "top-1 nan % of 0 images", status 0."""
+    for split in ("train", "val"):
+        for label in ("cat", "dog"):
+            for number in range(4):
+                path = tmp_path / "images" / split / label / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if split == "train":
+                    Image.new("RGB", (40, 40), (9 * number, 99, 7)).save(path)
+                else:
+                    path.write_bytes(content)
+    (tmp_path / "params.yaml").write_text("{model: vgg16, width: 0.0625, epochs: 1, batch_size: 2, dataset: imagefolder, "
+                                          "data_dir: images, num_classes: 2, augment: crop, run_dir: run}")
+    done = ghostlib_command("train", "params.yaml")
+    assert done.returncode == 1 and not (tmp_path / "run").exists()
+    assert done.stderr.strip().splitlines()[-1].startswith(
+        f"ghostlib: data_dir: none of 8 images looked at in images/val can be read: images/val/cat/0.png ({reason}")
 
 
 def test_doctor_says_what_there_is(ghostlib_command):

@@ -4,6 +4,7 @@ import re
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -18,7 +19,7 @@ from ghostlib.__main__ import main
 from ghostlib.config import Config
 from ghostlib.data import photographs
 from ghostlib.errors import InputError
-from ghostlib.notebook import HASH, code_hash
+from ghostlib.notebook import HASH, code_hash, go_to_top
 
 NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 TUTORIALS = [path for path in NOTEBOOKS if path.parent.name == "tutorials"]
@@ -128,6 +129,28 @@ def test_the_contrasts_in_the_notebooks_are_what_the_rows_give_by_hand():
         values = (top1[first] - top1[second]).dropna()
         interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
         assert [float(one) for one in told] == pytest.approx([values.mean(), *interval, len(values)], abs=0.00501)
+
+
+@pytest.mark.slow
+def test_a_notebook_finds_the_top_of_the_lab_from_its_own_folder(tmp_path):
+    """There nbconvert, VS Code and a plain JupyterLab start its kernel."""
+    words = ["nbconvert", "--to", "notebook", "--execute", str(ROOT / "notebooks" / "ablate_kernel.ipynb"), "--output-dir"]
+    done = subprocess.run([sys.executable, "-m", "jupyter", *words, str(tmp_path)], capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    def told(path):
+        return ["".join(output.get("text", "") for output in cell.outputs) for cell in code_cells(read(path))]
+    assert told(tmp_path / "ablate_kernel.ipynb") == told(ROOT / "notebooks" / "ablate_kernel.ipynb")
+
+
+@pytest.mark.parametrize("start", [".", "notebooks", "notebooks/tutorials", "data/runs/mine"])
+def test_the_top_of_the_lab_is_found_from_below_and_nowhere_else(start, tmp_path, monkeypatch):
+    for name in ("lab/ghostlib", "lab/notebooks/tutorials", "lab/data/runs/mine", "elsewhere/data"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "lab" / start)
+    assert go_to_top() == tmp_path / "lab" == Path.cwd()
+    monkeypatch.chdir(tmp_path / "elsewhere" / "data")
+    assert go_to_top() == tmp_path / "elsewhere" / "data" == Path.cwd()
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))

@@ -12,4 +12,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     os.environ.update({**UNATTENDED, **os.environ})
     print("executing notebooks/train.ipynb, a minute or two on two cores ...", flush=True)
-    execute("notebooks/train.ipynb", FOLDER / "train.ipynb", bar=True)
+    execute("notebooks/train.ipynb", FOLDER / "train.ipynb", {"overwrite": True}, bar=True)

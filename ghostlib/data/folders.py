@@ -18,6 +18,7 @@ from ghostlib.data.decoding import Box, Unreadable, decode, orientation
 from ghostlib.data.listing import Listing, difference_of_names, fingerprint, hold_out, scan
 from ghostlib.data.randaugment import randaugment
 from ghostlib.errors import InputError, RunError, some
+from ghostlib.paths import expand
 from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
@@ -81,7 +82,7 @@ def list_folder(folder: str | Path) -> tuple[list[str], np.ndarray, list[str]]:
     Raises:
         InputError: For a missing folder, one without classes, or a class without images.
     """
-    found = scan(Path(folder))
+    found = scan(Path(expand(folder, "folder")))
     return list(found.files), found.labels, list(found.classes)
 
 
@@ -260,7 +261,7 @@ def survey(root: str | Path, look_at: int = 1000, seed: int = 0) -> pd.DataFrame
     """
     rows = []
     for split in ("train", "val"):
-        found = scan(Path(root) / split)
+        found = scan(Path(expand(root, "root")) / split)
         chosen = np.random.default_rng(seed).permutation(len(found.files))[:look_at]
         turned, unreadable = 0, []
         for path in (found.files[index] for index in chosen):

@@ -1,4 +1,4 @@
-"""Figures of what studies found: redundancy with its controls, ratios, savings."""
+"""What the redundancy study found, and what the paper's networks save: controls, ratios, costs."""
 
 import matplotlib.pyplot as plt
 import pandas as pd

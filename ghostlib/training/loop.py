@@ -23,6 +23,7 @@ from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.kernels.fused import accelerated
 from ghostlib.models import MODELS
+from ghostlib.paths import expand
 from ghostlib.progress import progress_bar, tell
 from ghostlib.randomness import DROPOUT, stream
 from ghostlib.training import compile_cache as graphs
@@ -66,8 +67,9 @@ class Run:
 
 def config_of(run_dir: str | Path) -> Config:
     """A finished run's Config, changed to look at what it ended with: its weights, images as they are, one device."""
-    return Config.load(Path(run_dir) / "config.yaml", {
-        "weights": str(Path(run_dir) / LAST), "new_head": False, "epochs": 0, "warmup_epochs": 0, "schedule": "cosine",
+    run_dir = Path(expand(run_dir, "run_dir"))
+    return Config.load(run_dir / "config.yaml", {
+        "weights": str(run_dir / LAST), "new_head": False, "epochs": 0, "warmup_epochs": 0, "schedule": "cosine",
         "milestones": [], "resume": False, "augment": "none", "erasing": 0.0, "devices": 1, "sink": False})
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from ghostlib.cache import cache_folder
 from ghostlib.errors import InputError, nearest, some
+from ghostlib.paths import expand
 from ghostlib.weights.kinds import other_kind
 
 # Source: mindcv's models/ghostnet.py; the file names end in the first digits of their SHA-256 (its configs/README.md).
@@ -46,16 +47,17 @@ def locate(source: str | Path) -> Path:
         return _download(MINDCV[text])
     if text.startswith(TIMM) and not Path(text).exists():
         return _from_hugging_face(text)
+    path = Path(expand(text, "weights"))
     try:
-        if Path(source).is_dir():
-            raise InputError(f"weights: {source} is a folder; {_within(Path(source))}")
-        found = Path(source).is_file()
+        if path.is_dir():
+            raise InputError(f"weights: {source} is a folder; {_within(path)}")
+        found = path.is_file()
     except OSError as error:  # such as a name that is too long for a file's
         raise InputError(f"weights: {source} cannot be read ({error.strerror}); {ALLOWED}") from None
     if not found:
         hint = f" ({nearest(text, MINDCV)})" if text.startswith("mindcv/") else ""
         raise InputError(f"weights: {source} cannot be read, there is no such file{hint}; {ALLOWED}")
-    return Path(source)
+    return path
 
 
 def _within(folder: Path) -> str:

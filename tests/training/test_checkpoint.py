@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from test_loop import assert_equal_bundles
 from ghostlib import results
 from ghostlib.config import Config
 from ghostlib.data import load
+from ghostlib.data.folders import save_folder
 from ghostlib.errors import InputError, RunError
 from ghostlib.training import checkpoint, loop
 
@@ -65,6 +67,35 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
 
 
 CONTENTS = load(Config()).contents
+
+
+@pytest.mark.slow
+def test_images_that_moved_change_nothing_and_others_are_refused(tmp_path):
+    """As a queue gives each job a scratch folder of its own: a trailing slash, relative for absolute, another place."""
+    rng = np.random.default_rng(0)
+    for split, each in (("train", 40), ("val", 12)):
+        for label, name in enumerate(("cat", "dog")):
+            picture = rng.integers(60 * label, 196 + 60 * label, (40, 44, 3), np.uint8)
+            save_folder(tmp_path / "job 1" / split, [picture] * each, [name] * each)
+    config = Config(**{**RUN, "dropout": 0.0, "batch_size": 16}, dataset="imagefolder", num_classes=2, augment="crop+flip",
+                    data_dir=str(tmp_path / "job 1"), run_dir=str(tmp_path / "whole"))
+    loop.train(config, progress=False)
+    broken = config.model_copy(update={"run_dir": str(tmp_path / "broken"), "resume": True})
+    with pytest.MonkeyPatch.context() as patch:  # stopped after its first epoch
+        patch.setattr(loop, "_share_broken", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(broken, progress=False)
+    (tmp_path / "job 1").rename(tmp_path / "job 2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        extra = tmp_path / "job 2" / "train" / "cat" / "new.png"
+        shutil.copy(next((tmp_path / "job 2" / "train" / "cat").iterdir()), extra)
+        with pytest.raises(InputError, match="on other images than job 2/ holds now: train/cat has 41 images, had 40"):
+            loop.train(broken.model_copy(update={"data_dir": "job 2/"}), progress=False)
+        extra.unlink()
+        run = loop.train(broken.model_copy(update={"data_dir": "job 2/"}), progress=False)
+    assert_equal_bundles(tmp_path / "whole", tmp_path / "broken")
+    assert run.row["data_fingerprint"] == results.read_row(tmp_path / "whole")["data_fingerprint"]
 
 
 @pytest.fixture(scope="module")
