@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ghostlib import mindcv_recipes
-from ghostlib.errors import InputError, check_kernel, check_ratio, nearest
+from ghostlib.errors import InputError, check_kernel, check_ratio, nearest, some
 from ghostlib.paths import expand
 from ghostlib.yaml_input import read_value, read_yaml
 
@@ -238,7 +238,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise InputError("; ".join(map(_one_line, error.errors()))) from None
+            raise InputError(some(map(_one_line, error.errors()), between="; ")) from None
 
     @classmethod
     def load(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> "Config":

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ghostlib.config import Config
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, some
 from ghostlib.explorer.views import IMAGES, Explorer, runs
 from ghostlib.figures import mosaic, signed, tile, titled
 from ghostlib.figures.style import GHOST, INTRINSIC
@@ -35,7 +35,7 @@ class Panel:
     def __init__(self, config: Config, image: str, layer: str, s: int, d: int):
         for name, value, allowed in (("s", s, RATIOS), ("d", d, KERNELS)):
             if value not in allowed:
-                raise InputError(f"{name}: {value!r} given; allowed here are {', '.join(map(str, allowed))}")
+                raise InputError(f"{name}: {value!r} given; allowed here are {some(allowed)}")
         self._config = config
         self.explorer = Explorer(config, image)
         self._pair: tuple[int, int] | None = None  # the numbers of the maps shown

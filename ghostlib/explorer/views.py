@@ -216,7 +216,7 @@ def _photograph(name: str) -> np.ndarray:
     try:
         return decode(expand(name, "image"))
     except Unreadable as error:
-        raise InputError(f"image: {name!r} given; allowed are {', '.join(IMAGES)}, or a picture's file (this "
+        raise InputError(f"image: {name!r} given; allowed are {some(IMAGES)}, or a picture's file (this "
                          f"{error})") from None
 
 
