@@ -10,6 +10,7 @@ from mindspore.nn.utils import no_init_parameters
 
 from ghostlib import complexity, models
 from ghostlib.errors import InputError
+from ghostlib.models.ghostnet import by_stage
 from ghostlib.studies import paper
 
 PUBLISHED = paper.networks()
@@ -120,3 +121,15 @@ def test_other_ratios_and_kernels_are_counted_without_running_them(model):
             assert (again.weights, again.macs, again.conv_macs) == (whole.weights, whole.macs, whole.conv_macs)
     with pytest.raises(InputError, match="layer: '0' is none of the network that was counted"):
         complexity.recount(nn.SequentialCell(nn.Dense(3, 4)), plain)
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0])
+def test_ghostnets_stages_hold_all_of_its_cost_and_shapes_as_table_1_has_them(width):
+    cost = complexity.count(models.ghostnet(width), (3, 224, 224))
+    stages = by_stage(cost.table)
+    assert stages.weights.sum() == cost.weights and stages.macs.sum() == cost.macs and len(stages) == 12
+    if width == 1.0:
+        assert stages["shape"].tolist() == [
+            (16, 112, 112), (16, 112, 112), (24, 56, 56), (24, 56, 56), (40, 28, 28), (40, 28, 28), (80, 14, 14),
+            (112, 14, 14), (160, 7, 7), (160, 7, 7), (960, 7, 7), (1000,)]
+        assert stages.stage[7] == "stage 7: 5 bottlenecks, 2 with squeeze"

@@ -17,7 +17,7 @@ ELSEWHERE = {
     "ghostlib sweep notebooks/params/ablate_vgg16_cifar10.yaml": "wants an NPU",
     "ghostlib train notebooks/params/cifar10": "wants CIFAR-10",
     "ghostlib train notebooks/params/imagenet": "wants ImageNet and eight NPUs",
-    "ghostlib train notebooks/params/train_smoke.yaml -p dataset imagefolder": "wants images of yours; tutorial 2",
+    "ghostlib train notebooks/params/train_smoke.yaml -p dataset imagefolder": "wants images of yours; tutorial 3",
     "ghostlib train ghostnet_100_ascend.yaml": "wants ImageNet and mindcv's recipe",
     "ghostlib redundancy": "tests/redundancy/test_controls.py", "ghostlib allocate": "tests/redundancy/test_controls.py",
     "ghostlib prepare-imagenet": "tests/data/test_imagenet_archives.py",

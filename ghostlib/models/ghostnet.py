@@ -3,6 +3,7 @@
 Layers are named as in the authors' code, so that their weights, timm's and mindcv's fit (`ghostlib.weights`).
 """
 
+import pandas as pd
 from mindspore import Tensor, nn
 
 from ghostlib.errors import check_kernel
@@ -152,6 +153,33 @@ class GhostNet(nn.Cell):
         x = self.blocks(x)
         x = self.relu_head(self.conv_head(self.pool(x)))
         return self.classifier(self.dropout(self.flatten(x), kept))
+
+
+def by_stage(table: pd.DataFrame) -> pd.DataFrame:
+    """A GhostNet's cost, stage by stage, as Table 1 lists them.
+
+    Args:
+        table: Its `Complexity.table`.
+
+    Returns:
+        One row a stage, in order: stage (what it is), shape (channels, height and width that it gives), weights, macs.
+    """
+    last = f"blocks.{len(STAGES)}."
+    parts = [("stem: 3 × 3 convolution", ("conv_stem", "bn1"))]
+    for number, blocks in enumerate(STAGES):
+        squeezed = sum(squeeze for *_, squeeze, _ in blocks)
+        told = f", {squeezed} with squeeze" if squeezed else ""
+        parts.append((f"stage {number + 1}: {len(blocks)} bottleneck{'s' if len(blocks) > 1 else ''}{told}",
+                      (f"blocks.{number}.",)))
+    parts += [("1 × 1 convolution", (last,)), ("head: mean, 1 × 1 convolution, classifier", ("conv_head", "classifier"))]
+    rows = []
+    for number, (name, starts) in enumerate(parts):
+        own = table[table.layer.str.startswith(starts)]
+        after = table[table.layer.str.startswith(parts[number + 1][1])] if number + 1 < len(parts) else None
+        shape = own.output.iloc[-1] if after is None else after.input.iloc[0]  # a Ghost module's maps come in two layers
+        rows.append({"stage": name, "shape": own.output.iloc[-1] if starts == (last,) else shape,
+                     "weights": int(own.weights.sum()), "macs": int(own.macs.sum())})
+    return pd.DataFrame(rows)
 
 
 def ghostnet(width: float = 1.0, ratio: Ratio = 2, kernel: int = 3, num_classes: int = 1000, dropout: float = 0.2,
