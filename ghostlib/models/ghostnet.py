@@ -165,7 +165,7 @@ def by_stage(table: pd.DataFrame) -> pd.DataFrame:
         One row a stage, in order: stage (what it is), shape (channels, height and width that it gives), weights, macs.
     """
     last = f"blocks.{len(STAGES)}."
-    parts = [("stem: 3 × 3 convolution", ("conv_stem", "bn1"))]
+    parts: list[tuple[str, tuple[str, ...]]] = [("stem: 3 × 3 convolution", ("conv_stem", "bn1"))]
     for number, blocks in enumerate(STAGES):
         squeezed = sum(squeeze for *_, squeeze, _ in blocks)
         told = f", {squeezed} with squeeze" if squeezed else ""

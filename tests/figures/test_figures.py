@@ -32,8 +32,8 @@ def test_figures_are_drawn():
              figures.fig_pictures([picture] * 3, ["a", "b", "c"]), figures.fig_pictures([], []),
              figures.fig_ghost_maps(picture, {"a": (np.zeros((7, 4, 4)), 3), "b": (np.zeros((20, 4, 4)), 20)}),
              figures.fig_module(3, 9, 27, 3, 5), figures.fig_bottlenecks(),
-             figures.fig_stages(pd.DataFrame({"stage": ["stem", "head"], "shape": [(16, 8, 8), (10,)], "weights": [400, 9000],
-                                              "macs": [25_000, 9000]})),
+             figures.fig_stages(pd.DataFrame({"stage": ["stem", "head"], "shape": [(16, 8, 8), (10,)],
+                                              "weights": [400, 9000], "macs": [25_000, 9000]})),
              figures.fig_speedup(pd.DataFrame({"channels": [16, 960], "theory": [1.3, 2.], "counted": [1.3, 2.]}), 2)]
     for figure in drawn:
         figure.canvas.draw()
