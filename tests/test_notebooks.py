@@ -119,16 +119,19 @@ def test_the_contrasts_in_the_notebooks_are_what_the_rows_give_by_hand():
               "by layer": rows.ratio.str.startswith("{"),
               **{f"s{s} d{d}": (rows.ratio == str(s)) & (rows.kernel == d) for s, d in ((2, 1), (2, 3), (2, 5), (4, 3))}}
     top1 = {name: 100 * rows[mask].set_index("seed").top1 for name, mask in chosen.items()}
-    printed = "".join("".join(part) for name in ("ablate_kernel", "ablate_ratio")
-                      for part in texts(ROOT / "notebooks" / f"{name}.ipynb"))
+    tables = "".join(output.get("data", {}).get("text/html", "") for name in ("ablate_kernel", "ablate_ratio")
+                     for cell in code_cells(read(ROOT / "notebooks" / f"{name}.ipynb")) for output in cell.outputs)
     number = r"([+-][\d.]+)"
-    found = re.findall(rf"(s\d d\d|by layer) − (s\d d\d|plain|thin): {number} points \(95 % interval {number} to {number}, "
-                       rf"(\d) seeds\)", printed)
+    found = re.findall(rf"<td>(s\d d\d|by layer) − (s\d d\d|plain|thin)</td>\s*<td>{number} \({number} to {number}\)</td>\s*"
+                       r"<td>([^<]*)</td>", tables)
     assert len(found) == 5  # those named beforehand, and no other
-    for first, second, *told in found:
+    for first, second, *told, verdict in found:
         values = (top1[first] - top1[second]).dropna()
         interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-        assert [float(one) for one in told] == pytest.approx([values.mean(), *interval, len(values)], abs=0.00501)
+        assert [float(one) for one in told] == pytest.approx([values.mean(), *interval], abs=0.00501)
+        narrow = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+        assert (verdict == "within 0.5 points") == (-0.5 < narrow.low and narrow.high < 0.5)
+        assert ("more than 0.5" in verdict) == (interval.low > 0.5 or interval.high < -0.5)
 
 
 @pytest.mark.slow

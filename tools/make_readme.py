@@ -73,10 +73,12 @@ def ablations() -> str:
                    [[row.network, f"{row.weights:.2f}", f"{row.macs:.1f}",
                      f"{row.accuracy:.2f}" + ("" if pd.isna(row.low) else f" ({row.low:.2f} to {row.high:.2f})"), row.seeds]
                     for row in ablation.summary(rows).itertuples()])
-    answers = [f"- {ablation.QUESTIONS[one.first, one.second]} {one}." for one in ablation.asked(rows)]
+    answers = [f"- {ablation.QUESTIONS[one.first, one.second]} {one.first} − {one.second}: {one.judged(ablation.MARGIN)} "
+               f"({one.evidence()})." for one in ablation.asked(rows)]
+    first = ablation.answer_on_ratio(rows, read_table(RESULTS / "ablation_speed.csv")).replace("**Answer.** ", "")
     planned = len(sweep.read("notebooks/params/ablate_cifar10.yaml").points)
-    return "\n".join([f"{len(rows)} of {planned} runs are recorded so far." if len(rows) < planned else
-                      f"All {planned} runs are recorded.", "", table, "", *answers])
+    runs = f"{len(rows)} of {planned} runs are recorded."
+    return "\n".join([f"**{first}**", "", runs, "", table, "", *answers])
 
 
 def campaign() -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ghostlib.figures.style import TEST, TRAIN
-from ghostlib.studies.contrasts import Contrast, smallest_resolvable
+from ghostlib.studies.contrasts import Contrast
 from ghostlib.studies.speeds import PARTS
 
 MARKERS = "osD^vPX*<>"  # beside colour, for eyes and printers without
@@ -47,24 +47,21 @@ def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFr
     return figure
 
 
-def fig_contrasts(contrasts: Sequence[Contrast]) -> Figure:
-    """Differences in accuracy: every seed a point, mean and interval; what lies in the grey had little chance to be seen.
+def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
+    """Differences in accuracy: every seed a point, mean and interval, and the margin within which nobody cares.
 
     Args:
         contrasts: From `ablation.asked`, in points of percent.
+        margin: In points of percent.
     """
     figure, ax = plt.subplots(figsize=(7.5, 0.75 * len(contrasts) + 1.1))
-    ax.use_sticky_edges = False  # a margin beside the grey, too
+    ax.axvspan(-margin, margin, color="0.93", zorder=0, label=f"within {margin:g} points")
     for place, one in enumerate(contrasts):
-        hidden = smallest_resolvable(one.values)
-        if np.isfinite(hidden):
-            ax.barh(place, 2 * hidden, left=-hidden, height=0.7, color="0.93", zorder=0,
-                    label=None if place else "would be resolved in less than 80 % of repetitions")
         ax.plot(one.values, np.full(len(one.values), place) + 0.18, "o", color=TRAIN, markersize=4, alpha=0.7,
                 label=None if place else "one seed")
         mean, low, high = one.interval
         ax.errorbar(mean, place - 0.1, xerr=None if np.isnan(low) else [[mean - low], [high - mean]], fmt="s", color=TEST,
-                    markersize=5, capsize=3, label=None if place else "mean and 95 % interval")
+                    markersize=5, capsize=3, label=None if place else "mean and 95 % interval over seeds")
     ax.axvline(0, color="0.5", linewidth=0.8, zorder=1)
     ax.set(yticks=range(len(contrasts)), yticklabels=[f"{one.first} − {one.second}" for one in contrasts],
            xlabel="difference in top-1, points of percent", ylim=(len(contrasts) - 0.4, -0.6))

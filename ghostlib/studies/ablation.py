@@ -8,6 +8,7 @@ from ghostlib.studies import paper, speeds
 from ghostlib.studies.contrasts import Contrast, contrast, mean_interval
 
 PLAIN, THIN, BY_LAYER = "plain", "thin", "by layer"
+MARGIN = 0.5  # points of percent; less is nobody's reason to choose a network. Chosen when the runs were known.
 # docs/ablation_cifar10.md named them before the runs.
 QUESTIONS = {("s2 d3", "s2 d1"): "Does the spatial kernel matter?",
              ("s2 d3", THIN): "Do ghosts beat fewer channels?",
@@ -58,6 +59,61 @@ def asked(rows: pd.DataFrame, questions: Sequence[tuple[str, str]] = tuple(QUEST
     """The contrasts named beforehand, of those networks that `named` rows have."""
     there = set(rows.network)
     return [contrast(rows, first, second, "accuracy") for first, second in questions if {first, second} <= there]
+
+
+def answers(contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """What was asked and what came of it: question, difference, points (with its 95 % interval over seeds) and verdict."""
+    return pd.DataFrame([{"question": QUESTIONS[one.first, one.second], "difference": f"{one.first} − {one.second}",
+                          "points": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval),
+                          "verdict": one.judged(MARGIN)} for one in contrasts])
+
+
+def answer_on_kernel(rows: pd.DataFrame) -> str:
+    """What `named` rows say of d, in sentences; the words follow the seeds."""
+    if not (found := asked(rows, [("s2 d3", "s2 d1")])):
+        return "**Answer.** None: these runs do not hold both s2 d3 and s2 d1."
+    [one] = found
+    judged = one.judged(MARGIN)
+    start = {"better": "Yes. Ghosts that look at neighbours (d = 3) are better than ghosts that are scaled copies (d = 1)",
+             "worse": "It matters, and the wrong way: ghosts that look at neighbours (d = 3) are worse than scaled copies",
+             "within": "No. Ghosts that look at neighbours (d = 3) are as good as ghosts that are scaled copies (d = 1)"}
+    first = start.get(judged.split()[0].rstrip(","), "Not known: whether ghosts should look at neighbours stays open")
+    how = judged.removeprefix("better ").removeprefix("worse ")
+    return f"**Answer.** {first}: {how} ({one.evidence()}). {_regime(rows)}"
+
+
+def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
+    """What `named` rows say of ghosts beside fewer channels, in sentences; the words follow the seeds.
+
+    Args:
+        rows: Of `named`.
+        measured: As for `with_speeds`.
+    """
+    if not ((found := asked(rows, [("s2 d3", THIN)])) and (beside := asked(rows, [("s2 d3", PLAIN)]))):
+        return "**Answer.** None: these runs do not hold all of s2 d3, thin and plain."
+    [thin], [plain] = found, beside
+    judged = thin.judged(MARGIN)
+    start = {"within": "a plain network with fewer channels (thin) is as accurate as the Ghost network (s2 d3)",
+             "better": "the Ghost network (s2 d3) is more accurate than a plain one with fewer channels (thin)",
+             "worse": "a plain network with fewer channels (thin) is more accurate than the Ghost network (s2 d3)"}
+    first = start.get(judged.split()[0].rstrip(","), "whether the Ghost network (s2 d3) or a plain one with fewer channels "
+                      "(thin) is more accurate is undecided")
+    own = _of_these(summary(rows), measured)
+    speed = (f" The Ghost network trains {speeds.told(speeds.times_as_fast(own, 's2 d3', THIN, 'training'))} as thin here."
+             if {THIN, "s2 d3"} <= set(own.network) else "")
+    macs = rows.groupby("network").macs.first()
+    return (f"**Answer.** For equal multiply-adds, {first}: the difference is {judged} ({thin.evidence()}).{speed} Beside "
+            f"the whole plain network, which takes {macs[PLAIN] / macs['s2 d3']:.1f} times as many multiply-adds, it is "
+            f"{plain.judged(MARGIN)} ({plain.evidence()}). {_regime(rows)}")
+
+
+def _regime(rows: pd.DataFrame) -> str:
+    """Under what conditions the rows were made, in a sentence."""
+    best = rows.groupby("network").accuracy.mean().max()
+    model, dataset = ({"vgg16": "VGG-16", "cifar10": "CIFAR-10"}.get(name, name) for name in
+                      (rows.model.iloc[0], rows.dataset.iloc[0]))
+    return (f"This was seen in {model} at {rows.width.max():g} of its width, after {rows.epochs.iloc[0]} epochs of "
+            f"{dataset} (at most {best:.0f} % right); long training may say otherwise.")
 
 
 def with_speeds(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Differences from run to run: their mean, its interval, and what a design could have shown at all. Rows only."""
+"""Differences from run to run: their mean, its interval, and what that says beside a margin. Rows only."""
 
 import math
 from collections.abc import Iterable
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-
-POWER = 0.8  # the share of repetitions in which a difference is to be resolved
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,33 @@ class Contrast:
 
     @property
     def interval(self) -> tuple[float, float, float]:
-        """Mean, low and high."""
+        """Mean, low and high; 95 %, over seeds."""
         return mean_interval(self.values)
 
-    def __str__(self) -> str:
-        could = smallest_resolvable(self.values)
-        seen = "" if math.isnan(could) else (f"; with this spread, a true difference of {could:.2f} would be "
-                                             f"resolved in {POWER:.0%} of repetitions".replace("%", " %"))
-        return f"{self.first} − {self.second}: {told(self.values, 2, ' points')}{seen}"
+    def judged(self, margin: float) -> str:
+        """What the seeds say of the difference beside a margin below which it matters to nobody.
+
+        Better or worse by more than the margin: the whole 95 % interval lies beyond it. Within the margin: two one-sided
+        tests at 5 % say so, which is a 90 % interval inside (Schuirmann 1987).
+        """
+        _, low, high = self.interval
+        _, inner_low, inner_high = mean_interval(self.values, 0.9)
+        if math.isnan(low):
+            return "undecided, from one seed"
+        if low > margin or high < -margin:
+            return f"{'better' if low > 0 else 'worse'} by more than {margin:g} points"
+        if -margin < inner_low and inner_high < margin:
+            return f"within {margin:g} points"
+        if low > 0 or high < 0:
+            return f"{'better' if low > 0 else 'worse'}, by how much is undecided"
+        return "undecided"
+
+    def evidence(self) -> str:
+        """The difference as it stands in brackets: mean, interval, and over what the interval is."""
+        mean, low, high = self.interval
+        if math.isnan(low):
+            return f"{mean:+.2f} points, {len(self.values)} seed"
+        return f"{mean:+.2f} points, 95 % interval over {len(self.values)} seeds {low:+.2f} to {high:+.2f}"
 
 
 def contrast(rows: pd.DataFrame, first: str, second: str, value: str) -> Contrast:
@@ -58,24 +75,6 @@ def mean_interval(values: Iterable[float], share: float = 0.95) -> tuple[float, 
         return mean, math.nan, math.nan
     half = float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
     return mean, mean - half, mean + half
-
-
-def smallest_resolvable(values: Iterable[float], share: float = 0.95, power: float = POWER) -> float:
-    """The smallest true mean whose interval would exclude 0 in `power` of repetitions, at the spread of these values.
-
-    By the noncentral t distribution of the test that `mean_interval` amounts to; nan for fewer than two values.
-    """
-    from scipy import optimize, stats
-
-    values = np.asarray(list(values), float)
-    count = len(values)
-    if count < 2:
-        return math.nan
-    limit = stats.t.ppf((1 + share) / 2, count - 1)
-
-    def missing(shift: float) -> float:  # the other tail, a difference resolved with the wrong sign, is negligible
-        return float(stats.nct.sf(limit, count - 1, shift)) - power
-    return float(optimize.brentq(missing, 0, 10 * limit) * values.std(ddof=1) / count**0.5)
 
 
 def told(values: Iterable[float], digits: int = 3, unit: str = "") -> str:

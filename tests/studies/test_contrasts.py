@@ -1,4 +1,4 @@
-"""Differences over seeds: intervals and power against textbook and simulation; names against the grid."""
+"""Differences over seeds: intervals and margins against textbook and simulation; names against the grid."""
 
 import math
 
@@ -40,24 +40,38 @@ def test_the_interval_is_that_of_a_t_test():
     assert np.isnan(contrasts.mean_interval([1.0])[1:]).all() and math.isnan(contrasts.mean_interval([])[0])
 
 
-def test_what_is_called_resolvable_is_resolved_in_four_of_five_repetitions():
-    values = np.array([0.3, -0.1, 0.4, 0.2, 0.5])
-    could = contrasts.smallest_resolvable(values)
-    drawn = np.random.default_rng(0).normal(could, values.std(ddof=1), (20_000, 5))
-    half = stats.t.ppf(0.975, 4) * drawn.std(axis=1, ddof=1) / 5**0.5
-    assert (np.abs(drawn.mean(axis=1)) > half).mean() == pytest.approx(0.8, abs=0.01)
-    assert math.isnan(contrasts.smallest_resolvable([1.0]))
+@pytest.mark.parametrize(("mean", "judged"), [
+    (0.0, "within 0.5 points"), (0.2, "within 0.5 points"), (-0.2, "within 0.5 points"),
+    (0.4, "better, by how much is undecided"), (-0.6, "worse, by how much is undecided"),
+    (0.9, "better by more than 0.5 points"), (-0.9, "worse by more than 0.5 points")])
+def test_a_difference_is_judged_beside_a_margin(mean, judged):
+    values = mean + np.array([-0.2, -0.1, 0.0, 0.1, 0.2])  # 95 %: 0.20 to either side; 90 %: 0.15
+    assert contrasts.Contrast("a", "b", (0, 1, 2, 3, 4), values).judged(0.5) == judged
+
+
+def test_what_is_scattered_is_undecided_and_one_seed_always():
+    values = np.array([-2.0, 1.0, 0.5, -0.3, 1.2])
+    assert contrasts.Contrast("a", "b", (0, 1, 2, 3, 4), values).judged(0.5) == "undecided"
+    assert contrasts.Contrast("a", "b", (0,), values[:1]).judged(0.5) == "undecided, from one seed"
+
+
+def test_equivalence_is_two_one_sided_tests():
+    """As often as one is told "within the margin" of what lies on it, at most one time in twenty."""
+    drawn = np.random.default_rng(0).normal(0.5, 0.2, (2000, 5))
+    told = [contrasts.Contrast("a", "b", (0, 1, 2, 3, 4), values).judged(0.5).startswith("within") for values in drawn]
+    assert 0.03 < np.mean(told) < 0.065
 
 
 def test_a_contrast_pairs_seeds():
     rows = ablation.named(ROWS)
     one = contrasts.contrast(rows, "s2 d3", "plain", "accuracy")
     assert one.values == pytest.approx([-2, -2, -2]) and one.seeds == (0, 1, 2)
-    assert str(one).startswith("s2 d3 − plain: -2.00 points (95 % interval -2.00 to -2.00, 3 seeds), resolved; with this")
+    assert one.evidence() == "-2.00 points, 95 % interval over 3 seeds -2.00 to -2.00"
+    assert one.judged(0.5) == "worse by more than 0.5 points"
     short = contrasts.contrast(rows, "by layer", "s2 d3", "accuracy")
     assert short.seeds == (0, 1) and short.values == pytest.approx([1, 1])
     lone = contrasts.contrast(rows[rows.seed == 0], "s2 d3", "s2 d1", "accuracy")
-    assert "no interval from 1 seed), not resolved" in str(lone) and "nan" not in str(lone)
+    assert lone.evidence() == "+2.00 points, 1 seed" and lone.judged(0.5) == "undecided, from one seed"
 
 
 def test_an_interval_that_holds_0_is_not_resolved():
@@ -127,13 +141,35 @@ def test_what_others_report_stands_beside_the_print():
     assert set(paper.rivals([7]).table) == {7}
 
 
+def test_answers_follow_the_rows():
+    """The words are those of the rows: other rows, other words."""
+    recorded_rows = ablation.named(results.read_table(ROOT / "data" / "results" / "ablate_cifar10.csv"))
+    measured = results.read_table(ROOT / "data" / "results" / "ablation_speed.csv")
+    said = ablation.answer_on_ratio(recorded_rows, measured)
+    assert "a plain network with fewer channels (thin) is as accurate as the Ghost network" in said
+    assert "within 0.5 points (+0.12 points, 95 % interval over 5 seeds -0.33 to +0.57)" in said
+    assert "trains 0.74 times as fast" in said and "VGG-16 at 0.25 of its width, after 6 epochs of CIFAR-10" in said
+    assert "takes 1.9 times as many multiply-adds, it is worse by more than 0.5 points" in said
+    assert ablation.answer_on_kernel(recorded_rows).startswith("**Answer.** Yes.")
+    turned = recorded_rows.assign(accuracy=recorded_rows.accuracy + 3 * (recorded_rows.network == "thin")
+                                  + 9 * (recorded_rows.network == "s2 d1"))
+    assert "(thin) is more accurate than the Ghost network" in ablation.answer_on_ratio(turned, measured)
+    assert "the wrong way" in ablation.answer_on_kernel(turned)
+    some = recorded_rows[recorded_rows.network == "plain"]
+    assert "None: these runs" in ablation.answer_on_ratio(some, measured) and "None" in ablation.answer_on_kernel(some)
+    table = ablation.answers(ablation.asked(recorded_rows))
+    assert table.verdict.tolist() == ["better by more than 0.5 points", "within 0.5 points", "worse by more than 0.5 points",
+                                      "worse by more than 0.5 points", "undecided"]
+    assert table.points[1] == "+0.12 (-0.33 to +0.57)"
+
+
 def test_figures_of_the_ablation_are_drawn():
     rows = ablation.named(ROWS)
     table = ablation.summary(rows)
     lone = rows[rows.seed == 0]
     for figure in (figures.fig_accuracy(rows, table, ablation.published(table.network)),
                    figures.fig_accuracy(lone, ablation.summary(lone), ablation.published([])),
-                   figures.fig_contrasts(ablation.asked(rows)), figures.fig_contrasts(ablation.asked(lone)),
+                   figures.fig_contrasts(ablation.asked(rows), 0.5), figures.fig_contrasts(ablation.asked(lone), 0.5),
                    figures.fig_cost(table), figures.fig_cost(ablation.with_speeds(table, speeds_of(plain=(2, 3)))),
                    figures.fig_cost(ablation.with_speeds(table, speeds_of(nobody=(2, 3)))),
                    figures.fig_layer_ratios(results.read_table(ROOT / "data/results/allocation.csv"), 2),
