@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from ghostlib import sweep
-from ghostlib.redundancy.controls import SHUFFLED, TRAINED, UNTRAINED
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, contrasts, paper
+from ghostlib.studies import ablation, paper
+from ghostlib.studies import redundancy as likeness
 
 README = Path("README.md")
 RESULTS = Path("data/results")
@@ -48,22 +48,8 @@ def speed() -> str:
 
 def redundancy() -> str:
     rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and kernel == 3")
-    stages = rows[rows.source == TRAINED].groupby("stage").r2.mean()
-    rows = rows[rows.stage == "ReLU"]
-    r2 = rows.groupby(["source", "seed"]).r2.mean().unstack("source")
-    layers = read_table(RESULTS / "allocation.csv").layer.nunique()
-    allowed = read_table(RESULTS / "allowed_ratio.csv")
-    allowed = allowed.query("s == 1 and kernel == 3 and stage == 'ReLU' and threshold == 0.9")
-    ratio = allowed.groupby("layer").ratio.mean()
-    return (f"In {len(r2)} small networks trained on CIFAR-10 the best of a layer's other maps predicts a map, through a "
-            f"3 × 3 filter, with R² {stages['convolution']:.2f} after the convolution and {stages['ReLU']:.2f} after ReLU "
-            f"(medians over maps, in the {len(ratio)} of {layers} layers whose maps are large enough). After ReLU, training "
-            + contrasts.verdict(r2[TRAINED] - r2[UNTRAINED], "makes maps more alike", "makes maps less alike",
-                                "is not shown to make maps more or less alike")
-            + "; having been made from the same image "
-            + contrasts.verdict(r2[UNTRAINED] - r2[SHUFFLED], "does", "makes them less alike", "is not shown to do so")
-            + f". With R² ≥ 0.9 asked of every ghost, s = 2 is shown possible in {(ratio >= 2).sum()} of {len(ratio)} "
-            f"layers.")
+    allowed = read_table(RESULTS / "allowed_ratio.csv").query("s == 1 and kernel == 3")
+    return likeness.answer(rows, allowed, read_table(RESULTS / "allocation.csv").layer.nunique())
 
 
 def ablations() -> str:

@@ -17,9 +17,8 @@ from ghostlib import redundancy
 from ghostlib.errors import InputError, nearest
 from ghostlib.features import STAGES, activations, ghost_layers, stages
 from ghostlib.redundancy import Scores
+from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, TRAINED, UNTRAINED
 
-TRAINED, UNTRAINED, SCRAMBLED, GREY, SHUFFLED = SOURCES = (
-    "trained", "untrained", "phase-scrambled images", "greyscale input", "maps of another image")
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 RESAMPLES = 1000
 

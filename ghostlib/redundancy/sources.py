@@ -1,0 +1,4 @@
+"""Whose maps a row is about: those of a trained network, and what they are compared with."""
+
+TRAINED, UNTRAINED, SCRAMBLED, GREY, SHUFFLED = SOURCES = (
+    "trained", "untrained", "phase-scrambled images", "greyscale input", "maps of another image")
