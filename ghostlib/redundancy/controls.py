@@ -17,7 +17,7 @@ from ghostlib import redundancy
 from ghostlib.errors import InputError, nearest
 from ghostlib.features import STAGES, activations, ghost_layers, stages
 from ghostlib.redundancy import Scores
-from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SOURCES, TRAINED, UNTRAINED
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 RESAMPLES = 1000
