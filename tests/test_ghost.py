@@ -96,7 +96,7 @@ def test_gradients_equal_numerical_ones(channels, ratio):
 
     weights = net.trainable_params()
     by_input, by_weights = ops.grad(scalar, 0, mindspore.ParameterTuple(weights))(x)
-    step = 1e-2
+    step = 3e-3  # with 1e-2 the scalar's bend showed for some weights; with 1e-3 float32's rounding does
     rng = np.random.default_rng(3)
 
     def check(get, put, gradient, name):
@@ -109,7 +109,7 @@ def test_gradients_equal_numerical_ones(channels, ratio):
                 changed[at] += sign * step
                 moved.append(float(put(changed)))
             put(original)
-            assert gradient[at] == pytest.approx((moved[0] - moved[1]) / (2 * step), rel=2e-2, abs=2e-2), name
+            assert gradient[at] == pytest.approx((moved[0] - moved[1]) / (2 * step), rel=5e-3, abs=5e-3), name
 
     check(lambda: x.asnumpy(), lambda changed: scalar(Tensor(changed)), by_input.asnumpy(), "input")
     for weight, gradient in zip(weights, by_weights):
