@@ -224,7 +224,10 @@ def a_sweep_is_killed(case: Case) -> None:
         victim = psutil.Process(process.pid) if case.rng.random() < 0.5 or not kernels else kernels[0]
         victim.kill()
         process.communicate(timeout=120)
-    case.run("sweep", path, "--cpus", "1", "--record")
+    status, said = case.run("sweep", path, "--cpus", "1", "--record", allowed=(0, 1))
+    if status:  # with too much to do on the machine Ray gives up, and the lab says so
+        assert "Ray did not start" in said, said[-1500:]
+        case.run("sweep", path, "--cpus", "1", "--record")
     table = results.read_table(case.folder / "data" / "results" / "grid.csv")
     assert sorted(table.kernel) == [1, 3] and table.point.is_unique
     assert len(list((case.folder / "data" / "runs" / "grid").glob("*.last.safetensors"))) == 2

@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 
 from ghostlib import results
-from ghostlib.errors import InputError, some
+from ghostlib.errors import InputError, RunError, some
 from ghostlib.notebook import execute, read
 from ghostlib.progress import progress_bar, tell
 from ghostlib.sweep.cores import own_cores
@@ -40,7 +40,11 @@ def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus:
     # "local": else Ray joins a cluster that happens to stand here, or waits for one that did.
     where = {"address": address} if address else {"address": "local", "include_dashboard": False, **ray_options}
     environment = {**UNATTENDED, **{name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}}
-    ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises that very class where its processes are too slow to start
+        raise RunError(f"Ray did not start ({' '.join(str(error).split())[:160]}); nothing was run, and the same command tries "
+                       f"again") from error
     failed = []
     try:
         wanted = _resources(ray, sweep, npus, cpus)

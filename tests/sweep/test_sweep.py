@@ -248,6 +248,17 @@ def test_a_sweep_that_another_process_drives_is_refused(here, monkeypatch):
         pass
 
 
+def test_a_ray_that_does_not_start_is_said_in_one_line(here, monkeypatch):
+    """As on a machine with too much to do, where its processes take longer than it waits; found by the campaign."""
+    def slow(**_):
+        raise Exception("The current node timed out during startup.\nThis could happen because ...")
+    monkeypatch.setattr("ray.init", slow)
+    done = CliRunner().invoke(main, ["sweep", here.grid()])
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1].startswith("ghostlib: Ray did not start (The current node timed out during startup.")
+    assert not os.path.exists("data")
+
+
 @pytest.mark.slow
 def test_files_of_a_run_come_back_and_one_that_it_did_not_leave_is_a_failure(here):
     edit_code("pathlib.Path(run_dir, 'weights').write_bytes(bytes([value]) * 5) if value != 3 else None")
