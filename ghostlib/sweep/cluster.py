@@ -42,9 +42,9 @@ def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus:
     environment = {**UNATTENDED, **{name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}}
     try:
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray raises that very class where its processes are too slow to start
-        raise RunError(f"Ray did not start ({' '.join(str(error).split())[:160]}); nothing was run, and the same command tries "
-                       f"again") from error
+    except Exception as problem:  # Ray raises that very class where its processes are too slow to start
+        raise RunError(f"Ray did not start ({' '.join(str(problem).split())[:160]}); nothing was run, and the same command "
+                       f"tries again") from problem
     failed = []
     try:
         wanted = _resources(ray, sweep, npus, cpus)
