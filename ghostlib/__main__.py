@@ -228,14 +228,11 @@ def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None
 def collect(table: Path, run_dirs, prune: bool) -> None:
     """Record finished runs: put the rows of RUN_DIRS into TABLE, a CSV file; rows of other runs stay there."""
     from ghostlib import results
+    results.check_recorded(table, ["run_dir"])
     rows = results.collect(run_dirs, {"top1": float, "run_dir": str})
-    old = results.read_table(table) if table.exists() else rows[:0]
-    if "run_dir" not in old:
-        raise InputError(f"TABLE: {table} holds something else than rows of runs; allowed is another file")
-    extended, told = results.extend(old, rows, "run_dir", prune)
-    results.write_table(table, extended)
+    told = results.record(table, rows, ["run_dir"], prune)
     click.echo(f"{table}: {told}; top-1 of these runs {100 * rows.top1.mean():.2f} % on average")
-    if remark := results.remark_on_fingerprints(extended):
+    if remark := results.remark_on_fingerprints(results.read_table(table)):
         click.echo(f"note: {remark}", err=True)
 
 
@@ -244,17 +241,22 @@ def collect(table: Path, run_dirs, prune: bool) -> None:
 @click.option("--target", required=True, type=PATH,
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
 @click.option("--images", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
-def redundancy(run_dirs, target: Path, images: int) -> None:
-    """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway."""
+@click.option("--prune", is_flag=True, help="Remove the rows of other runs from the tables.")
+def redundancy(run_dirs, target: Path, images: int, prune: bool) -> None:
+    """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway.
+
+    Rows of other runs stay in the tables.
+    """
     from ghostlib import results
     from ghostlib.redundancy import runs
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"target: {target} cannot be written ({error.strerror}); allowed is a folder of yours") from None
+    for name in runs.TABLES:
+        results.check_recorded(target / f"{name}.csv", runs.OF_ONE_RUN)
     for name, table in runs.of_runs(run_dirs, images).items():
-        results.write_table(target / f"{name}.csv", table)
-        click.echo(f"{target / name}.csv: {len(table)} rows")
+        click.echo(f"{target / name}.csv: {results.record(target / f'{name}.csv', table, runs.OF_ONE_RUN, prune)}")
 
 
 @main.command()
@@ -267,6 +269,7 @@ def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> Non
     """Choose a ratio for each layer from the redundancy of finished runs of a plain network."""
     from ghostlib import results
     from ghostlib.redundancy import runs
+    results.check_recorded(target, ("layer", "ratio", "chosen"))
     table = runs.ratios_of_runs(run_dirs, like, kernel, images)
     results.write_table(target, table)
     chosen = table[table.chosen]

@@ -1,12 +1,13 @@
 """Tidy results: one row a run, in files that are whole or absent. Knows nothing of MindSpore."""
 
 import functools
+import io
 import json
 import math
 import os
 import platform
 import subprocess
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -145,38 +146,81 @@ def collect(run_dirs: Iterable[str | Path], needs: Mapping[str, type] | None = N
     return pd.DataFrame([read_row(run_dir, needs) for run_dir in run_dirs])
 
 
-def extend(old: pd.DataFrame, new: pd.DataFrame, key: str, prune: bool = False) -> tuple[pd.DataFrame, str]:
-    """A recorded table with new rows in it; no row of another point or run is lost, unless told.
+def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool = False) -> str:
+    """Puts rows into a recorded table; no row of another point or run is lost, unless told.
+
+    A row that says what it said before stays as it is written there, to the byte, and so does every row of others.
 
     Args:
-        old, new: Rows; those of `new` come first.
-        key: The column by which rows are the same one.
-        prune: Whether rows of `old` that are not in `new` go.
+        path: The table, a CSV file; made where there is none.
+        rows: What is to be in it; these come first. Must have rows.
+        key: The columns by which rows are of one point or run; one may have several rows, which are replaced together.
+        prune: Whether rows of points or runs that are not among `rows` go.
 
     Returns:
-        The table, whose columns are those of both, and in words what happened.
+        What happened, in words.
+
+    Raises:
+        InputError: For a table without these columns, which holds something else.
     """
-    if not len(old):
-        return new, f"{len(new)} rows"
-    before, names = old[key].astype(str), new[key].astype(str)
-    others = old[~before.isin(names)]
-    was = {name: _told(row) for name, row in zip(before, old.to_dict("records"))}
-    replaced = sum(_told(row) != was[name] for name, row in zip(names, new.to_dict("records")) if name in was)
-    table = new if prune or not len(others) else pd.concat([new, others], ignore_index=True)
-    parts = [f"{len(names) - names.isin(before).sum()} new", f"{replaced} replaced"]
-    if len(others):
-        parts.append(f"{len(others)} that are not among these {'went' if prune else 'stay (--prune removes them)'}")
-    return table, f"{len(table)} rows; {', '.join(parts)}"
+    path, fresh = Path(path), _as_text(rows.to_csv(index=False))
+    check_recorded(path, key)
+    old = _as_text(_content(path)) if path.exists() else fresh[:0]
+    groups, before = ({one: list(own) for one, own in _by_key(table, key)} for table in (fresh, old))
+    same = {one for one, own in groups.items() if one in before
+            and list(map(_normal, own)) == list(map(_normal, before[one]))}
+    parts = [f"{sum(len(own) for one, own in groups.items() if one not in before)} new",
+             f"{sum(len(own) for one, own in groups.items() if one in before and one not in same)} replaced"]
+    others = {} if prune else {one: own for one, own in before.items() if one not in groups}
+    if left := sum(len(own) for one, own in before.items() if one not in groups):
+        parts.append(f"{left} that are not among these {'went' if prune else 'stay (--prune removes them)'}")
+    whole = [row for one, own in {**groups, **others}.items() for row in (before[one] if one in same else own)]
+    columns = list(dict.fromkeys([*(fresh if prune or not len(old) else old), *fresh]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(path, pd.DataFrame(whole, columns=columns).fillna(""))
+    return f"{len(whole)} rows" + (f"; {', '.join(parts)}" if len(old) else "")
 
 
-def _told(row: Mapping[Hashable, Any]) -> dict[Hashable, str]:
-    """A row's values as they are the same before and after they were in a CSV file, where 1 may become 1.0."""
-    def text(value: Any) -> str:
-        try:
-            return f"{float(value):.12g}"
-        except (TypeError, ValueError):
-            return str(value)
-    return {name: text(value) for name, value in row.items() if value is not None and value == value}
+def check_recorded(path: Path, columns: Sequence[str]) -> None:
+    """Refuses a recorded table without these columns: it holds something else. To be called before what takes long."""
+    if path.exists() and (lacking := [name for name in columns if name not in _as_text(_content(path))]):
+        raise InputError(f"{path}: holds no column {some(lacking)}, so something else than these rows; allowed is another "
+                         f"file")
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no table of results ({error})") from None
+
+
+def _as_text(content: str) -> pd.DataFrame:
+    """A CSV file's cells as they are written: a number that is read and written again may change its last digit."""
+    try:
+        return pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
+    except ValueError:  # an empty file
+        return pd.DataFrame()
+
+
+def _by_key(table: pd.DataFrame, key: Sequence[str]) -> Iterator[tuple[tuple[str, ...], list[dict[Hashable, str]]]]:
+    found: dict[tuple[str, ...], list[dict[Hashable, str]]] = {}
+    for row in table.to_dict("records"):
+        found.setdefault(tuple(_number(row[name]) for name in key), []).append(row)
+    yield from found.items()
+
+
+def _normal(row: Mapping[Hashable, str]) -> dict[Hashable, str]:
+    """What a row says, however it is written; what it does not say is no part of it."""
+    return {name: _number(text) for name, text in row.items() if text}
+
+
+def _number(text: str) -> str:
+    """A cell's text; of a number, the same for 1 and 1.0."""
+    try:
+        return f"{float(text):.12g}"
+    except ValueError:
+        return text
 
 
 def remark_on_fingerprints(rows: pd.DataFrame) -> str | None:

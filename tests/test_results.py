@@ -58,17 +58,54 @@ def test_a_row_without_what_is_needed_is_said_in_one_line(row, told, tmp_path):
             results.collect([tmp_path], {"top1": float})
 
 
-def test_a_table_is_extended_and_says_what_happened():
+def test_a_table_is_extended_and_says_what_happened(tmp_path):
+    path = tmp_path / "new" / "table.csv"
     old = pd.DataFrame({"run_dir": ["a", "b"], "top1": [0.5, 0.6], "old": [1, 2]})
+    assert results.record(path, old, ["run_dir"]) == "2 rows"
     new = pd.DataFrame({"run_dir": ["b", "c"], "top1": [0.7, 0.8], "new": [3, 4]})
-    table, told = results.extend(old, new, "run_dir")
-    assert told == "3 rows; 1 new, 1 replaced, 1 that are not among these stay (--prune removes them)"
+    assert results.record(path, new, ["run_dir"]) == (
+        "3 rows; 1 new, 1 replaced, 1 that are not among these stay (--prune removes them)")
+    table = results.read_table(path)
     assert table.run_dir.tolist() == ["b", "c", "a"] and table.top1.tolist() == [0.7, 0.8, 0.5]
     assert table.new.tolist()[:2] == [3, 4] and table.new.isna().tolist() == [False, False, True]
-    pruned, told = results.extend(old, new, "run_dir", prune=True)
-    assert pruned.run_dir.tolist() == ["b", "c"] and told.endswith("1 that are not among these went")
-    assert results.extend(old, old.astype({"old": float}), "run_dir")[1] == "2 rows; 0 new, 0 replaced"
-    assert results.extend(old[:0], new, "run_dir")[1] == "2 rows"
+    assert results.record(path, new, ["run_dir"], prune=True).endswith("0 new, 0 replaced, 1 that are not among these went")
+    assert results.read_table(path).columns.tolist() == ["run_dir", "top1", "new"]
+
+
+def test_what_is_recorded_already_stays_to_the_byte(tmp_path):
+    """Numbers that pandas reads otherwise than they are written, gaps that turn 1 into 1.0, texts that look like gaps."""
+    path = tmp_path / "table.csv"
+    text = ('point,value,count,name,flag\na,0.30000000000000004,1,NA,True\nb,1e-07,,"x, y",\n'
+            'c,0.1234567890123456789,3.0,null,False\n')
+    path.write_text(text)
+    rows = results.read_table(path).astype(object).where(lambda table: table.notna(), None)
+    for same in (rows.assign(name=["NA", "x, y", "null"]), pd.DataFrame([
+            {"point": "a", "value": 0.1 + 0.2, "count": 1.0, "name": "NA", "flag": True},
+            {"point": "b", "value": 1e-7, "count": None, "name": "x, y", "flag": None, "more": ""},
+            {"point": "c", "value": 0.12345678901234568, "count": 3, "name": "null", "flag": False}])):
+        assert "; 0 new, 0 replaced" in results.record(path, same.drop(columns="more", errors="ignore"), ["point"])
+        assert path.read_text() == text
+    assert "; 0 new, 1 replaced" in results.record(path, rows[1:2].assign(value=2e-7), ["point"])
+    lines = text.splitlines()
+    assert {lines[0], lines[1], lines[3]} < set(path.read_text().splitlines())
+
+
+def test_rows_of_one_run_are_replaced_together(tmp_path):
+    path = tmp_path / "table.csv"
+    old = pd.DataFrame({"run": ["a", "a", "b"], "layer": [1, 2, 1], "r2": [0.1, 0.2, 0.3]})
+    results.record(path, old, ["run"])
+    assert results.record(path, old[:1].assign(r2=0.5), ["run"]) == (
+        "2 rows; 0 new, 1 replaced, 1 that are not among these stay (--prune removes them)")
+    assert results.read_table(path).r2.tolist() == [0.5, 0.3]
+
+
+def test_a_table_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "table.csv"
+    for text in ("network,top1\nmine,0.7\n", ""):
+        path.write_text(text)
+        with pytest.raises(InputError, match="table.csv: holds no column run, so something else than these rows"):
+            results.record(path, pd.DataFrame({"run": ["a"]}), ["run"])
+        assert path.read_text() == text
 
 
 def test_rows_of_different_images_are_not_mixed_without_a_word():

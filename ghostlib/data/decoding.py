@@ -22,6 +22,8 @@ OTHERS = {
     "place of a file", b"<svg": "an SVG drawing", b"%PDF": "a PDF file", b"8BPS": "a Photoshop file", b"PK": "a zip archive",
     b"\x1f\x8b": "a gzip archive", b"\0\0\0\x0cjP": "a JPEG 2000 file", b"\x93NUMPY": "a NumPy array",
 }
+# What Pillow raises for damaged files; the last for sizes that damage made enormous, also after the header was read.
+FAULTS = UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError
 _held = threading.local()
 _limit = threading.Lock()
 Box = Callable[[int, int], tuple[int, int, int, int]]
@@ -66,7 +68,7 @@ def decode(path: Path | str, box: Box | None = None) -> np.ndarray:
         pass
     try:
         return _by_pillow(content, box)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except (*FAULTS, MemoryError) as error:
         raise error if isinstance(error, Unreadable) else Unreadable(_reason(content, error)) from None
 
 
@@ -75,7 +77,7 @@ def orientation(path: Path | str) -> int:
     try:
         with _unlimited(), Image.open(path, formats=FORMATS) as image:
             return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except (OSError, SyntaxError, ValueError):
+    except FAULTS:
         return 1
 
 

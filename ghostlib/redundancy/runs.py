@@ -24,6 +24,7 @@ KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
 IMAGES = 192  # three splits of 64
 RATIOS = (1, 2, 3, 4, 5, 6, 7, 8)  # ours: what a layer is offered
 TABLES = "redundancy", "allowed_ratio", "intrinsic"  # files data/results/NAME.csv
+OF_ONE_RUN = "dataset", "model", "width", "seed", "epochs", "s", "d", "images"  # columns by which rows are of one run
 
 
 @dataclass(frozen=True)

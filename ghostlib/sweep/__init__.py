@@ -39,7 +39,9 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
         npus: NPUs of each run; None is as many as `devices` says where `device` is Ascend, else none.
         cpus: CPUs, and threads, of each run; None gives a run all of a machine's, so that one runs at a time, or with
             NPUs a fair share.
-        record: Whether to put the rows into data/results/NAME.csv when all are there; rows of other points stay there.
+        record: Whether to put the rows that are there in the end into data/results/NAME.csv, also when runs failed or all
+            was interrupted, so that a long study is committed as it grows; rows of other points stay there. A table among
+            the files to keep, such as history.csv, goes into data/results/NAME_history.csv.
         progress: Whether to show a bar.
         say: Gets each line of what happened.
         again: Whether to run anew the points whose rows were made by other code of the notebook, or lack a file to keep.
@@ -63,20 +65,24 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
         say(remark)
     missing = _missing(sweep, there, again)
     failed = []
-    if missing:
-        with hold(sweep.folder, "grid"):
-            missing = _missing(sweep, rows_there(sweep), again)  # again: who held the folder until now may have left some
-            failed = run_points(sweep, missing, address, npus, cpus, progress, say, ray_options)
-    else:
-        say(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
-    table = collect(sweep)
+    try:
+        if missing:
+            with hold(sweep.folder, "grid"):
+                # Again: who held the folder until now may have left some.
+                missing = _missing(sweep, rows_there(sweep), again)
+                failed = run_points(sweep, missing, address, npus, cpus, progress, say, ray_options)
+        else:
+            say(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
+    finally:
+        table = collect(sweep)
+        if record and len(table):
+            for line in record_rows(sweep, prune):
+                say(line)
     if remark := results.remark_on_fingerprints(table):
         say(f"{sweep.name}: {remark}")
     if failed:
         raise RunError(f"{sweep.name}: {len(failed)} of {len(missing)} runs failed, see {sweep.folder}; the same "
                        f"command tries them again")
-    if record:
-        say(record_rows(sweep, prune))
     return table
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ghostlib.config import Config
-from ghostlib.errors import InputError, nearest
+from ghostlib.errors import InputError, nearest, some
 from ghostlib.notebook import code_hash
 from ghostlib.notebook import read as read_notebook
 from ghostlib.paths import expand
 from ghostlib.yaml_input import read_yaml
 
 RUNS, RESULTS = Path("data/runs"), Path("data/results")  # where a sweep works, and where its rows are recorded
+OWN = {"json", "ipynb", "failed.ipynb"}  # beside a key, what a sweep writes itself
 FIELDS = {"notebook", "params", "grid", "seeds", "keep"}
 
 
@@ -124,6 +125,8 @@ def _kept(path: Path, names: Any, has_run_dir: bool) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() and name == Path(name).name
                                               for name in names):
         raise InputError(f"{path}: keep: {names!r} given; allowed is a list of names of files in a run's folder")
+    if taken := OWN & set(names):
+        raise InputError(f"{path}: keep: {some(sorted(taken))} given, which is a sweep's own file; allowed are a run's")
     if names and not has_run_dir:
         raise InputError(f"{path}: keep: {names!r} given; the notebook has no run_dir, of which files could be kept")
     return tuple(names)

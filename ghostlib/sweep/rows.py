@@ -1,5 +1,6 @@
 """What a sweep's finished points left: their rows, found again, collected and used to plan the rest."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,21 +86,32 @@ def _recorded(sweep: Sweep) -> dict[str, dict[str, Any]]:
     return {row["point"]: row for row in table.astype(object).where(table.notna(), None).to_dict("records")}
 
 
-def record(sweep: Sweep, prune: bool = False) -> str:
-    """Extends the recorded table by the rows that are there.
+def record(sweep: Sweep, prune: bool = False) -> list[str]:
+    """Puts the rows that are there into the recorded table, and the tables that are kept into one each.
 
     Args:
-        sweep: All of whose points are there.
+        sweep: Some of whose points are there.
         prune: Whether rows of points that are no longer in the grid go.
 
     Returns:
-        What happened, in a line.
+        What happened, a line for each table.
     """
-    old = results.read_table(sweep.recorded) if sweep.recorded.exists() else pd.DataFrame()
-    table, told = results.extend(old, pd.DataFrame(list(rows_there(sweep).values())), "point", prune)
-    sweep.recorded.parent.mkdir(parents=True, exist_ok=True)
-    results.write_table(sweep.recorded, table)
-    return f"{sweep.recorded}: {told}"
+    tables = {sweep.recorded: pd.DataFrame(list(rows_there(sweep).values()))}
+    for name in sweep.keep:
+        if name.endswith(".csv") and len(kept := _kept_tables(sweep, name)):
+            tables[sweep.recorded.with_name(f"{sweep.name}_{name}")] = kept
+    return [f"{path}: {results.record(path, table, ['point'], prune)}" for path, table in tables.items()]
+
+
+def _kept_tables(sweep: Sweep, name: str) -> pd.DataFrame:
+    """A table that runs left, of all points in one, with the parameters in which these differ."""
+    parts = []
+    for point in sweep.points:
+        if (path := kept_file(sweep, point, name)).exists():
+            told = {key: json.dumps(value) if isinstance(value, (dict, list)) else value
+                    for key, value in point.parameters.items()}
+            parts.append(results.read_table(path).assign(point=point.key, **told))
+    return pd.concat(parts) if parts else pd.DataFrame()
 
 
 def lacking_files(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> list[str]:

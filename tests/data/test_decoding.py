@@ -172,3 +172,15 @@ def test_what_cannot_be_opened_says_why(tmp_path):
     for path in (tmp_path, tmp_path / "none.jpg"):
         with pytest.raises(Unreadable, match="^cannot be opened: (Is a directory|No such file or directory)"):
             decode(path)
+
+
+@pytest.mark.parametrize("reads", [decode, decoding.orientation])
+def test_a_size_that_damage_made_enormous_is_a_fault_of_the_file(reads, tmp_path, monkeypatch):
+    """Pillow raises an error that is no ValueError for it, and not only while it reads the header."""
+    path = saved(tmp_path / "x.tif", Image.fromarray(NOISE), "TIFF")
+    monkeypatch.setattr(Image, "open", lambda *_, **__: (_ for _ in ()).throw(Image.DecompressionBombError("too large")))
+    if reads is decode:
+        with pytest.raises(Unreadable, match="damaged: too large"):
+            decode(path)
+    else:
+        assert reads(path) == 1

@@ -21,7 +21,7 @@ from conftest import ROOT
 
 from ghostlib import results, sweep
 from ghostlib.__main__ import main
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, RunError
 from ghostlib.lock import hold
 from ghostlib.sweep.cluster import npus_wanted
 from ghostlib.sweep.cores import own_cores
@@ -105,6 +105,7 @@ def gone(words=ALL, seconds=20):
     ({"keep": "row.json"}, "keep: 'row.json' given; allowed is a list of names of files"),
     ({"keep": ["../row.json"]}, "keep: .* given; allowed is a list of names of files in a run's folder"),
     ({"keep": [""]}, "keep: .* given; allowed is a list of names"),
+    ({"keep": ["json"]}, "keep: json given, which is a sweep's own file"),
 ])
 def test_a_bad_grid_is_refused_in_one_line(here, fields, line):
     with pytest.raises(InputError, match=line):
@@ -200,6 +201,19 @@ def test_a_recorded_table_grows_and_loses_nothing_without_being_told_to(here):
     done = CliRunner().invoke(main, ["sweep", "grid.yaml", "--record", "--prune"])
     assert "2 rows; 0 new, 0 replaced, 2 that are not among these went" in done.output
     assert list(pd.read_csv(planned.recorded).value) == [3, 4]
+
+
+def test_what_is_there_is_recorded_with_its_curves_also_when_other_runs_failed(here):
+    here.grid(grid={"value": [1, 2]}, params={"fail": 2}, keep=["curve.csv"])
+    planned = sweep.read("grid.yaml")
+    write_rows(planned, [planned.code], planned.folder)
+    (planned.folder / f"{planned.points[0].key}.curve.csv").write_text("epoch,top1\n1,0.5\n2,0.6\n")
+    said = []
+    with pytest.raises(RunError, match="1 of 1 runs failed"):
+        sweep.run("grid.yaml", record=True, say=said.append, progress=False, cpus=1)
+    assert said[-2:] == ["data/results/grid.csv: 1 rows", "data/results/grid_curve.csv: 2 rows"]
+    curves = results.read_table("data/results/grid_curve.csv")
+    assert curves.top1.tolist() == [0.5, 0.6] and set(curves.point) == {planned.points[0].key} and set(curves.value) == {1}
 
 
 def test_a_table_of_something_else_is_not_replaced(here):
