@@ -18,7 +18,7 @@ from ghostlib.paths import expand
 from ghostlib.yaml_input import read_value, read_yaml
 
 Model = Literal["ghostnet", "vgg16", "resnet20", "resnet56", "resnet50"]
-Dataset = Literal["digits", "cifar10", "imagefolder"]
+Dataset = Literal["digits", "cifar10", "imagefolder", "examples"]
 
 
 class Config(BaseModel):
@@ -162,7 +162,7 @@ class Config(BaseModel):
             raise _impossible("dropout", self.dropout, f"{self.model} has none; allowed is 0")
         if self.stem_stride and self.model != "ghostnet":
             raise _impossible("stem_stride", self.stem_stride, f"{self.model} has no such option; allowed is null")
-        fixed = {"digits": 10, "cifar10": 10}.get(self.dataset)
+        fixed = {"digits": 10, "cifar10": 10, "examples": 1000}.get(self.dataset)
         if fixed and self.num_classes != fixed:
             raise _impossible("num_classes", self.num_classes, f"{self.dataset} has {fixed}")
         if self.dataset == "cifar10" and self.image_size != 32:
@@ -252,7 +252,8 @@ class Config(BaseModel):
         return cls.of({**values, **(changes or {})})
 
     @classmethod
-    def of_notebook(cls, names: Mapping[str, Any], besides: Iterable[str] = ()) -> "Config":
+    def of_notebook(cls, names: Mapping[str, Any], besides: Iterable[str] = (), unset: Mapping[str, Any] | None = None
+                    ) -> "Config":
         """The Config of a notebook's parameters: ``config = Config.of_notebook(globals())`` right after them.
 
         Papermill only warns of a parameter that a notebook does not have and sets it all the same. Here every public
@@ -261,10 +262,15 @@ class Config(BaseModel):
         Args:
             names: The notebook's globals.
             besides: Names that the notebook has for itself, which are no fields of Config.
+            unset: What stands in for a parameter that is None, such as what the weights say of their network
+                (`weights.described`); a field that is in neither is at its default.
         """
         own = {"In", "Out", *besides}
-        return cls.of({name: value for name, value in names.items()
-                       if not name.startswith("_") and name not in own and (_is_plain(value) or name in cls.model_fields)})
+        given = {name: value for name, value in names.items()
+                 if not name.startswith("_") and name not in own and (_is_plain(value) or name in cls.model_fields)}
+        if unset is not None:
+            given = {**unset, **{name: value for name, value in given.items() if value is not None}}
+        return cls.of(given)
 
     def to_judge(self, weights: str | None = None) -> "Config":
         """The same, changed to test weights and nothing else, on one device, with the head that they have.

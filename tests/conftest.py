@@ -5,8 +5,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several at once: MindSpore's threads spin, so each keeps to one
@@ -65,6 +68,45 @@ def ghostlib_process(*words: str, cwd: Path, **environment: str) -> subprocess.C
     """The finished process of one command, its outputs as text."""
     return subprocess.run([sys.executable, "-m", "ghostlib", *map(str, words)], cwd=cwd, text=True, capture_output=True,
                           env={**os.environ, "COLUMNS": "110", **environment}, stdin=subprocess.DEVNULL)
+
+
+class HuggingFace(BaseHTTPRequestHandler):
+    """As much of huggingface.co as one file needs."""
+
+    content, digest, path_ = b"", "", ""  # of the file, its SHA-256 as it is told, and where it lies
+
+    def do_HEAD(self):
+        self.do_GET(body=False)
+
+    def do_GET(self, body=True):
+        if self.path.split("?")[0] != self.path_:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        for name, value in {"ETag": f'"{self.digest}"', "X-Repo-Commit": "0" * 40, "Accept-Ranges": "bytes",
+                            "X-Linked-ETag": f'"{self.digest}"', "X-Linked-Size": len(self.content),
+                            "Content-Length": len(self.content)}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        if body:
+            self.wfile.write(self.content)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def hugging_face(name: str, content: bytes, home: Path, digest: str | None = None) -> Iterator[dict[str, str]]:
+    """A Hugging Face of one repository with one file of weights, on loopback; gives the variables by which it is found.
+
+    They must be set before a process imports the library, which reads them then.
+    """
+    handler = type("Handler", (HuggingFace,), {"content": content, "path_": f"/{name}/resolve/main/model.safetensors",
+                                               "digest": digest or sha256(content).hexdigest()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield {"HF_ENDPOINT": f"http://127.0.0.1:{http.server_port}", "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
+        http.shutdown()
 
 
 @pytest.fixture

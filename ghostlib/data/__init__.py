@@ -1,6 +1,7 @@
 """Datasets, from files to batches; a new one is a file here and a line in DATASETS.
 
-digits.py, cifar10.py and folders.py (photographs, one folder for each class, which decoding.py reads) each load one;
+digits.py, cifar10.py, folders.py (photographs, one folder for each class, which decoding.py reads) and examples.py (six
+photographs to show to a published network) each load one;
 batches.py says what a dataset is to the rest; augment.py and randaugment.py change its images at random, whether they come
 from memory or from files; photographs.py and imagenet_archives.py fill folders.
 
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ghostlib.config import Config
-from ghostlib.data import cifar10, digits, folders
+from ghostlib.data import cifar10, digits, examples, folders
 from ghostlib.data.batches import Data
 from ghostlib.errors import InputError
 
@@ -28,7 +29,8 @@ class Dataset(NamedTuple):
 
 DATASETS = {"digits": Dataset(digits.load, digits.MEAN, digits.STD),
             "cifar10": Dataset(cifar10.load, cifar10.MEAN, cifar10.STD),
-            "imagefolder": Dataset(folders.load, folders.MEAN, folders.STD)}
+            "imagefolder": Dataset(folders.load, folders.MEAN, folders.STD),
+            "examples": Dataset(examples.load, folders.MEAN, folders.STD)}
 
 
 def load(config: Config, rank: int = 0, ranks: int = 1) -> Data:

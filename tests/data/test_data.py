@@ -7,6 +7,7 @@ from hashlib import md5
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from ghostlib import data
@@ -359,3 +360,19 @@ def test_normalised_images_can_be_looked_at_again(tmp_path):
     loaded = data.load(folder_config(photographs(tmp_path)))
     batch = next(loaded.test.epoch())
     np.testing.assert_array_equal(folders.as_pictures(batch.images)[0], loaded.test.picture(batch.places[0]))
+
+
+def test_the_examples_are_six_photographs_with_classes_of_imagenet():
+    config = Config(dataset="examples", num_classes=1000, image_size=96, epochs=0, batch_size=4)
+    shown = data.load(config)
+    named = [shown.classes[label] for label in shown.test.labels]
+    assert named == ["stone wall", "tripod", "tabby", "analog clock", "espresso", "missile"]
+    assert len(shown.classes) == 1000 == len(set(shown.classes)) and shown.train.images == 0
+    batches = list(shown.test.epoch())
+    assert [len(batch.places) for batch in batches] == [4, 2] and batches[0].images.shape == (4, 3, 96, 96)
+    whole = skimage.data.chelsea()  # 300 x 451: scaled to 110 x 165, and the middle cut out
+    assert abs(shown.test.picture(2).mean(axis=(0, 1)) - whole[20:280, 96:356].mean(axis=(0, 1))).max() < 3
+    with pytest.raises(InputError, match="epochs: 1 given; the examples are six photographs"):
+        data.load(Config(dataset="examples", num_classes=1000, epochs=1))
+    with pytest.raises(InputError, match="num_classes: 10 given; examples has 1000"):
+        Config.of({"dataset": "examples", "epochs": 0})

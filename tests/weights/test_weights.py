@@ -1,20 +1,22 @@
 """Other people's weights: where they come from, that they are what they should be, and that all of them fit."""
 
+import json
 import os
 import subprocess
 import sys
-import threading
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mindspore
 import numpy as np
 import pytest
+from conftest import hugging_face
 from mindspore import Tensor
 
+from ghostlib.config import Config
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
-from ghostlib.weights import load_weights, save_weights, sources
+from ghostlib.weights import described, load_weights, save_weights, sources
+from ghostlib.weights.description import FIELDS, PUBLISHED
 from ghostlib.weights.load import OPTIMIZER
 
 
@@ -146,49 +148,19 @@ def test_mindcvs_short_names(server, cache, checkpoint, monkeypatch):
         load_weights(network(), "mindcv/ghostnet_005")
 
 
-class HuggingFace(BaseHTTPRequestHandler):
-    """As much of huggingface.co as one file needs."""
-
-    content, digest, path_ = b"", "", ""
-
-    def do_HEAD(self):
-        self.do_GET(body=False)
-
-    def do_GET(self, body=True):
-        if self.path.split("?")[0] != self.path_:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        for name, value in {"ETag": f'"{self.digest}"', "X-Repo-Commit": "0" * 40, "Accept-Ranges": "bytes",
-                            "X-Linked-ETag": f'"{self.digest}"', "X-Linked-Size": len(self.content),
-                            "Content-Length": len(self.content)}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        if body:
-            self.wfile.write(self.content)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.mark.parametrize("honest", [True, False])
 def test_timms_short_names(honest, tmp_path):
     """Run in a process of its own: the library reads its variables when it is imported."""
     net = network()
     save_weights(net, tmp_path / "w.safetensors")
     content = (tmp_path / "w.safetensors").read_bytes()
-    handler = type("Handler", (HuggingFace,), {
-        "content": content, "path_": "/timm/ghostnet_050.test/resolve/main/model.safetensors",
-        "digest": sha256(content if honest else b"other").hexdigest()})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        code = ("from ghostlib.models import MODELS; from ghostlib.weights import load_weights; "
-                "net = MODELS['ghostnet'](0.5, 2, 3, 10, stem_stride=2); "
-                "load_weights(net, 'timm/ghostnet_050.test'); print(float(net.conv_stem.weight.asnumpy().sum()))")
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env={
-            **os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{http.server_port}", "HF_HOME": str(tmp_path / "hf"),
-            "HF_HUB_DISABLE_TELEMETRY": "1"})
-        http.shutdown()
+    digest = sha256(content if honest else b"other").hexdigest()
+    code = ("from ghostlib.models import MODELS; from ghostlib.weights import load_weights; "
+            "net = MODELS['ghostnet'](0.5, 2, 3, 10, stem_stride=2); "
+            "load_weights(net, 'timm/ghostnet_050.test'); print(float(net.conv_stem.weight.asnumpy().sum()))")
+    with hugging_face("timm/ghostnet_050.test", content, tmp_path / "hf", digest) as variables:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
+                              env={**os.environ, **variables})
     if honest:
         assert done.returncode == 0, done.stderr[-2000:]
         assert float(done.stdout) == pytest.approx(float(net.conv_stem.weight.asnumpy().sum()), rel=1e-6)
@@ -203,3 +175,29 @@ def test_what_a_bundle_holds_for_its_optimizer_is_passed_over(tmp_path):
     save_file({**load_file(tmp_path / "w.safetensors"), f"{OPTIMIZER}momentum.x": np.ones(3, np.float32)},
               tmp_path / "b.safetensors")
     load_weights(network(), tmp_path / "b.safetensors")
+
+
+def test_weights_say_what_network_they_are_for(tmp_path):
+    assert described(None) == {} and described("timm/ghostnet_100.in1k")["width"] == 1.0
+    assert [described(name)["width"] for name in sources.MINDCV] == [0.5, 1.0, 1.3]
+    for name in PUBLISHED:
+        config = Config.of({**described(name), "epochs": 0})  # all of it fits Config
+        assert (config.image_size, config.num_classes, config.ratio, config.kernel) == (224, 1000, 2, 3)
+    save_weights(network(), tmp_path / "foreign.safetensors")
+    assert described(tmp_path / "foreign.safetensors") == {}
+    with pytest.raises(InputError, match="weights: .*none.safetensors cannot be read"):
+        described(tmp_path / "none.safetensors")
+    config = Config(model="vgg16", width=0.0625, ratio={"features.3": 2}, batch_size=8)
+    net = MODELS["vgg16"](0.0625, config.ratio, 3, 10)
+    save_weights(net, tmp_path / "run.safetensors", {"config": json.dumps(config.model_dump())})
+    told = described(tmp_path / "run.safetensors")
+    assert set(told) == set(FIELDS) and told["ratio"] == {"features.3": 2} and Config.of(told) == Config.of(
+        {name: config.model_dump()[name] for name in FIELDS})
+
+
+def test_fields_that_a_notebook_leaves_open_are_as_the_weights_say():
+    parameters = {"weights": "timm/ghostnet_100.in1k", "width": None, "image_size": 160, "workers": None}
+    config = Config.of_notebook(parameters, unset={**described(parameters["weights"]), "epochs": 0})
+    assert (config.width, config.image_size, config.num_classes, config.workers) == (1.0, 160, 1000, 1)
+    with pytest.raises(InputError, match="width: None given"):
+        Config.of_notebook({"width": None})

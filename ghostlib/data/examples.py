@@ -1,0 +1,51 @@
+"""Six of scikit-image's photographs with a class of ImageNet: what a published network can be shown without a download."""
+
+from importlib.resources import files
+
+import numpy as np
+from PIL import Image
+
+from ghostlib.config import Config
+from ghostlib.data.batches import Data, in_memory
+from ghostlib.data.folders import MEAN, STD
+from ghostlib.errors import InputError
+
+# By their names there, which class each shows. The labels are ours; of a brick wall, for which there is none, the nearest.
+LABELS = {"brick": 825, "camera": 872, "chelsea": 281, "clock": 409, "coffee": 967, "rocket": 657}
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+def imagenet_classes() -> list[str]:
+    """The names of ImageNet's thousand classes (ILSVRC 2012), in the order of their numbers.
+
+    Source: WordNet's first word for each synset; of the two that are called crane, which is which.
+    """
+    lines = files("ghostlib.data").joinpath("imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
+    return [line.partition(" ")[2] for line in lines]
+
+
+def load(config: Config, rank: int, ranks: int) -> Data:
+    """Six photographs to test with and none to train with, each scaled and cut at its centre as ImageNet's are.
+
+    Six say whether a network sees anything at all, and nothing about how good it is.
+    """
+    if config.epochs:
+        raise InputError(f"epochs: {config.epochs} given; the examples are six photographs to look at, none to train with: "
+                         f"allowed is 0")
+    pictures = np.stack([_centre(name, config) for name in LABELS])
+    nothing = np.zeros((0, *pictures.shape[1:]), np.uint8), np.zeros(0, np.int64)
+    labels = np.array(list(LABELS.values()))
+    return in_memory(config, nothing, (pictures, labels), MEAN, STD, imagenet_classes(), rank, ranks)
+
+
+def _centre(name: str, config: Config) -> np.ndarray:
+    """(3, size, size) uint8: the short side scaled to size / crop_ratio, then the middle."""
+    import skimage.data
+
+    picture = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
+    size = config.image_size
+    scale = round(size / config.crop_ratio) / min(picture.size)
+    wide, high = (max(size, round(side * scale)) for side in picture.size)
+    left, top = (wide - size) // 2, (high - size) // 2
+    whole = picture.resize((wide, high), RESAMPLING[config.interpolation])
+    return np.asarray(whole.crop((left, top, left + size, top + size))).transpose(2, 0, 1)
