@@ -1,0 +1,33 @@
+"""What is said of weights follows what they answered."""
+
+import pandas as pd
+import pytest
+
+from ghostlib.studies import judgement
+
+
+def answers(**taken):
+    """Rows by "label_answer": count."""
+    rows = [name.split("_") for name, count in taken.items() for _ in range(count)]
+    return pd.DataFrame(rows, columns=["label", "answer"])
+
+
+def test_a_class_that_is_harder_is_named_and_so_is_what_it_is_taken_for():
+    rows = answers(a_a=50, b_b=25, b_a=20, b_c=5, c_c=50)
+    assert judgement.answer(rows, "x") == (
+        "**Answer.** `x` is right on 125 of 150 test images, 83.3 % (95 % interval over images 76.6 to 88.4 %). 1 of 3 "
+        "classes are harder than that, by intervals that leave it out: b. It most often takes b for a (20 of 25 mistakes).")
+    assert judgement.by_class(rows).index.tolist() == ["b", "a", "c"]
+    assert judgement.by_class(rows).loc["b", "share right"] == 0.5
+    assert judgement.confusions(rows).to_dict() == {"b → a": 20, "b → c": 5}
+    assert judgement.summary(rows).answer.tolist() == ["83.3 % of 150", "b: 50.0 % of 50", "b → a, 20 times"]
+
+
+@pytest.mark.parametrize(("rows", "told"), [
+    (answers(a_a=49, b_b=50, a_b=1), "Its one mistake: a for b."),
+    (answers(a_a=49, b_b=50, a_b=1, b_a=1), "No two of its 2 mistakes are alike."),
+    (answers(a_a=50, b_b=50), "None of the 2 classes is shown to be harder than the others."),
+    (answers(a_a=3, b_a=3), "So few images say whether it sees anything at all, and not how good it is.")])
+def test_nothing_is_said_of_what_was_not_seen(rows, told):
+    assert judgement.answer(rows, "x").endswith(told) and "interval over images" in judgement.answer(rows, "x")
+    assert len(judgement.summary(rows)) == 3
