@@ -25,20 +25,21 @@ class Panel:
     Args:
         config: The network to begin with; finished runs below data/runs can be chosen instead.
         image: One of `views.IMAGES`, or the path of a photograph.
-        layer: A layer of the network, as `Explorer.layers` names them.
+        layer: A layer of the network, as `Explorer.layers` names them; None is the second, as the first is often a stem.
         s, d: Ratio and kernel to begin with.
 
     Raises:
         InputError: For an image, a layer, s or d that cannot be chosen.
     """
 
-    def __init__(self, config: Config, image: str, layer: str, s: int, d: int):
+    def __init__(self, config: Config, image: str, layer: str | None, s: int, d: int):
         for name, value, allowed in (("s", s, RATIOS), ("d", d, KERNELS)):
             if value not in allowed:
                 raise InputError(f"{name}: {value!r} given; allowed here are {some(allowed)}")
         self._config = config
         self.explorer = Explorer(config, image)
         self._pair: tuple[int, int] | None = None  # the numbers of the maps shown
+        layer = self.explorer.layers[1] if layer is None else layer
         self.explorer.maps(layer)  # refuses a layer that is not there
         wide = widgets.Layout(width="300px")
         self.network = widgets.Dropdown(options=[HERE, *map(str, runs())], description="network", layout=wide)
