@@ -50,7 +50,7 @@ picture_of(redundancy, "fig_ghost_maps").save(TARGET / "ghost_maps.png", **AS_PN
 picture_of(redundancy, "fig_controls").save(TARGET / "controls.png", **AS_PNG)
 for name, draw in (("redundancy", figures.fig_by_depth), ("allowed_ratio", figures.fig_allowed_ratio)):
     rows = results.read_table(f"data/results/{name}.csv")
-    draw(rows[(rows.s == 1) & (rows.kernel == 3)]).savefig(TARGET / f"{name}.png")
+    draw(rows[(rows.s == 1) & (rows["filter"] == 3)]).savefig(TARGET / f"{name}.png")
 rows = ablation.named(results.read_table("data/results/ablate_cifar10.csv"))
 table = ablation.with_speeds(ablation.summary(rows), results.read_table("data/results/ablation_speed.csv"))
 allocation = results.read_table("data/results/allocation.csv")

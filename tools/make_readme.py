@@ -47,8 +47,8 @@ def speed() -> str:
 
 
 def redundancy() -> str:
-    rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and kernel == 3")
-    allowed = read_table(RESULTS / "allowed_ratio.csv").query("s == 1 and kernel == 3")
+    rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
+    allowed = read_table(RESULTS / "allowed_ratio.csv").query("s == 1 and filter == 3")
     return likeness.answer(rows, allowed, read_table(RESULTS / "allocation.csv").layer.nunique())
 
 

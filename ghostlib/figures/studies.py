@@ -22,11 +22,11 @@ def fig_controls(table: pd.DataFrame, what: str = "r2") -> Figure:
     figure, axes = plt.subplots(1, len(stages), figsize=(3.6 * len(stages), 3), sharey=what == "r2", squeeze=False)
     for ax, stage in zip(axes.flat, stages):
         for number, (source, rows) in enumerate(table[table.stage == stage].groupby("source", sort=False)):
-            places = rows.kernel + 0.12 * (number - 2)  # side by side
+            places = rows["filter"] + 0.12 * (number - 2)  # side by side
             bars = (rows.r2 - rows.low, rows.high - rows.r2) if what == "r2" else None
             ax.errorbar(places, rows[what], bars, marker="o", markersize=4, linewidth=1.2, linestyle=DASHES[number],
                         capsize=2, label=source)
-        ax.set(title=f"{layer}, after {stage}", xlabel="d", xticks=sorted(set(table.kernel)))
+        ax.set(title=f"{layer}, after {stage}", xlabel="d", xticks=sorted(set(table["filter"])))
     axes[0, 0].set_ylabel("R² of the best source, median" if what == "r2" else "mean squared error, median")
     if what == "mse":
         for ax in axes.flat:
@@ -45,7 +45,7 @@ def fig_by_depth(table: pd.DataFrame, value: str = "r2", label: str = "R² of th
         value: The column drawn.
         label: What it is, for the axis.
     """
-    stages, d = list(dict.fromkeys(table.stage)), table.kernel.iloc[0]
+    stages, d = list(dict.fromkeys(table.stage)), table["filter"].iloc[0]
     figure, axes = plt.subplots(1, len(stages), figsize=(3.6 * len(stages), 3.1), sharey=True, squeeze=False)
     for ax, stage in zip(axes.flat, stages):
         groups = table[table.stage == stage].groupby("source", sort=False)
@@ -73,11 +73,10 @@ def fig_allowed_ratio(table: pd.DataFrame) -> Figure:
     for ax, stage in zip(axes.flat, stages):
         ax.axhline(2, color="0.5", linewidth=1, label="the paper's s = 2")
         for (tau, rows), colour in zip(table[table.stage == stage].groupby("threshold"), sns.color_palette("colorblind")):
-            means = rows.groupby("depth")[["ratio", "pca"]].mean()
+            mean = rows.groupby("depth").ratio.mean()
             ax.plot(rows.depth, rows.ratio, ".", color=colour, markersize=5, alpha=0.7)
-            ax.plot(means.index, means.ratio, color=colour, label=f"one source each, R² ≥ {tau:g}")
-            ax.plot(means.index, means.pca, color=colour, linestyle=":", label=f"principal components, {100 * tau:g} %")
-        ax.set(title=f"after {stage}, d = {table.kernel.iloc[0]}", xlabel="layer, from the input", yscale="log")
+            ax.plot(mean.index, mean, color=colour, label=f"every ghost reaches R² ≥ {tau:g}")
+        ax.set(title=f"after {stage}, d = {table['filter'].iloc[0]}", xlabel="layer, from the input", yscale="log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.yaxis.set_minor_formatter(NullFormatter())

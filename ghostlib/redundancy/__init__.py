@@ -6,11 +6,11 @@ allocation.py makes of it a ratio for each layer. What is fitted, what is chosen
 their own, or the report flatters itself.
 """
 
-from ghostlib.redundancy.likeness import ghost_likeness, matched_pairs, pca_rank, similarity, source_of_ghosts
+from ghostlib.redundancy.likeness import ghost_likeness, matched_pairs, similarity, source_of_ghosts
 from ghostlib.redundancy.linear import LinearMaps, Scores, fit, linear_maps, patches_of, score
 from ghostlib.redundancy.selection import best_sources, fewest_sources, most_telling, sources_among, without_diagonal
 from ghostlib.redundancy.splits import resamples, split
 
 __all__ = ["LinearMaps", "Scores", "best_sources", "fewest_sources", "fit", "ghost_likeness", "linear_maps", "matched_pairs",
-           "most_telling", "patches_of", "pca_rank", "resamples", "score", "similarity", "source_of_ghosts", "sources_among",
+           "most_telling", "patches_of", "resamples", "score", "similarity", "source_of_ghosts", "sources_among",
            "split", "without_diagonal"]

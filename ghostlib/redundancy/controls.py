@@ -96,9 +96,9 @@ def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kerne
         layers: Only these; none are all. Layers whose maps are smaller than 2 d are left out.
 
     Returns:
-        One row for each layer, stage, kernel and source, with columns layer, depth (from 1), channels, size, stage,
-        kernel, source; r2, low, high: the median over maps of the best source's R2 with its 95 % interval over images;
-        mse (in the maps' own units); gap, gap_low, gap_high: how much less than `net` itself, on the same images.
+        One row for each layer, stage, filter and source, with columns layer, depth (from 1), channels, size, stage,
+        filter (its d), source; r2, low, high: the median over maps of the best source's R2 with its 95 % interval over
+        images; mse (in the maps' own units); gap, gap_low, gap_high: how much less than `net` itself, on the same images.
     """
     splits = Splits.of(len(images), seed)
     weights = redundancy.resamples(len(splits.report), RESAMPLES, seed)
@@ -118,7 +118,7 @@ def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kerne
                 if source == TRAINED:
                     own_r2, own_drawn = r2, drawn
                 rows.append({"layer": layer, "depth": depth, "channels": own.shape[1], "size": own.shape[2],
-                             "stage": stage, "kernel": kernel, "source": source, **_interval("r2", r2, drawn),
+                             "stage": stage, "filter": kernel, "source": source, **_interval("r2", r2, drawn),
                              "mse": float(np.median(measured.report.mse[best, np.arange(len(best))])),
                              **_interval("gap", own_r2 - r2, own_drawn - drawn)})
     return pd.DataFrame(rows)
@@ -133,10 +133,9 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
         thresholds: tau, the R2 that a ghost must reach.
 
     Returns:
-        One row for each layer, stage, kernel and tau, with columns layer, depth, channels, size, stage, kernel,
+        One row for each layer, stage, filter and tau, with columns layer, depth, channels, size, stage, filter (its d),
         threshold; ratio, low, high: C over intrinsic maps, where a ghost that misses tau on the images for reporting
-        counts as intrinsic; promised: the same as it looked on the images for choosing; pca: C over the principal
-        components that hold tau of the variance.
+        counts as intrinsic; promised: the same as it looked on the images for choosing.
     """
     splits = Splits.of(len(images), seed)
     weights = redundancy.resamples(len(splits.report), RESAMPLES, seed)
@@ -144,7 +143,6 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
     by_name = activations(net, images, _names(places))
     for depth, layer, stage, name in places:
         maps = by_name[name]
-        ranks = {tau: redundancy.pca_rank(maps[splits.fit], tau) for tau in thresholds}
         for kernel in _fitting(kernels, maps):
             measured = measure(maps, maps, splits, kernel)
             for tau in thresholds:
@@ -153,9 +151,9 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
                 own, drawn = (len(source) / (len(chosen) + (~(r2[..., ghosts] >= tau)).sum(axis=-1))
                               for r2 in (measured.report.r2_of(source), measured.report.r2_of(source, weights)))
                 rows.append({"layer": layer, "depth": depth, "channels": len(source), "size": maps.shape[2],
-                             "stage": stage, "kernel": kernel, "threshold": tau,
+                             "stage": stage, "filter": kernel, "threshold": tau,
                              **_interval("ratio", float(own), drawn),
-                             "promised": len(source) / len(chosen), "pca": len(source) / max(1, ranks[tau])})
+                             "promised": len(source) / len(chosen)})
     return pd.DataFrame(rows)
 
 
@@ -169,7 +167,7 @@ def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels:
         draws: How often as many maps are drawn at random from the plain network's.
 
     Returns:
-        One row for each layer, stage and kernel, with columns layer, depth, intrinsic (how many), size, stage, kernel;
+        One row for each layer, stage and filter, with columns layer, depth, intrinsic (how many), size, stage, filter;
         ghost, plain: medians of the best source's R2, the second a mean over draws; gap, gap_low, gap_high: ghost less
         plain, its 95 % interval over images and draws.
     """
@@ -193,7 +191,7 @@ def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels:
                 plain_r2.append(_typical(scores.r2_of(best)))
                 drawn.append(ghost_drawn[part] - _typical(scores.r2_of(best, weights[part])))
             rows.append({"layer": layer, "depth": depth, "intrinsic": count, "size": own.shape[2], "stage": stage,
-                         "kernel": kernel, "ghost": ghost_r2, "plain": float(np.mean(plain_r2)),
+                         "filter": kernel, "ghost": ghost_r2, "plain": float(np.mean(plain_r2)),
                          **_interval("gap", ghost_r2 - float(np.mean(plain_r2)), np.concatenate(drawn))})
     return pd.DataFrame(rows)
 

@@ -1,4 +1,4 @@
-"""How alike maps are as they stand: correlation, principal components, ghosts beside their sources."""
+"""How alike maps are as they stand: correlation, and ghosts with their sources."""
 
 import numpy as np
 
@@ -35,15 +35,6 @@ def matched_pairs(alike: np.ndarray, count: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def pca_rank(maps: np.ndarray, threshold: float) -> int:
-    """How many principal components of the maps (N, C, H, W) hold the share `threshold` of their variance.
-
-    Each map is first scaled to variance 1, so that each counts the same; constant maps do not count.
-    """
-    values = np.linalg.eigvalsh(_of_varying(similarity(maps)))[::-1]
-    return int(np.searchsorted(np.cumsum(values) / values.sum(), threshold - 1e-12) + 1) if len(values) else 0
-
-
 def source_of_ghosts(channels: int, intrinsic: int) -> np.ndarray:
     """The intrinsic map that each ghost of a Ghost layer comes from: (channels - intrinsic,)."""
     ghosts = channels - intrinsic
@@ -67,11 +58,6 @@ def ghost_likeness(maps: np.ndarray, intrinsic: int) -> dict[str, float]:
              "two intrinsic maps": correlation[:intrinsic, :intrinsic][np.triu_indices(intrinsic, 1)]}
     return {name: float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
             for name, values in pairs.items()}
-
-
-def _of_varying(correlation: np.ndarray) -> np.ndarray:
-    varying = np.isfinite(np.diag(correlation))
-    return correlation[np.ix_(varying, varying)]
 
 
 def checked(maps: np.ndarray, least: int = 2) -> np.ndarray:

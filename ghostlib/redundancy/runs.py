@@ -115,7 +115,7 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
     budget = int(table.macs[(table.ratio == like) & table.loss.notna()].sum())
     chosen = allocate(table[table.loss.notna()], budget)
     taken = [ratio == chosen.get(layer, like) for layer, ratio in zip(table.layer, table.ratio)]
-    return table.assign(chosen=taken, networks=len(configs), images=images, kernel=kernel, **results.provenance())
+    return table.assign(chosen=taken, networks=len(configs), images=images, filter=kernel, **results.provenance())
 
 
 def _network(config: Config) -> str:

@@ -4,8 +4,17 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ghostlib.redundancy.sources import SHUFFLED, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, TRAINED, UNTRAINED
 from ghostlib.studies.contrasts import mean_interval
+
+# Whose R2 less whose answers which question, and what to call it if it lies above 0, and below.
+QUESTIONS = {
+    "Does training make maps more alike?": (TRAINED, UNTRAINED, "more alike", "less alike"),
+    "Does it matter what the image shows, beyond how smooth it is?": (TRAINED, SCRAMBLED, "yes, it adds likeness",
+                                                                      "yes, it takes likeness away"),
+    "Does another map tell more than the grey image does?": (TRAINED, GREY, "more", "less"),
+    "Are maps of an untrained network alike because they show one image?": (UNTRAINED, SHUFFLED, "yes", "no")}
+OPEN = "not known: the interval holds 0"
 
 
 def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
@@ -21,11 +30,12 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
     share = allowed[allowed.threshold == allowed.threshold.max()]
     ratio = share[share.stage == "ReLU"].groupby("layer").ratio.mean()
     enough, of = int((ratio >= 2).sum()), len(ratio)
+    size = rows["filter"].iloc[0]
     more, less = _layers_moved(rows[rows.stage == "convolution"])
     sentences = [
         f"In {rows.seed.nunique()} small networks trained on CIFAR-10 the best of a layer's other maps explains "
         f"{100 * stages['convolution']:.0f} % of a map's variance after the convolution and {100 * stages['ReLU']:.0f} % "
-        f"after ReLU, through a {rows.kernel.iloc[0]} × {rows.kernel.iloc[0]} filter: alike, but "
+        f"after ReLU, through a {size} × {size} filter: alike, but "
         f"{'near' if stages['convolution'] > 0.9 else 'no'} copies (medians over maps, in the {of} of {layers} layers whose "
         f"maps are large enough).",
         f"Maps are alike because they show the same image: in networks that were never trained, too, this share is larger "
@@ -38,6 +48,61 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
     sentences.append(f"If every ghost has to reach R² ≥ {share.threshold.iloc[0]:g}, {which} can make half of its maps as "
                      f"ghosts (s = 2).")
     return " ".join(sentences)
+
+
+def differences(rows: pd.DataFrame) -> pd.DataFrame:
+    """What training, the image and any convolution contribute: R2 less R2, averaged over layers, for each stage.
+
+    Args:
+        rows: As for `answer`.
+
+    Returns:
+        One row for each of QUESTIONS, one column for each stage: mean with its 95 % interval over seeds.
+    """
+    by_seed = rows.groupby(["stage", "source", "seed"], sort=False).r2.mean().unstack("source")
+    return pd.DataFrame({f"after {stage}": {f"{more} − {less}": _interval(own[more] - own[less])
+                                            for more, less, *_ in QUESTIONS.values()}
+                         for stage, own in by_seed.groupby("stage", sort=False)}).rename_axis("difference of R²")
+
+
+def by_layer(rows: pd.DataFrame, stage: str = "convolution") -> pd.DataFrame:
+    """What training contributes in each layer: R2 of trained less untrained networks, with its 95 % interval over seeds."""
+    table = []
+    for (depth, name, size), own in rows[rows.stage == stage].groupby(["depth", "layer", "size"]):
+        r2 = own.pivot(index="seed", columns="source", values="r2")
+        change = r2[TRAINED] - r2[UNTRAINED]
+        table.append({"layer": depth, "name": name, "maps": f"{size} × {size}", "trained − untrained": _interval(change),
+                      "verdict": _verdict(change, "more alike", "less alike")})
+    return pd.DataFrame(table).set_index("layer")
+
+
+def summary(rows: pd.DataFrame, allowed: pd.DataFrame, intrinsic: pd.DataFrame) -> pd.DataFrame:
+    """What was asked and what came of it, after ReLU: question, difference of R2 with its interval over seeds, verdict.
+
+    Args:
+        rows, allowed: As for `answer`.
+        intrinsic: The same of intrinsic.csv.
+    """
+    relu = rows[rows.stage == "ReLU"].groupby(["source", "seed"]).r2.mean().unstack("source")
+    table = [(question, _interval(relu[more] - relu[less]), _verdict(relu[more] - relu[less], above, below))
+             for question, (more, less, above, below) in QUESTIONS.items()]
+    gap = intrinsic[intrinsic.stage == "ReLU"].groupby("seed").gap.mean()
+    table.append(("Are a Ghost network's intrinsic maps less alike than a plain network's?", _interval(gap),
+                  _verdict(gap, "more alike", "less alike")))
+    tau = allowed.threshold.max()
+    ratio = allowed[(allowed.threshold == tau) & (allowed.stage == "ReLU")].groupby("layer").ratio.mean()
+    table.append((f"Can half of the maps be ghosts that reach R² ≥ {tau:g}?", "", f"in {(ratio >= 2).sum()} of {len(ratio)} "
+                  f"layers"))
+    return pd.DataFrame(table, columns=["question", "difference of R²", "verdict"]).set_index("question")
+
+
+def _interval(values: pd.Series) -> str:
+    return "{:+.3f} ({:+.3f} to {:+.3f})".format(*mean_interval(values))
+
+
+def _verdict(values: pd.Series, above: str, below: str) -> str:
+    _, low, high = mean_interval(values)
+    return above if low > 0 else below if high < 0 else OPEN
 
 
 def _layers_moved(rows: pd.DataFrame) -> tuple[list[int], list[int]]:

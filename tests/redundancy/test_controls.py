@@ -77,7 +77,7 @@ def test_the_study_of_a_network_has_every_control_and_finds_ghosts(digits):
     layers = ["features.3", "features.40"]
     rows = controls.similarity_study(plain, models.vgg16(0.25), digits, (1, 3), layers=layers)
     first = rows[rows.layer == "features.3"]
-    assert set(rows[rows.layer == "features.40"].kernel) == {1}  # its maps are 2 x 2
+    assert set(rows[rows.layer == "features.40"]["filter"]) == {1}  # its maps are 2 x 2
     assert len(first) == 3 * 2 * len(controls.SOURCES) and set(first.source) == set(controls.SOURCES)
     assert ((rows.low <= rows.high) & (rows.r2 <= 1)).all()
     assert (rows[rows.source == controls.TRAINED].gap == 0).all()

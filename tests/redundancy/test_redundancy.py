@@ -115,12 +115,6 @@ def test_resampled_images_count_as_often_as_drawn():
     assert (redundancy.resamples(10, 50).sum(axis=1) == 10).all()
 
 
-def test_principal_components_of_copies():
-    maps = noise(8, 3)
-    assert redundancy.pca_rank(np.concatenate([maps, 2 * maps, -maps], axis=1), 0.99) == 3
-    assert redundancy.pca_rank(np.zeros_like(maps), 0.99) == 0
-
-
 def test_likeness_tells_copies_from_noise():
     rng = np.random.default_rng(0)
     intrinsic = rng.standard_normal((6, 4, 16, 16))

@@ -1,13 +1,15 @@
 """What is said of redundancy follows the rows: other rows, other words."""
 
 from conftest import ROOT
+from scipy import stats
 
 from ghostlib.redundancy.sources import TRAINED
 from ghostlib.results import read_table
-from ghostlib.studies.redundancy import answer
+from ghostlib.studies.redundancy import OPEN, QUESTIONS, answer, by_layer, differences, summary
 
-ROWS = read_table(ROOT / "data" / "results" / "redundancy.csv").query("s == 1 and kernel == 3")
-ALLOWED = read_table(ROOT / "data" / "results" / "allowed_ratio.csv").query("s == 1 and kernel == 3")
+ROWS = read_table(ROOT / "data" / "results" / "redundancy.csv").query("s == 1 and filter == 3")
+INTRINSIC = read_table(ROOT / "data" / "results" / "intrinsic.csv").query("filter == 3")
+ALLOWED = read_table(ROOT / "data" / "results" / "allowed_ratio.csv").query("s == 1 and filter == 3")
 
 
 def test_the_answer_is_that_of_the_recorded_rows():
@@ -24,3 +26,18 @@ def test_other_rows_give_other_words():
     alike = ROWS.assign(r2=ROWS.r2.where(ROWS.source != TRAINED, 0.95 + 0.001 * ROWS.seed))
     said = answer(alike, ALLOWED.assign(ratio=3.0), 13)
     assert "near copies" in said and "two opposite effects" not in said and "7 of 7 layers can make half" in said
+
+
+def test_the_tables_hold_what_the_rows_give_by_hand():
+    relu = ROWS[ROWS.stage == "ReLU"].groupby(["source", "seed"]).r2.mean().unstack("source")
+    told, whole = summary(ROWS, ALLOWED, INTRINSIC), differences(ROWS)
+    for question, (more, less, *_) in QUESTIONS.items():
+        change = relu[more] - relu[less]
+        interval = stats.ttest_1samp(change, 0).confidence_interval(0.95)
+        shown = told.loc[question, "difference of R²"]
+        assert shown == whole.loc[f"{more} − {less}", "after ReLU"]
+        assert shown == f"{change.mean():+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
+        assert (told.verdict[question] == OPEN) == (interval.low < 0 < interval.high)
+    assert told.verdict.iloc[-1] == "in 0 of 7 layers"
+    layers = by_layer(ROWS)
+    assert layers.verdict.tolist() == [OPEN, "more alike", "more alike", OPEN, OPEN, "less alike", "less alike"]
