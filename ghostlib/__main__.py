@@ -178,9 +178,11 @@ def bench(params: Path | None, pairs, target: Path | None) -> None:
     from ghostlib import results
     from ghostlib.config import Config
     config = Config.load(params, _changes(pairs)) if params else Config.of(_changes(pairs))
-    from ghostlib.bench import describe, measure
+    from ghostlib.bench import describe, measure, with_reference
     rows = measure(config)
     click.echo(describe(rows))
+    if table := with_reference(rows, config):
+        click.echo(f"\nWhat mindcv reports for this network, and what was measured here:\n{table}")
     if target:
         results.write_text(target, results.to_json({"rows": rows, **results.provenance()}))
 

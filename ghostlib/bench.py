@@ -21,12 +21,15 @@ from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
 from ghostlib.kernels import fused
+from ghostlib.studies.paper import mindcv_speeds
 from ghostlib.training.loop import Feed, build, prepare
 from ghostlib.training.precision import set_precision
 from ghostlib.training.step import TrainStep, make_optimizer
 
 STEPS = 8  # timed, after two that are not
 SECONDS = 4.0  # for the input pipeline
+REFERENCE = ["whose", "device", "cards", "batch", "resolution", "compile_s", "ms_per_step", "images_per_second", "top1",
+             "top5"]
 PLUMBING = {"MakeTuple", "TupleGetItem", "Return", "Depend", "Load", "UpdateState", "StopGradient"}  # costs nothing
 
 
@@ -100,6 +103,20 @@ def describe(rows: list[dict[str, Any]]) -> str:
              + ", ".join(f"{n} {name}" for name, n in row["operators"].items())
              for row in rows if isinstance(row.get("operators"), dict)]
     return "\n".join([table, *lines])
+
+
+def with_reference(rows: list[dict[str, Any]], config: Config) -> str | None:
+    """mindcv's own rows for a network and this machine's training beside them, as a table to print; None where it has none.
+
+    An accuracy is not known from a benchmark; that place stays empty.
+    """
+    theirs = mindcv_speeds(config.width) if config.model == "ghostnet" else pd.DataFrame()
+    if not len(theirs):
+        return None
+    [training] = [row for row in rows if row["part"] == "training"]
+    yours = {"whose": "yours", "device": config.device, **{name: training[name] for name in theirs if name in training}}
+    table = pd.concat([theirs.assign(whose="mindcv"), pd.DataFrame([yours])])[REFERENCE]
+    return table.to_string(index=False, float_format="{:.2f}".format, na_rep="")
 
 
 def _test_network(net: nn.Cell, config: Config) -> nn.Cell:

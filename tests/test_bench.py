@@ -30,6 +30,17 @@ def test_three_parts_are_measured_and_written(ghostlib_command, tmp_path):
     assert written["mindspore"] == mindspore.__version__
 
 
+def test_what_was_measured_stands_beside_the_references_rows():
+    rows = [{"part": "training", "cards": 1, "batch": 32, "resolution": "224x224", "compile_s": 30.0, "ms_per_step": 640.0,
+             "images_per_second": 50.0}]
+    lines = bench.with_reference(rows, Config()).splitlines()
+    assert lines[1].split()[:3] == ["mindcv", "Ascend", "910*"] and lines[1].split()[-4:] == [
+        "201.46", "5082.89", "65.93", "86.65"] and lines[2].split()[-4:] == ["211.13", "4850.09", "66.03", "86.64"]
+    assert lines[3].split() == ["yours", "CPU", "1", "32", "224x224", "30.00", "640.00", "50.00"]  # and no accuracy
+    for other in (Config(width=1.0), Config(model="vgg16")):
+        assert bench.with_reference(rows, other) is None
+
+
 def test_several_devices_are_refused():
     with pytest.raises(InputError, match="devices: 8 given"):
         bench.measure(Config(devices=8, batch_size=64))

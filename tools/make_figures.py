@@ -58,7 +58,7 @@ for name, figure in (
         ("ablation", figures.fig_accuracy(rows, table, ablation.published(table.network))),
         ("contrasts", figures.fig_contrasts(ablation.asked(rows), ablation.MARGIN)), ("cost", figures.fig_cost(table)),
         ("layer_ratios", figures.fig_layer_ratios(allocation, uniform=2)),
-        ("rivals", figures.fig_rivals(paper.networks([5, 6, 7]), paper.rivals([5, 6, 7]), paper.beside([5, 6, 7])))):
+        ("rivals", figures.fig_rivals(paper.networks([5, 6, 7]), paper.rivals([5, 6, 7]), paper.reported([5, 6, 7])))):
     figure.savefig(TARGET / f"{name}.png")
 picture_of("notebooks/explore.ipynb", "still").save(TARGET / "explorer.png", **AS_PNG)
 plt.close("all")

@@ -67,6 +67,15 @@ def ablations() -> str:
     return "\n".join([f"**{first}**", "", runs, "", table, "", *answers])
 
 
+def reference() -> str:
+    """mindcv's own rows, and an empty one for the reader's."""
+    rows = [["mindcv", row.device, row.cards, row.batch, f"{row.compile_s} s", f"{row.ms_per_step:.2f}",
+             f"{row.images_per_second:,.2f}", f"{row.top1:.2f} / {row.top5:.2f}", row.source]
+            for row in paper.mindcv_speeds().itertuples()]
+    return _table(["GhostNet 0.5 at 224", "device", "cards", "images a card and step", "compiling", "ms a step", "images/s",
+                   "top-1 / top-5, %", "source"], [*rows, ["yours", *[""] * 8]])
+
+
 def campaign() -> str:
     """What the last recorded campaign (tests/campaign.py) attacked and what came of it."""
     rows = read_table(RESULTS / "reliability.csv")
@@ -82,7 +91,8 @@ def _table(head: list[str], rows: list[list]) -> str:
 
 
 PAGES: dict[Path, tuple[Callable[[], str], ...]] = {README: (tour, networks, speed, redundancy, ablations),
-                                                   Path("docs/reliability.md"): (campaign,)}
+                                                   Path("docs/reliability.md"): (campaign,),
+                                                   Path("docs/ascend.md"): (reference,)}
 
 
 def current(text: str, page: Path = README) -> str:

@@ -113,7 +113,7 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
     Args:
         published: Of `paper.networks`: network, ratio, macs, top1, dataset.
         rivals: Of `paper.rivals`.
-        reproductions: Of `paper.beside`: network, top1, top1_high, kind, checked; a range is a line.
+        reproductions: Of `paper.reported`: network, top1, top1_high, kind, checked; a range is a line.
     """
     titles = {"cifar10": "CIFAR-10", "imagenet": "ImageNet"}
     datasets = [name for name in titles if name in set(published.dataset)]

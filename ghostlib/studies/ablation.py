@@ -98,9 +98,10 @@ def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
              "worse": "a plain network with fewer channels (thin) is more accurate than the Ghost network (s2 d3)"}
     first = start.get(judged.split()[0].rstrip(","), "whether the Ghost network (s2 d3) or a plain one with fewer channels "
                       "(thin) is more accurate is undecided")
-    own = _of_these(summary(rows), measured)
-    speed = (f" The Ghost network trains {speeds.told(speeds.times_as_fast(own, 's2 d3', THIN, 'training'))} as thin here."
-             if {THIN, "s2 d3"} <= set(own.network) else "")
+    own, speed = _of_these(summary(rows), measured), ""
+    if {THIN, "s2 d3"} <= set(own.network):
+        times = speeds.times_as_fast(own, "s2 d3", THIN, "training")
+        speed = f" The Ghost network trains {speeds.as_clause(times)} as thin here."
     macs = rows.groupby("network").macs.first()
     return (f"**Answer.** For equal multiply-adds, {first}: the difference is {judged} ({thin.evidence()}).{speed} Beside "
             f"the whole plain network, which takes {macs[PLAIN] / macs['s2 d3']:.1f} times as many multiply-adds, it is "
@@ -147,8 +148,9 @@ def saving(table: pd.DataFrame, measured: pd.DataFrame) -> str:
     lines = [f"s2 d3 takes {by_name.macs[PLAIN] / by_name.macs['s2 d3']:.2f} times fewer multiply-adds than plain."]
     for other in (PLAIN, THIN):
         if {other, "s2 d3"} <= set(own.network):
-            clauses = (f"{speeds.told(speeds.times_as_fast(own, 's2 d3', other, part))} in {part}" for part in speeds.PARTS)
-            lines.append(f"Beside {other}, within a turn, it is {', '.join(clauses)}.")
+            times = {part: speeds.times_as_fast(own, "s2 d3", other, part) for part in speeds.PARTS}
+            lines.append(f"Time of s2 d3 against {other}, turn by turn: "
+                         + ", ".join(f"{part} {speeds.as_clause(own)}" for part, own in times.items()) + ".")
     return "\n".join(lines) + ("" if len(lines) > 1 else " Its time was not measured.")
 
 

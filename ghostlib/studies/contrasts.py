@@ -75,25 +75,3 @@ def mean_interval(values: Iterable[float], share: float = 0.95) -> tuple[float, 
         return mean, math.nan, math.nan
     half = float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
     return mean, mean - half, mean + half
-
-
-def told(values: Iterable[float], digits: int = 3, unit: str = "") -> str:
-    """A difference, one value for each seed, as a clause: mean, interval, and whether it is resolved.
-
-    >>> told([0.2, 0.3, 0.25])
-    '+0.250 (95 % interval +0.126 to +0.374, 3 seeds), resolved'
-    """
-    values = list(values)
-    mean, low, high = mean_interval(values)
-    if math.isnan(low):
-        return f"{mean:+.{digits}f}{unit} (no interval from {len(values)} seed{'s' * (len(values) != 1)}), not resolved"
-    resolved = "resolved" if low > 0 or high < 0 else "not resolved"
-    interval = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}, {len(values)} seeds"
-    return f"{mean:+.{digits}f}{unit} ({interval}), {resolved}"
-
-
-def verdict(values: Iterable[float], above: str, below: str, neither: str, digits: int = 3, unit: str = "") -> str:
-    """A conclusion with its evidence: `above` if the interval lies above 0, `below` if below, else `neither`."""
-    values = list(values)
-    _, low, high = mean_interval(values)
-    return f"{above if low > 0 else below if high < 0 else neither}: {told(values, digits, unit)}"

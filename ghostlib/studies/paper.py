@@ -1,4 +1,4 @@
-"""The paper's published tables (`data/paper/*.csv`) and the counts of the same networks to set beside them."""
+"""The paper's published tables (`data/paper/*.csv`), the counts of the same networks, and what both say together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, some
+from ghostlib.studies import speeds
 
 if TYPE_CHECKING:
     from ghostlib.complexity import Complexity
@@ -57,6 +58,17 @@ def reproductions(dataset: str | None = None) -> pd.DataFrame:
     return rows[rows.dataset == dataset] if dataset else rows
 
 
+def mindcv_speeds(width: float | None = None) -> pd.DataFrame:
+    """How fast mindcv reports its training of GhostNet to be, on eight NPUs: network, width, device, cards, batch (of each
+    card), resolution, jit_level, compile_s, ms_per_step, images_per_second, top1 and top5 in percent, weights, source.
+
+    Args:
+        width: None for all.
+    """
+    rows = pd.read_csv(PUBLISHED / "mindcv_speeds.csv")
+    return rows if width is None else rows[rows.width == width].reset_index(drop=True)
+
+
 def rivals(tables: Sequence[int]) -> pd.DataFrame:
     """Networks that the paper compares itself with and this package does not build: table, network, weights, macs (in
     millions), top1 and top5 in percent, dataset, source; as published."""
@@ -64,7 +76,7 @@ def rivals(tables: Sequence[int]) -> pd.DataFrame:
     return rows[rows.table.isin(tables)].reset_index(drop=True)
 
 
-def beside(tables: Sequence[int]) -> pd.DataFrame:
+def reported(tables: Sequence[int]) -> pd.DataFrame:
     """What others report beside what the paper prints: network, whose, kind, checked, printed, top1 as they write it, and
     how far that is from the print: difference, or from it to difference_high for a range; in percent and its points."""
     printed = networks(tables).set_index("network").top1
@@ -116,3 +128,85 @@ def layer_speedups(ghost: Complexity, plain: Complexity, ratio: int, kernel: int
     theory = [complexity.theoretical_speedup(channels, 1, ratio, kernel) for channels in mine.channels]
     return pd.DataFrame({"layer": mine.index, "channels": mine.channels.to_numpy(), "theory": theory,
                          "counted": (twin.macs / mine.macs).to_numpy()})
+
+
+def sizes(published: pd.DataFrame) -> pd.DataFrame:
+    """Published networks, built and counted: table, network, weights, macs (both printed, in millions), weights_counted,
+    macs_counted, and weights_agree, macs_agree: whether a count, rounded as the print is, gives the printed figure.
+
+    Args:
+        published: Of `networks`.
+    """
+    counted = pd.DataFrame([count(row) for row in published.itertuples()])
+    table = published[["table", "network", "weights", "macs"]].join(counted)
+    for what in ("weights", "macs"):
+        table[f"{what}_agree"] = agrees(published[what], counted[f"{what}_counted"], published[f"{what}_digit"])
+    return table
+
+
+def answer_on_sizes(table: pd.DataFrame, speedup: pd.DataFrame, ratio: int, whole: float) -> str:
+    """Whether printed sizes hold and what a Ghost layer saves, in sentences.
+
+    Args:
+        table: Of `sizes`.
+        speedup: Of `layer_speedups`.
+        ratio: s of the latter.
+        whole: How many times fewer multiply-adds the whole network takes than its plain twin.
+    """
+    both = table.weights_agree & table.macs_agree
+    less, more = (speedup.loc[place] for place in (speedup.counted.idxmin(), speedup.counted.idxmax()))
+    others = f"; the others are {some(table.network[~both], most=6)}" if not both.all() else ""
+    return (f"**Answer.** {both.sum()} of the {len(table)} networks have the weights and multiply-adds that the paper "
+            f"prints{others}. A Ghost layer with s = {ratio} is about {ratio} times cheaper only where it has many input "
+            f"channels: it takes {more.counted:.2f} times fewer multiply-adds with {more.channels} of them, "
+            f"{less.counted:.2f} times with {less.channels}. The whole of GhostNet takes {whole:.2f} times fewer than its "
+            f"plain twin, since its other layers save nothing.")
+
+
+def summary_of_sizes(table: pd.DataFrame, speedup: pd.DataFrame, ratio: int, whole: float) -> pd.DataFrame:
+    """The same as a small table: question, answer."""
+    both = table.weights_agree & table.macs_agree
+    return pd.DataFrame([
+        ("Do the printed sizes hold?", f"for {both.sum()} of {len(table)} networks"),
+        (f"Is a Ghost layer {ratio} times cheaper?", f"{speedup.counted.min():.2f} to {speedup.counted.max():.2f} times"),
+        ("Is GhostNet as a whole?", f"{whole:.2f} times")], columns=["question", "answer"]).set_index("question")
+
+
+def against_twins(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """How many times fewer multiply-adds Ghost-ResNets take than their plain twins, and how many times as fast they are.
+
+    Args:
+        table: Of `sizes`.
+        measured: As for `speeds.summary`.
+
+    Returns:
+        One row for each that was measured: network, fewer multiply-adds, training, evaluation: times as fast, the median
+        over turns that measured both, with the slowest and the fastest.
+    """
+    macs, rows = table.set_index("network").macs_counted, []
+    for network in [name for name in macs.index if name.startswith("Ghost-ResNet") and name in set(measured.network)]:
+        twin = network.removeprefix("Ghost-").partition(",")[0]
+        times = {part: speeds.times_as_fast(measured, network, twin, part) for part in speeds.PARTS}
+        rows.append({"network": network, "fewer multiply-adds": f"{macs[twin] / macs[network]:.2f} times",
+                     **{part: speeds.as_clause(own) for part, own in times.items()}})
+    return pd.DataFrame(rows, columns=["network", "fewer multiply-adds", *speeds.PARTS]).set_index("network")
+
+
+def answer_on_reports(reports: pd.DataFrame, twins: pd.DataFrame) -> str:
+    """How printed accuracies stand beside what others got, and multiply-adds beside time, in sentences.
+
+    Args:
+        reports: Of `reported`.
+        twins: Of `against_twins`.
+    """
+    anew = reports[reports.kind == "trained"]
+    below = anew[(anew.difference < 0) & ~(anew.difference_high >= 0)]
+    checked = below[below.checked == "yes"]
+    gap = (f", by at most {-checked.difference.min():.2f} points in the {len(checked)} that could be checked" if len(checked)
+           else "")
+    mostly = "Most" if 2 * len(below) > len(anew) else "Few"
+    first = (f"**Answer.** {mostly} of those who trained the paper's networks anew got less than it prints: {len(below)} of "
+             f"{len(anew)} reports are below it{gap}.")
+    time = "".join(f" {name} takes {row['fewer multiply-adds']} fewer multiply-adds than its plain twin and trains "
+                   f"{row.training} here." for name, row in twins.iterrows())
+    return f"{first}{time} No accuracy of these networks was measured here, and nothing was timed on an NPU."

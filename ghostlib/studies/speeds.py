@@ -30,10 +30,10 @@ def times_as_fast(measured: pd.DataFrame, network: str, other: str, part: str) -
     return (turns[network] / turns[other]).dropna().to_numpy()
 
 
-def told(times: np.ndarray) -> str:
+def as_clause(times: np.ndarray) -> str:
     """Such a comparison as a clause.
 
-    >>> told(np.array([1.15, 1.05, 0.93]))
+    >>> as_clause(np.array([1.15, 1.05, 0.93]))
     '1.05 times as fast (0.93 to 1.15 in 3 turns)'
     """
     return f"{np.median(times):.2f} times as fast ({times.min():.2f} to {times.max():.2f} in {len(times)} turns)"

@@ -11,7 +11,7 @@ from scipy import stats
 
 from ghostlib import figures, results
 from ghostlib.errors import InputError
-from ghostlib.studies import ablation, contrasts, paper, speeds
+from ghostlib.studies import ablation, contrasts, paper, regime, speeds
 
 
 @pytest.fixture(autouse=True)
@@ -74,11 +74,6 @@ def test_a_contrast_pairs_seeds():
     assert lone.evidence() == "+2.00 points, 1 seed" and lone.judged(0.5) == "undecided, from one seed"
 
 
-def test_an_interval_that_holds_0_is_not_resolved():
-    assert contrasts.told([0.2, 0.3, 0.25]).endswith(", resolved")
-    assert contrasts.told([0.2, -0.3, 0.25]).endswith(", not resolved")
-
-
 def test_networks_are_named_as_in_the_design():
     assert list(dict.fromkeys(ablation.named(ROWS).network)) == ["plain", "thin", "s2 d1", "s2 d3", "by layer"]
     design = (ROOT / "docs" / "ablation_cifar10.md").read_text()
@@ -119,10 +114,10 @@ def test_speeds_are_compared_within_a_turn():
     measured = speeds_of(plain=(10, 100, 20), s2_d3=(11, 130, 18))
     times = speeds.times_as_fast(measured, "s2 d3", "plain", "training")
     assert times == pytest.approx([1.1, 1.3, 0.9])  # medians, 18 and 20, would say 0.9
-    assert speeds.told(times) == "1.10 times as fast (0.90 to 1.30 in 3 turns)"
+    assert speeds.as_clause(times) == "1.10 times as fast (0.90 to 1.30 in 3 turns)"
     said = ablation.saving(ablation.summary(ablation.named(ROWS)), measured).splitlines()
-    told = speeds.told(times)
-    assert said[1] == f"Beside plain, within a turn, it is {told} in training, {told} in evaluation."
+    told = speeds.as_clause(times)
+    assert said[1] == f"Time of s2 d3 against plain, turn by turn: training {told}, evaluation {told}."
     assert len(said) == 2  # thin was not measured
 
 
@@ -134,10 +129,10 @@ def test_costs_stand_beside_those_of_one_network():
 
 
 def test_what_others_report_stands_beside_the_print():
-    rows = paper.beside([3, 5, 7]).set_index("network")
+    rows = paper.reported([3, 5, 7]).set_index("network")
     vgg = rows.loc["Ghost-VGG-16, s = 2, d = 3"]
     assert (vgg.printed, vgg.reported, vgg.difference, vgg.difference_high) == (93.7, "92 to 93.6", -1.7, -0.1)
-    assert set(paper.beside([5]).network) == {"ResNet-56", "Ghost-ResNet-56, s = 2"}
+    assert set(paper.reported([5]).network) == {"ResNet-56", "Ghost-ResNet-56, s = 2"}
     assert set(paper.rivals([7]).table) == {7}
 
 
@@ -173,10 +168,24 @@ def test_figures_of_the_ablation_are_drawn():
                    figures.fig_cost(table), figures.fig_cost(ablation.with_speeds(table, speeds_of(plain=(2, 3)))),
                    figures.fig_cost(ablation.with_speeds(table, speeds_of(nobody=(2, 3)))),
                    figures.fig_layer_ratios(results.read_table(ROOT / "data/results/allocation.csv"), 2),
-                   figures.fig_rivals(paper.networks([5, 7]), paper.rivals([5, 7]), paper.beside([5, 7]))):
+                   figures.fig_rivals(paper.networks([5, 7]), paper.rivals([5, 7]), paper.reported([5, 7]))):
         figure.canvas.draw()
 
 
 def test_a_table_that_the_paper_does_not_have_is_refused():
     with pytest.raises(InputError, match="tables: 2 given; allowed are"):
         paper.networks([2])
+
+
+def test_what_longer_training_moves_is_told_by_seed():
+    short = ablation.named(ROWS.assign(epochs=6))
+    long = short.assign(epochs=16, accuracy=short.accuracy + 10 + (short.network == "s2 d3") * (1 + short.seed))
+    change = regime.moved(short, long, "s2 d3", "plain")
+    assert change.seeds == (0, 1, 2) and change.values == pytest.approx([1, 2, 3])
+    told, said = regime.summary(short, long), regime.answer(short, long)
+    assert told.seeds.tolist() == [3, 3, 3, 3]
+    assert told.points[1] == "+2.00 (-0.48 to +4.48)" and told.verdict[1] == "undecided"
+    assert said.startswith("After 16 epochs, where at most 88 % are right, s2 d3 is ")
+    assert "+2.00 points from what it was after 6 epochs" in said
+    lone = regime.summary(short, long[long.seed == 0])
+    assert set(lone.verdict) == {"undecided, from one seed"} and lone.seeds.tolist() == [1, 1, 1, 1]
