@@ -1,4 +1,8 @@
-"""Rebuilds figures/ from what is committed: `make figures`. No training, seconds."""
+"""Rebuilds figures/ from what is committed: `make figures`. No training, seconds.
+
+What Ghost layers show needs a trained network, which is not committed: the pictures of it are made anew where `make tour`
+has left its run, and stay as they are elsewhere.
+"""
 
 import base64
 import io
@@ -7,12 +11,15 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ghostlib import figures, results
 from ghostlib.studies import ablation, paper
 
-TARGET = Path("figures")
+TARGET, TOUR = Path("figures"), Path("data/runs/tour")
 AS_PNG: Any = {"dpi": (150, 150), "optimize": True}
 GAP = 24  # pixels between pictures put below one another
 
@@ -37,16 +44,54 @@ def stacked(pictures: list[Image.Image]) -> Image.Image:
     return page
 
 
+def as_picture(figure: Figure) -> Image.Image:
+    """A figure as it would be saved."""
+    stored = io.BytesIO()
+    figure.savefig(stored)
+    return Image.open(stored).convert("RGB")
+
+
+def of_the_tour() -> tuple[Image.Image, Image.Image]:
+    """The tour of a digit with its curves, and what the same network makes of a photograph that it was not trained for."""
+    from ghostlib import data, features, training
+    from ghostlib.explorer.views import squares
+
+    config = training.config_of(TOUR)
+    net, split, _ = training.prepare(config)
+    net.set_train(False)
+    cells, counts = dict(net.cells_and_names()), features.ghost_layers(net)
+
+    def drawn(picture: np.ndarray, image: np.ndarray, numbers: list[int], title: str) -> Image.Image:
+        names = [list(counts)[number] for number in numbers]
+        maps = features.activations(net, image, names)
+        kernels = {name: cells[name].cheap_operation[0].weight.asnumpy()[:cells[name].ghosts, 0] for name in names}
+        return as_picture(figures.fig_ghost_maps(picture, {name: (maps[name][0], counts[name], kernels[name])
+                                                           for name in names}, title=title))
+    digit = drawn(split.test.picture(0), next(split.test.epoch()).images[:1], [0, 1, 2], "a test digit")
+    curves = as_picture(figures.fig_curves(pd.read_csv(TOUR / "history.csv")))
+    photograph, dataset = squares("chelsea", 96)[0], data.DATASETS[config.dataset]
+    scaled = (photograph / 255 - dataset.mean) / dataset.std
+    image = scaled.transpose(2, 0, 1)[None].astype(np.float32)
+    return stacked([digit, curves]), drawn(photograph, image, [0, 1, 4], "a photograph\nnetwork trained on digits")
+
+
 figures.style()
 TARGET.mkdir(exist_ok=True)
-train = "notebooks/train.ipynb"
-stacked([picture_of(train, "fig_ghost_maps"), picture_of(train, "fig_curves")]).save(TARGET / "tour.png", **AS_PNG)
 picture_of("notebooks/complexity.ipynb", "fig_speedup").save(TARGET / "speedup.png", **AS_PNG)
 figures.fig_module(16, 16, 16, kernel_size=3, kernel=3).savefig(TARGET / "ghost_module.png")
-redundancy = "notebooks/redundancy.ipynb"
+train, redundancy = "notebooks/train.ipynb", "notebooks/redundancy.ipynb"
+if (TOUR / "last.safetensors").exists():
+    tour, ghost_maps = of_the_tour()
+    tour.save(TARGET / "tour.png", **AS_PNG)
+    ghost_maps.save(TARGET / "ghost_maps.png", **AS_PNG)
+else:
+    print(f"{TOUR} is not there: tour.png and ghost_maps.png stay as they are; `make tour`, then they are made anew")
+    if not (TARGET / "tour.png").exists():
+        stacked([picture_of(train, "fig_ghost_maps"), picture_of(train, "fig_curves")]).save(TARGET / "tour.png", **AS_PNG)
+    if not (TARGET / "ghost_maps.png").exists():
+        picture_of(redundancy, "fig_ghost_maps").save(TARGET / "ghost_maps.png", **AS_PNG)
 picture_of(redundancy, "fig_matched_maps").save(TARGET / "matched_maps.png", **AS_PNG)
 picture_of(redundancy, "fig_filter").save(TARGET / "filter.png", **AS_PNG)
-picture_of(redundancy, "fig_ghost_maps").save(TARGET / "ghost_maps.png", **AS_PNG)
 picture_of(redundancy, "fig_controls").save(TARGET / "controls.png", **AS_PNG)
 for name, draw in (("redundancy", figures.fig_by_depth), ("allowed_ratio", figures.fig_allowed_ratio)):
     rows = results.read_table(f"data/results/{name}.csv")

@@ -5,7 +5,8 @@ A new one goes where its kind is, and here into the list: `figures.fig_x` is its
 
 from ghostlib.figures.ablation import fig_accuracy, fig_contrasts, fig_cost, fig_layer_ratios
 from ghostlib.figures.architecture import fig_bottlenecks, fig_stages
-from ghostlib.figures.maps import fig_filter, fig_ghost_maps, fig_matched_maps, fig_module
+from ghostlib.figures.ghosts import fig_ghost_maps
+from ghostlib.figures.maps import fig_filter, fig_matched_maps, fig_module
 from ghostlib.figures.mosaic import mosaic, signed, tile, titled
 from ghostlib.figures.studies import fig_allowed_ratio, fig_by_depth, fig_controls, fig_rivals, fig_speedup
 from ghostlib.figures.style import style

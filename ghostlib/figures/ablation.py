@@ -1,4 +1,4 @@
-"""The ablations of s and d: every seed's accuracy, contrasts, and accuracy against cost."""
+"""The ablations of s and d: differences from the plain network, contrasts, accuracy against cost, a ratio for each layer."""
 
 from collections.abc import Sequence
 
@@ -8,42 +8,75 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
+from ghostlib.figures.labels import Point, draw_points, emptiest, heap, lead, write_names
 from ghostlib.figures.style import TEST, TRAIN
-from ghostlib.studies.contrasts import Contrast
+from ghostlib.studies.ablation import PLAIN
+from ghostlib.studies.contrasts import Contrast, contrast
 from ghostlib.studies.speeds import PARTS
 
 MARKERS = "osD^vPX*<>"  # beside colour, for eyes and printers without
 COLOURS = [*sns.color_palette("colorblind")[:5], "#56b4e9", "0.2"]
 NAMED = ("plain", "thin", "s2 d1", "s2 d3", "s2 d5", "s4 d3", "by layer")  # these look the same in every figure
+BAND = "0.93"
 
 
 def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Accuracy of each network: every seed a point, mean and interval; beside it, on a scale of its own, the paper's.
+    """How far each network is from the plain one, here and in the paper, on one axis.
+
+    Here every seed's difference from the plain network of the same seed is a point; beside the points are their mean and
+    95 % interval over seeds. The paper has one network each. Without a plain network the first one takes its place.
 
     Args:
         rows: Columns network, accuracy, seed.
         summary: Of `ablation.summary`; its order is the order drawn.
         published: Columns network, accuracy.
     """
-    figure, (ours, theirs) = plt.subplots(1, 2, figsize=(8.5, 3.4), width_ratios=[1.4, 1])
-    places = {name: place for place, name in enumerate(summary.network)}
-    spread = rows.groupby("network").seed.rank() - (rows.groupby("network").seed.transform("count") + 1) / 2
-    ours.plot(rows.network.map(places) + 0.07 * spread, rows.accuracy, "o", color=TRAIN, markersize=4, alpha=0.6,
-              label="one seed")
-    _means(ours, [place + 0.28 for place in places.values()], summary)
-    ours.set(title="here", ylabel="top-1 on test images, %", xticks=list(places.values()), xticklabels=list(places))
-    for name in places.keys() - set(published.network):
-        theirs.text(places[name], 0.03, "not\nprinted", transform=theirs.get_xaxis_transform(), ha="center", fontsize=7,
-                    color="0.5")
-    theirs.plot([places[name] for name in published.network], published.accuracy, "D", color="0.3")
-    theirs.set(title="the paper, one network each", ylabel="top-1, %", xticks=list(places.values()),
-               xticklabels=list(places), xlim=ours.get_xlim())
+    names = list(summary.network)
+    base = PLAIN if PLAIN in names else names[0]
+    figure, (ours, theirs) = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
+    for place, name in enumerate(names):
+        if name == base:
+            for ax in (ours, theirs):
+                ax.annotate("0", (place, 0), (0, -9), va="top", ha="center", textcoords="offset points", fontsize=8)
+            continue
+        one = contrast(rows, name, base, "accuracy")
+        spread = 0.09 * (np.arange(len(one.values)) - (len(one.values) - 1) / 2)
+        ours.plot(place - 0.16 + spread, one.values, "o", color=TRAIN, markersize=4, alpha=0.6, label="one seed")
+        _mean(ours, place + 0.3, one, "mean and 95 % interval over seeds", vertical=True)
+        lowest = np.nanmin([one.interval[1], *one.values])
+        ours.annotate(_signed(one.interval[0], 2), (place + 0.12, lowest), (0, -6), va="top", ha="center",
+                      textcoords="offset points", fontsize=8)
+    printed = published.set_index("network").accuracy
+    for place, name in enumerate(names):
+        if name == base:
+            continue
+        if {name, base} <= set(printed.index):
+            difference = printed[name] - printed[base]
+            theirs.plot(place, difference, "D", color="0.3", markersize=5, label="the paper's network")
+            theirs.annotate(_signed(difference, 1), (place, difference), (0, -9), va="top", ha="center",
+                            textcoords="offset points", fontsize=8)
+        else:
+            theirs.annotate("not\nprinted", (place, 0), (0, -9), va="top", ha="center", textcoords="offset points",
+                            fontsize=7, color="0.45")
+    mean = rows[rows.network == base].accuracy.mean()
+    ours.margins(y=0.1)
+    ours.set(title=f"here: {base} is {mean:.2f} %", ylabel=f"top-1 less that of {base},\npoints of percent")
+    theirs.set_title(f"the paper: {base} is {printed[base]:.1f} %" if base in printed else "the paper")
     for ax in (ours, theirs):
-        ax.tick_params(axis="x", rotation=45 if len(places) > 4 else 0)
+        ax.axhline(0, color="0.3", linewidth=1, zorder=0)
+        ax.set(xticks=range(len(names)), xticklabels=[name.replace(" ", "\n", 1) for name in names],
+               xlim=(-0.6, len(names) - 0.4))
+        ax.tick_params(axis="x", length=0)
         ax.grid(axis="y", color="0.92")
-    ours.legend(loc="best", fontsize=8, frameon=True, framealpha=1, edgecolor="none")
+        ax.set_axisbelow(True)
+        ax.spines["bottom"].set_visible(False)
+    theirs.spines["left"].set_visible(False)
+    theirs.tick_params(axis="y", length=0)
+    _legend(figure, [ours, theirs])
     return figure
 
 
@@ -54,25 +87,32 @@ def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
         contrasts: From `ablation.asked`, in points of percent.
         margin: In points of percent.
     """
-    figure, ax = plt.subplots(figsize=(7.5, 0.75 * len(contrasts) + 1.1))
-    ax.axvspan(-margin, margin, color="0.93", zorder=0, label=f"within {margin:g} points")
+    figure, ax = plt.subplots(figsize=(9, 0.62 * len(contrasts) + 1.2))
+    ax.axvspan(-margin, margin, color=BAND, zorder=0, label=f"within {margin:g} points")
+    for edge in (-margin, margin):
+        ax.axvline(edge, color="0.6", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     for place, one in enumerate(contrasts):
-        ax.plot(one.values, np.full(len(one.values), place) + 0.18, "o", color=TRAIN, markersize=4, alpha=0.7,
-                label=None if place else "one seed")
-        mean, low, high = one.interval
-        ax.errorbar(mean, place - 0.1, xerr=None if np.isnan(low) else [[mean - low], [high - mean]], fmt="s", color=TEST,
-                    markersize=5, capsize=3, label=None if place else "mean and 95 % interval over seeds")
-    ax.axvline(0, color="0.5", linewidth=0.8, zorder=1)
+        ax.plot(one.values, np.full(len(one.values), place) + 0.2, "o", color=TRAIN, markersize=4, alpha=0.6,
+                label="one seed")
+        _mean(ax, place - 0.1, one, "mean and 95 % interval over seeds", vertical=False)
+        ax.text(1.01, place, _signed(one.interval[0], 2), transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+    ax.text(1.01, 1, "mean", transform=ax.transAxes, va="center", fontsize=8, color="0.35")
+    ax.axvline(0, color="0.3", linewidth=1, zorder=1)
     ax.set(yticks=range(len(contrasts)), yticklabels=[f"{one.first} − {one.second}" for one in contrasts],
-           xlabel="difference in top-1, points of percent", ylim=(len(contrasts) - 0.4, -0.6))
+           xlabel="difference in top-1, points of percent", ylim=(len(contrasts) - 0.5, -0.5))
+    ax.hlines(np.arange(1, len(contrasts)) - 0.5, 0, 1, transform=ax.get_yaxis_transform(), color="0.9", linewidth=0.8,
+              zorder=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    _legend(figure, [ax])
     return figure
 
 
 def fig_cost(summary: pd.DataFrame) -> Figure:
     """Accuracy with its interval against multiply-adds and, where `summary` has it, against measured time.
+
+    Each network's name stands beside its point; where three or more lie on one another, an inset shows them enlarged.
 
     Args:
         summary: Of `ablation.summary`, or of `ablation.with_speeds`: then a panel each for training and evaluation, with
@@ -85,21 +125,29 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
             summary = summary.assign(**{f"{part}_ms": 1e3 / summary[part]})
             spread[f"{part}_ms"] = summary[f"{part}_ms"] - 1e3 / summary[f"{part}_high"], (
                 1e3 / summary[f"{part}_low"] - summary[f"{part}_ms"])
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.3), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels) + 1.3, 3.8), sharey=True, squeeze=False,
+                                width_ratios=[1.35, *[1] * (len(panels) - 1)])
+    drawn = {}
     for ax, (column, label) in zip(axes.flat, panels.items()):
         aside = np.nan_to_num(spread.get(column, np.zeros((2, len(summary)))))
+        points = []
         for place, row in enumerate(summary.itertuples()):
             look = NAMED.index(row.network) if row.network in NAMED else place
-            colour, marker = COLOURS[look % len(COLOURS)], MARKERS[look % len(MARKERS)]
-            bars = np.nan_to_num([[row.accuracy - row.low], [row.high - row.accuracy]])
-            at = getattr(row, column), row.accuracy
-            ax.errorbar(*at, bars, aside[:, place, None], fmt="none", ecolor=colour, capsize=3, elinewidth=1.2)
-            ax.plot(*at, marker, color=colour, markersize=6, label=row.network)
-        ax.set(xlabel=label, xlim=(0, 1.15 * (summary[column] + aside[1]).max()))
+            looks = COLOURS[look % len(COLOURS)], MARKERS[look % len(MARKERS)]
+            at, ends = getattr(row, column), np.nan_to_num([row.low, row.high], nan=row.accuracy)
+            if not np.isnan(at):
+                points.append(Point(at, row.accuracy, row.network, *looks, at - aside[0][place], at + aside[1][place],
+                                    *ends))
+        draw_points(ax, points)
+        ax.set(xlabel=label, xlim=(0, 1.2 * max(point.right for point in points)))
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.grid(color="0.92")
+        drawn[ax] = points
     axes[0, 0].set_ylabel("top-1 on test images, %")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(summary), fontsize=8)
+    figure.canvas.draw()  # lays out; then it stays, so that names stay where they are free
+    figure.set_layout_engine("none")
+    for ax, points in drawn.items():
+        _name(ax, points)
     return figure
 
 
@@ -107,29 +155,77 @@ def fig_layer_ratios(allocation: pd.DataFrame, uniform: int) -> Figure:
     """What each layer would lose at each ratio, and the ratio it was given; layers without a loss were not measured.
 
     Args:
-        allocation: Of `redundancy.runs.ratios_of_runs`.
-        uniform: The ratio whose multiply-adds were spent, drawn in.
+        allocation: Of `redundancy.runs.ratios_of_runs`: layer, ratio, loss (a share; nan where not measured), chosen.
+        uniform: The ratio whose multiply-adds were spent, outlined in all layers.
     """
-    layers = {layer: place for place, layer in enumerate(allocation.layer.unique(), 1)}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
-    measured = allocation[allocation.loss.notna()]
-    for number, (layer, rows) in enumerate(measured.groupby("layer", sort=False)):
-        colour = COLOURS[number % len(COLOURS)]
-        left.plot(rows.ratio, rows.loss, color=colour, marker=MARKERS[number % len(MARKERS)], markersize=4, linewidth=1,
-                  label=str(layers[layer]))
-        chosen = rows[rows.chosen]
-        left.plot(chosen.ratio, chosen.loss, "o", color=colour, markersize=9 + number, markerfacecolor="none")
-    left.set(xlabel="ratio s", ylabel="variance that ghosts miss, share", title="measured; the ring is the choice")
-    left.legend(title="layer", fontsize=7, title_fontsize=8, ncols=2)
-    chosen = allocation[allocation.chosen]
-    right.bar(chosen.layer.map(layers), chosen.ratio, color=np.where(chosen.loss.notna(), TRAIN, "0.8"))
-    right.axhline(uniform, color="0.3", linestyle="--", linewidth=1, label=f"s = {uniform} everywhere")
-    right.set(xlabel="layer", ylabel="ratio s", title="given; grey: not measured, maps too small",
-              xticks=list(layers.values()))
-    right.legend(fontsize=8)
+    layers, ratios = list(allocation.layer.unique()), sorted(allocation.ratio.unique())
+    table = 100 * allocation.pivot(index="ratio", columns="layer", values="loss").loc[ratios, layers]
+    figure, ax = plt.subplots(figsize=(9, 0.36 * len(ratios) + 1.5))
+    ax.set_facecolor("0.85")
+    sns.heatmap(table, cmap="Blues", vmin=0, linewidths=1, linecolor="white", mask=table.isna(), ax=ax,
+                cbar_kws={"label": "variance that ghosts miss, %", "pad": 0.02})
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        if not np.isnan(value):
+            ax.text(column + 0.5, row + 0.5, f"{value:.0f}", fontsize=8, ha="center", va="center",
+                    color="white" if value > 0.7 * np.nanmax(table) else "0.1")
+    for row in allocation[allocation.chosen].itertuples():
+        ax.add_patch(Rectangle((layers.index(row.layer) + 0.05, ratios.index(row.ratio) + 0.08), 0.9, 0.84, fill=False,
+                               edgecolor=TEST, linewidth=2.5, zorder=3))
+    ax.add_patch(Rectangle((0, ratios.index(uniform)), len(layers), 1, fill=False, edgecolor="0.15", linewidth=1.2,
+                           linestyle=(0, (4, 2)), zorder=4))
+    ax.set(xlabel="layer", ylabel="ratio s")
+    ax.set_xticks(np.arange(len(layers)) + 0.5, [str(number) for number in range(1, len(layers) + 1)], rotation=0)
+    ax.set_yticklabels([f"{ratio:g}" for ratio in ratios], rotation=0)
+    ax.tick_params(length=0)
+    handles = [Patch(facecolor="none", edgecolor=TEST, linewidth=2.5, label="given to the layer"),
+               Patch(facecolor="none", edgecolor="0.15", linestyle=(0, (4, 2)), linewidth=1.2,
+                     label=f"s = {uniform} everywhere, for as many multiply-adds"),
+               Patch(color="0.85", label="not measured: maps too small")]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def _means(ax: Axes, places, summary: pd.DataFrame) -> None:
-    bars = np.nan_to_num([summary.accuracy - summary.low, summary.high - summary.accuracy])
-    ax.errorbar(places, summary.accuracy, bars, fmt="s", color=TEST, markersize=5, capsize=3, label="mean and 95 % interval")
+def _signed(value: float, digits: int) -> str:
+    """A difference with its sign, a true minus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend below all axes, each label once."""
+    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels())}
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, fontsize=8)
+
+
+def _mean(ax: Axes, place: float, one: Contrast, label: str, vertical: bool) -> None:
+    """Mean and interval of a contrast beside its seeds; of one seed there is no interval."""
+    mean, low, high = one.interval
+    bars = None if np.isnan(low) else [[mean - low], [high - mean]]
+    x, y, xerr, yerr = (place, mean, None, bars) if vertical else (mean, place, bars, None)
+    ax.errorbar(x, y, yerr, xerr, fmt="s", color=TEST, markersize=5, capsize=3, label=label)
+
+
+def _name(ax: Axes, points: Sequence[Point]) -> None:
+    """Names beside the points; those that lie on one another are enlarged in an inset and named there."""
+    if not (heaped := heap(ax, points)):
+        write_names(ax, points)
+        return
+    below, beside = 0.09, 0.12  # shares of the axes, for the numbers on the inset's ticks
+    left, bottom, width, height = emptiest(ax, points, [(0.62, 0.52), (0.56, 0.5), (0.5, 0.48), (0.45, 0.45), (0.4, 0.4)])
+    inset = ax.inset_axes((left + beside, bottom + below, width - beside, height - below))
+    draw_points(inset, heaped)
+    left, right = min(point.x for point in heaped), max(point.x for point in heaped)
+    low, high = min(point.low for point in heaped), max(point.high for point in heaped)
+    wide = max(right - left, 0.01 * ax.get_xlim()[1])
+    inset.set(xlim=(left - 0.9 * wide, right + 2.2 * wide), ylim=(low - 0.1 * (high - low), high + 0.1 * (high - low)))
+    inset.tick_params(labelsize=7, length=2)
+    inset.xaxis.set_major_locator(MaxNLocator(3))
+    inset.yaxis.set_major_locator(MaxNLocator(3))
+    for spine in inset.spines.values():
+        spine.set(visible=True, color="0.5", linewidth=0.8)
+    limits = Bbox.from_extents(*np.transpose([inset.get_xlim(), inset.get_ylim()]).flat)
+    ax.add_patch(Rectangle((limits.x0, limits.y0), limits.width, limits.height, fill=False, edgecolor="0.5", linewidth=0.8))
+    whole = Bbox.union([inset.get_window_extent(), *filter(None, [inset.get_tightbbox()])])
+    others = [point for point in points if point not in heaped]
+    line = lead(ax, limits.transformed(ax.transData), inset.get_window_extent(), others)
+    write_names(inset, heaped, fontsize=7.5)
+    write_names(ax, others, [whole, *line, limits.transformed(ax.transData)])

@@ -1,6 +1,6 @@
-"""Feature maps and what makes them: the Ghost module drawn, intrinsic maps and ghosts, pairs that are alike."""
+"""Feature maps and what makes them: the Ghost module drawn, pairs that are alike, one map made from another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -50,53 +50,10 @@ def fig_module(inputs: int, intrinsic: int, ghosts: int, kernel_size: int, kerne
     return figure
 
 
-def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, int]], columns: int = 12) -> Figure:
-    """What Ghost layers make of one picture: intrinsic maps framed red, below each its ghosts, framed blue.
-
-    Args:
-        picture: (H, W, 3) uint8.
-        layers: For each layer's title its maps (C, H', W') and how many of them, the first ones, are intrinsic.
-        columns: Intrinsic maps shown at most. Each map has its own grey scale.
-    """
-    shown = {title: _paired(maps, intrinsic)[:, :columns] for title, (maps, intrinsic) in layers.items()}
-    widest = max(pairs.shape[1] for pairs in shown.values())
-    figure = plt.figure(figsize=(0.95 * (widest + 2), 0.98 * sum(len(pairs) + 0.35 for pairs in shown.values())))
-    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2, widest])[0]
-    axes = left.subplots()
-    axes.imshow(picture)
-    _bare(axes, "image")
-    rows = np.atleast_1d(right.subfigures(len(shown), 1, height_ratios=[len(pairs) + 0.35 for pairs in shown.values()]))
-    for part, (title, pairs) in zip(rows, shown.items()):
-        maps = layers[title][0]
-        part.suptitle(title, fontsize=9, x=0.01, ha="left")
-        grid = part.subplots(len(pairs), widest, squeeze=False)
-        for (row, column), ax in np.ndenumerate(grid):
-            index = pairs[row, column] if column < pairs.shape[1] else -1
-            if index < 0:
-                ax.axis("off")
-                continue
-            ax.imshow(maps[index])
-            ax.set(xticks=[], yticks=[])
-            for spine in ax.spines.values():
-                spine.set(visible=True, color=GHOST if row else INTRINSIC, linewidth=2)
-    return figure
-
-
 def _bare(ax: Axes, title: str) -> None:
     """A picture with its title and without axes."""
     ax.set_title(title)
     ax.axis("off")
-
-
-def _paired(maps: np.ndarray, intrinsic: int) -> np.ndarray:
-    """Indices of maps (rows, intrinsic): the intrinsic ones, then their ghosts; -1 where there are no more.
-
-    A depthwise convolution with s - 1 kernels for each map puts out the ghosts of one map one after the other.
-    """
-    ghosts = len(maps) - intrinsic
-    each = -(-ghosts // intrinsic)
-    index = intrinsic + np.arange(each)[:, None] + each * np.arange(intrinsic)
-    return np.vstack([np.arange(intrinsic), np.where(index < len(maps), index, -1)])
 
 
 def fig_matched_maps(picture: np.ndarray, maps: np.ndarray, pairs: Sequence[tuple[int, int]],

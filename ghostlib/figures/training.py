@@ -15,25 +15,22 @@ from ghostlib.figures.style import TEST, TRAIN
 def fig_curves(history: pd.DataFrame) -> Figure:
     """Loss and error of `Run.history`, epoch by epoch, for the training and the test images."""
     if not len(history):
-        figure, ax = plt.subplots(figsize=(11, 0.6))
+        figure, ax = plt.subplots(figsize=(9, 0.6))
         ax.set_axis_off()
         ax.text(0.5, 0.5, "nothing was trained: 0 epochs", ha="center", va="center", transform=ax.transAxes)
         return figure
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
     for split, colour in (("train", TRAIN), ("test", TEST)):
         left.plot(history.epoch, history[f"{split}_loss"], color=colour, label=split, marker=".")
-        middle.plot(history.epoch, 100 * (1 - history[f"{split}_top1"]), color=colour, label=split, marker=".")
+        right.plot(history.epoch, 100 * (1 - history[f"{split}_top1"]), color=colour, label=split, marker=".")
     left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy, nats", yscale="log")
-    middle.set(title="Error", xlabel="epoch", ylabel="images not recognised, %", yscale="log")
-    for ax in (left, middle):
+    right.set(title="Error", xlabel="epoch", ylabel="images not recognised, %", yscale="log")
+    for ax in (left, right):
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.yaxis.set_minor_formatter(NullFormatter())
-    right.plot(history.epoch, history.lr, color="0.4", marker=".")
-    right.set(title="Learning rate at the epoch's last step", xlabel="epoch", ylabel="per step", ylim=(0, None))
-    left.legend()
-    for ax in (left, middle, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.legend()
     return figure
 
 

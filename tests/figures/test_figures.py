@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from ghostlib import figures
-from ghostlib.figures.maps import _paired
+from ghostlib import features, figures, models
+from ghostlib.figures.ghosts import _paired, in_words
 from ghostlib.figures.style import GHOST, INTRINSIC, TEST, TRAIN
 
 
@@ -37,6 +37,63 @@ def test_figures_are_drawn():
              figures.fig_speedup(pd.DataFrame({"channels": [16, 960], "theory": [1.3, 2.], "counted": [1.3, 2.]}), 2)]
     for figure in drawn:
         figure.canvas.draw()
+
+
+def images_of(figure):
+    return [image.get_array() for ax in figure.axes for image in ax.images]
+
+
+def frame(ax):
+    return to_hex(ax.spines["left"].get_edgecolor())
+
+
+def test_a_ghost_stands_below_its_filter_and_that_below_its_source():
+    rng = np.random.default_rng(0)
+    maps, kernels = rng.normal(size=(32, 4, 4)), rng.normal(size=(16, 3, 3))
+    figure = figures.fig_ghost_maps(np.zeros((8, 8, 3), np.uint8), {"features.3": (maps, 16, kernels)}, title="a\nb")
+    figure.canvas.draw()
+    where = {image.get_array().tobytes(): ax for ax in figure.axes for image in ax.images}
+    shown = [number for number in range(16) if maps[number].tobytes() in where]
+    assert shown == list(range(12))
+    for number in shown:
+        above, between, below = (where[part.tobytes()] for part in (maps[number], kernels[number], maps[16 + number]))
+        assert (frame(above), frame(below)) == (INTRINSIC, GHOST)
+        upper, middle, lower = (ax.get_position() for ax in (above, between, below))
+        assert upper.y0 > middle.y1 and middle.y0 > lower.y1 and upper.x0 < middle.x0 < middle.x1 < upper.x1 == lower.x1
+    said = {text.get_text() for text in figure.axes[0].texts}
+    assert {"convolution 2", "12 of 16 shown", "intrinsic", "filter", "ghost", "a", "b"} <= said
+    assert where[kernels[0].tobytes()].images[0].get_clim() == pytest.approx((-abs(kernels[0]).max(), abs(kernels[0]).max()))
+
+
+def test_ghost_layers_are_drawn_without_filters_too_and_stand_side_by_side():
+    layers = {f"blocks.0.{block}.ghost1": (np.ones((8, 4, 4)), 4) for block in range(4)}
+    figure = figures.fig_ghost_maps(np.zeros((8, 8, 3), np.uint8), layers)
+    names = {text.get_text(): text.get_position() for text in figure.axes[0].texts if "Ghost" in text.get_text()}
+    assert list(names) == [f"stage 1, block {block}, first Ghost module" for block in (1, 2, 3, 4)]
+    (first, top), (second, beside), *_, (_, below) = names.values()
+    assert first < second and top == beside < below
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert "filter" not in said and said.count("4 of 4 shown") == said.count("ghost") == 4
+    assert len(images_of(figure)) == 1 + 4 * 8
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("blocks.6.1.ghost2", "stage 7, block 2, second Ghost module"), ("features.3", "convolution 2"),
+    ("features.40", "convolution 13"), ("features.4", "features.4"), ("stages.0.1.body.3", "stage 1, block 2, layer 2"),
+    ("mine", "mine")])
+def test_a_layer_is_named_in_words(name, words):
+    assert in_words(name) == words
+
+
+def test_the_places_of_vgg_16s_convolutions_are_those_of_the_network():
+    named = [in_words(layer) for layer in features.ghost_layers(models.vgg16(width=0.1, ratio=2))]
+    assert named == [f"convolution {number}" for number in range(1, 14)]
+
+
+def test_curves_are_of_loss_and_error_alone():
+    history = pd.DataFrame({"epoch": [1, 2], "lr": [.1, 0.], "train_loss": [2., 1.], "test_loss": [2., 1.5],
+                            "train_top1": [.2, .6], "test_top1": [.1, .5]})
+    assert [ax.get_title() for ax in figures.fig_curves(history).axes] == ["Loss", "Error"]
 
 
 # Machado, Oliveira and Fernandes 2009, Table 1: how the commonest kinds of colour blindness see linear RGB.
