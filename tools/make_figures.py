@@ -101,7 +101,8 @@ table = ablation.with_speeds(ablation.summary(rows), results.read_table("data/re
 allocation = results.read_table("data/results/allocation.csv")
 for name, figure in (
         ("ablation", figures.fig_accuracy(rows, table, ablation.published(table.network))),
-        ("contrasts", figures.fig_contrasts(ablation.asked(rows), ablation.MARGIN)), ("cost", figures.fig_cost(table)),
+        ("contrasts", figures.fig_contrasts(ablation.contrasts_of(rows), ablation.MARGIN)),
+        ("cost", figures.fig_cost(table)),
         ("layer_ratios", figures.fig_layer_ratios(allocation, uniform=2)),
         ("rivals", figures.fig_rivals(paper.networks([5, 6, 7]), paper.rivals([5, 6, 7]), paper.reported([5, 6, 7])))):
     figure.savefig(TARGET / f"{name}.png")

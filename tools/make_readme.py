@@ -60,7 +60,7 @@ def ablations() -> str:
                      f"{row.accuracy:.2f}" + ("" if pd.isna(row.low) else f" ({row.low:.2f} to {row.high:.2f})"), row.seeds]
                     for row in ablation.summary(rows).itertuples()])
     answers = [f"- {ablation.QUESTIONS[one.first, one.second]} {one.first} − {one.second}: {one.judged(ablation.MARGIN)} "
-               f"({one.evidence()})." for one in ablation.asked(rows)]
+               f"({one.evidence()})." for one in ablation.contrasts_of(rows)]
     first = ablation.answer_on_ratio(rows, read_table(RESULTS / "ablation_speed.csv")).replace("**Answer.** ", "")
     planned = len(sweep.read("notebooks/params/ablate_cifar10.yaml").points)
     runs = f"{len(rows)} of {planned} runs are recorded."

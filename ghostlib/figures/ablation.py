@@ -84,7 +84,7 @@ def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
     """Differences in accuracy: every seed a point, mean and interval, and the margin within which nobody cares.
 
     Args:
-        contrasts: From `ablation.asked`, in points of percent.
+        contrasts: From `ablation.contrasts_of`, in points of percent.
         margin: In points of percent.
     """
     figure, ax = plt.subplots(figsize=(9, 0.62 * len(contrasts) + 1.2))

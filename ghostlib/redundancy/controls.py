@@ -21,6 +21,7 @@ from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SOURCES, TRAI
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 RESAMPLES = 1000
+FEWEST = 8  # images that an interval over images is taken from: drawing two again and again says nothing
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,10 @@ def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kerne
                 if source == TRAINED:
                     own_r2, own_drawn = r2, drawn
                 rows.append({"layer": layer, "depth": depth, "channels": own.shape[1], "size": own.shape[2],
-                             "stage": stage, "filter": kernel, "source": source, **_interval("r2", r2, drawn),
+                             "stage": stage, "filter": kernel, "source": source,
+                             **_interval("r2", r2, drawn, len(splits.report)),
                              "mse": float(np.median(measured.report.mse[best, np.arange(len(best))])),
-                             **_interval("gap", own_r2 - r2, own_drawn - drawn)})
+                             **_interval("gap", own_r2 - r2, own_drawn - drawn, len(splits.report))})
     return pd.DataFrame(rows)
 
 
@@ -152,7 +154,7 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
                               for r2 in (measured.report.r2_of(source), measured.report.r2_of(source, weights)))
                 rows.append({"layer": layer, "depth": depth, "channels": len(source), "size": maps.shape[2],
                              "stage": stage, "filter": kernel, "threshold": tau,
-                             **_interval("ratio", float(own), drawn),
+                             **_interval("ratio", float(own), drawn, len(splits.report)),
                              "promised": len(source) / len(chosen)})
     return pd.DataFrame(rows)
 
@@ -192,7 +194,7 @@ def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels:
                 drawn.append(ghost_drawn[part] - _typical(scores.r2_of(best, weights[part])))
             rows.append({"layer": layer, "depth": depth, "intrinsic": count, "size": own.shape[2], "stage": stage,
                          "filter": kernel, "ghost": ghost_r2, "plain": float(np.mean(plain_r2)),
-                         **_interval("gap", ghost_r2 - float(np.mean(plain_r2)), np.concatenate(drawn))})
+                         **_interval("gap", ghost_r2 - float(np.mean(plain_r2)), np.concatenate(drawn), len(splits.report))})
     return pd.DataFrame(rows)
 
 
@@ -226,8 +228,10 @@ def _typical(r2: np.ndarray) -> Any:  # as NumPy's own reductions: the shape dec
     return float(np.nanmedian(r2)) if r2.ndim == 1 else np.nanmedian(r2, axis=1)
 
 
-def _interval(name: str, value: float, drawn: np.ndarray) -> dict[str, float]:
-    """A figure with its 95 % bootstrap interval, as columns: name, then low and high, with the prefix of a gap."""
+def _interval(name: str, value: float, drawn: np.ndarray, images: int) -> dict[str, float]:
+    """A figure with its 95 % bootstrap interval over images, as columns: name, then low and high, with the prefix of a gap;
+    these are missing where there are fewer than FEWEST."""
     prefix = "gap_" if name == "gap" else ""
-    low, high = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (np.nan, np.nan)
+    known = images >= FEWEST and np.isfinite(drawn).any()
+    low, high = np.nanquantile(drawn, [0.025, 0.975]) if known else (np.nan, np.nan)
     return {name: value, f"{prefix}low": float(low), f"{prefix}high": float(high)}

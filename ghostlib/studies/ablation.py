@@ -55,7 +55,7 @@ def published(networks: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame([(name, names[name]) for name in networks if name in names], columns=["network", "accuracy"])
 
 
-def asked(rows: pd.DataFrame, questions: Sequence[tuple[str, str]] = tuple(QUESTIONS)) -> list[Contrast]:
+def contrasts_of(rows: pd.DataFrame, questions: Sequence[tuple[str, str]] = tuple(QUESTIONS)) -> list[Contrast]:
     """The contrasts named beforehand, of those networks that `named` rows have."""
     there = set(rows.network)
     return [contrast(rows, first, second, "accuracy") for first, second in questions if {first, second} <= there]
@@ -70,7 +70,7 @@ def answers(contrasts: Sequence[Contrast]) -> pd.DataFrame:
 
 def answer_on_kernel(rows: pd.DataFrame) -> str:
     """What `named` rows say of d, in sentences; the words follow the seeds."""
-    if not (found := asked(rows, [("s2 d3", "s2 d1")])):
+    if not (found := contrasts_of(rows, [("s2 d3", "s2 d1")])):
         return "**Answer.** None: these runs do not hold both s2 d3 and s2 d1."
     [one] = found
     judged = one.judged(MARGIN)
@@ -89,7 +89,7 @@ def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
         rows: Of `named`.
         measured: As for `with_speeds`.
     """
-    if not ((found := asked(rows, [("s2 d3", THIN)])) and (beside := asked(rows, [("s2 d3", PLAIN)]))):
+    if not ((found := contrasts_of(rows, [("s2 d3", THIN)])) and (beside := contrasts_of(rows, [("s2 d3", PLAIN)]))):
         return "**Answer.** None: these runs do not hold all of s2 d3, thin and plain."
     [thin], [plain] = found, beside
     judged = thin.judged(MARGIN)

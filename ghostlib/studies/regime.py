@@ -27,23 +27,36 @@ def summary(short: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
     """What was asked and what came of it: question, difference, points with their 95 % interval over seeds, verdict."""
     epochs = long.epochs.iloc[0]
     table = []
-    for first, second in PAIRS:
+    for first, second in _there(long):
         one, change = contrast(long, first, second, "accuracy"), moved(short, long, first, second)
         name = f"{first} − {second}"
         table += [(ablation.QUESTIONS[first, second], f"{name}, after {epochs} epochs", one),
                   ("Does longer training move that?", f"{name}, {epochs} less {short.epochs.iloc[0]} epochs", change)]
-    return pd.DataFrame([(question, what, "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval), len(one.seeds),
-                          one.judged(ablation.MARGIN)) for question, what, one in table],
+    return pd.DataFrame([(question, what, _points(one), len(one.seeds), one.judged(ablation.MARGIN))
+                         for question, what, one in table],
                         columns=["question", "difference", "points", "seeds", "verdict"])
+
+
+def _points(one: Contrast) -> str:
+    mean, low, high = one.interval
+    return f"{mean:+.2f}" + ("" if np.isnan(low) else f" ({low:+.2f} to {high:+.2f})")
 
 
 def answer(short: pd.DataFrame, long: pd.DataFrame) -> str:
     """Whether the answers hold, in sentences; the words follow the seeds."""
     epochs, best = long.epochs.iloc[0], long.groupby("network").accuracy.mean().max()
     parts = []
-    for first, second in PAIRS:
+    for first, second in _there(long):
         one = contrast(long, first, second, "accuracy")
         change = moved(short, long, first, second)
         parts.append(f"s2 d3 is {one.judged(ablation.MARGIN)} beside {second} ({one.evidence()}; {change.interval[0]:+.2f} "
                      f"points from what it was after {short.epochs.iloc[0]} epochs)")
-    return (f"After {epochs} epochs, where at most {best:.0f} % are right, {' and '.join(parts)}.")
+    if not parts:
+        return f"Runs of {epochs} epochs are not recorded yet."
+    return f"After {epochs} epochs, where at most {best:.0f} % are right, {' and '.join(parts)}."
+
+
+def _there(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Those of PAIRS of whose networks there are runs of one seed: a study is looked at before it is complete, too."""
+    seeds = rows.groupby("network").seed.agg(set)
+    return [pair for pair in PAIRS if set(pair) <= set(seeds.index) and seeds[pair[0]] & seeds[pair[1]]]

@@ -50,7 +50,7 @@ def overlapping(figure):
 
 @pytest.mark.parametrize("draw", [
     lambda: figures.fig_accuracy(ROWS, TABLE, ablation.published(TABLE.network)),
-    lambda: figures.fig_contrasts(ablation.asked(ROWS), ablation.MARGIN), lambda: figures.fig_cost(TIMED),
+    lambda: figures.fig_contrasts(ablation.contrasts_of(ROWS), ablation.MARGIN), lambda: figures.fig_cost(TIMED),
     lambda: figures.fig_cost(TABLE), lambda: figures.fig_layer_ratios(ALLOCATION, 2)],
     ids=["accuracy", "contrasts", "cost", "cost, not timed", "layer ratios"])
 def test_no_word_lies_on_another(draw):
@@ -119,7 +119,7 @@ def test_chosen_ratios_are_outlined_and_what_was_not_measured_is_grey():
 
 
 def test_the_margin_and_the_means_are_written():
-    contrasts = ablation.asked(ROWS)
+    contrasts = ablation.contrasts_of(ROWS)
     figure = figures.fig_contrasts(contrasts, ablation.MARGIN)
     assert [text.get_text() for text in figure.axes[0].texts] == ["+2.44", "+0.12", "−2.45", "−5.47", "+0.17", "mean"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [

@@ -144,3 +144,10 @@ def test_finished_runs_become_three_tables(tmp_path):
     assert done.exit_code == 2 and "ratio 2, digits given; allowed are runs of one plain network" in done.output
     assert "images: 1000 given" in CliRunner().invoke(main, ["redundancy", runs[0], "--images", "1000", "--target",
                                                                        str(tmp_path)]).output
+
+
+def test_a_few_images_give_no_interval_over_images(digits):
+    net = models.vgg16(0.125)
+    for images, known in ((digits[:21], False), (digits[:24], True)):  # 7 and 8 to report on
+        rows = controls.similarity_study(net, net, images, [1], layers=["features.3"])
+        assert rows.r2.notna().all() and (rows.low.notna() == known).all() and (rows.gap_high.notna() == known).all()

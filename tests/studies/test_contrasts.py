@@ -82,7 +82,7 @@ def test_networks_are_named_as_in_the_design():
 
 
 def test_only_contrasts_of_what_is_there_are_asked():
-    asked = ablation.asked(ablation.named(ROWS))
+    asked = ablation.contrasts_of(ablation.named(ROWS))
     assert [(one.first, one.second) for one in asked] == [("s2 d3", "s2 d1"), ("s2 d3", "thin"), ("s2 d3", "plain"),
                                                           ("by layer", "s2 d3")]
 
@@ -152,7 +152,7 @@ def test_answers_follow_the_rows():
     assert "the wrong way" in ablation.answer_on_kernel(turned)
     some = recorded_rows[recorded_rows.network == "plain"]
     assert "None: these runs" in ablation.answer_on_ratio(some, measured) and "None" in ablation.answer_on_kernel(some)
-    table = ablation.answers(ablation.asked(recorded_rows))
+    table = ablation.answers(ablation.contrasts_of(recorded_rows))
     assert table.verdict.tolist() == ["better by more than 0.5 points", "within 0.5 points", "worse by more than 0.5 points",
                                       "worse by more than 0.5 points", "undecided"]
     assert table.points[1] == "+0.12 (-0.33 to +0.57)"
@@ -164,7 +164,8 @@ def test_figures_of_the_ablation_are_drawn():
     lone = rows[rows.seed == 0]
     for figure in (figures.fig_accuracy(rows, table, ablation.published(table.network)),
                    figures.fig_accuracy(lone, ablation.summary(lone), ablation.published([])),
-                   figures.fig_contrasts(ablation.asked(rows), 0.5), figures.fig_contrasts(ablation.asked(lone), 0.5),
+                   figures.fig_contrasts(ablation.contrasts_of(rows), 0.5),
+                   figures.fig_contrasts(ablation.contrasts_of(lone), 0.5),
                    figures.fig_cost(table), figures.fig_cost(ablation.with_speeds(table, speeds_of(plain=(2, 3)))),
                    figures.fig_cost(ablation.with_speeds(table, speeds_of(nobody=(2, 3)))),
                    figures.fig_layer_ratios(results.read_table(ROOT / "data/results/allocation.csv"), 2),
@@ -187,5 +188,11 @@ def test_what_longer_training_moves_is_told_by_seed():
     assert told.points[1] == "+2.00 (-0.48 to +4.48)" and told.verdict[1] == "undecided"
     assert said.startswith("After 16 epochs, where at most 88 % are right, s2 d3 is ")
     assert "+2.00 points from what it was after 6 epochs" in said
+    curves = long[["network", "seed", "accuracy"]].merge(pd.DataFrame({"epoch": [1, 2, 3]}), "cross")
+    ax = figures.fig_regime(curves, short).axes[0]
+    assert [text.get_text() for text in ax.get_legend().get_texts()][-1] == "end of the runs of 6 epochs"
+    assert sum(len(line.get_xdata()) == 3 and line.get_linestyle() == "-" for line in ax.lines) == len(long)
     lone = regime.summary(short, long[long.seed == 0])
     assert set(lone.verdict) == {"undecided, from one seed"} and lone.seeds.tolist() == [1, 1, 1, 1]
+    begun = long[long.network == "plain"]
+    assert not len(regime.summary(short, begun)) and "not recorded yet" in regime.answer(short, begun)
