@@ -22,7 +22,8 @@ from ghostlib.device import use_device
 from ghostlib.errors import InputError
 from ghostlib.kernels import fused
 from ghostlib.studies.paper import mindcv_speeds
-from ghostlib.training.loop import Feed, build, prepare
+from ghostlib.training.feed import Feed
+from ghostlib.training.loop import build, prepare
 from ghostlib.training.precision import set_precision
 from ghostlib.training.step import TrainStep, make_optimizer
 

@@ -36,7 +36,7 @@ class keep_names:
             parameter.name = name
 
 
-def normalised(cell: nn.Cell) -> Iterator[tuple[list[str], nn.Cell | None, nn.BatchNorm2d | None, bool]]:
+def convolution_groups(cell: nn.Cell) -> Iterator[tuple[list[str], nn.Cell | None, nn.BatchNorm2d | None, bool]]:
     """The children of a cell in groups that run as one: convolution, BatchNorm, ReLU, each of them optional.
 
     Children that follow one another are taken to run one after the other, which holds for the networks of

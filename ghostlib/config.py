@@ -5,7 +5,7 @@ fails here, before anything starts, with the field, the value and what is allowe
 """
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -252,25 +252,40 @@ class Config(BaseModel):
         return cls.of({**values, **(changes or {})})
 
     @classmethod
-    def of_notebook(cls, names: Mapping[str, Any], besides: Iterable[str] = (), unset: Mapping[str, Any] | None = None
-                    ) -> "Config":
-        """The Config of a notebook's parameters: ``config = Config.of_notebook(globals())`` right after them.
+    def of_notebook(cls, notebook: str | Path, names: Mapping[str, Any],
+                    unset: Callable[[Any], Mapping[str, Any]] | None = None) -> "Config":
+        """The Config of a notebook's parameters: ``config = Config.of_notebook("notebooks/train.ipynb", globals())``.
 
-        Papermill only warns of a parameter that a notebook does not have and sets it all the same. Here every public
-        name that holds plain data counts as a parameter, so a misspelt one is refused.
+        Papermill only warns of a parameter that a notebook does not have and sets it all the same. Here every public name
+        that holds plain data counts as a parameter, so a misspelt one is refused. Those that are no fields of Config are
+        the notebook's own if its parameters cell sets them and another of its cells reads them.
 
         Args:
-            names: The notebook's globals.
-            besides: Names that the notebook has for itself, which are no fields of Config.
-            unset: What stands in for a parameter that is None, such as what the weights say of their network
-                (`weights.described`); a field that is in neither is at its default.
+            notebook: The notebook's file, as seen from the lab's top.
+            names: Its globals.
+            unset: Makes of the notebook's weights what stands in for a parameter that is None, as `weights.described`
+                does; a field that is in neither is at its default.
+
+        Raises:
+            InputError: For a misspelt parameter, what Config refuses, or a notebook that cannot be read.
         """
-        own = {"In", "Out", *besides}
-        given = {name: value for name, value in names.items()
-                 if not name.startswith("_") and name not in own and (_is_plain(value) or name in cls.model_fields)}
+        from ghostlib.notebook import parameters_of, read
+        try:
+            own = {name for name, is_read in parameters_of(read(notebook)).items() if is_read} - set(cls.model_fields)
+        except Exception as error:  # whatever nbformat finds wrong with a file
+            raise InputError(f"notebook: {notebook} cannot be read ({' '.join(str(error).split())[:200]})") from None
+        given = {name: value for name, value in names.items() if not name.startswith("_") and name not in {"In", "Out", *own}
+                 and (_is_plain(value) or name in cls.model_fields)}
+        for name in given:
+            if name not in cls.model_fields:
+                raise InputError(f"{name}: no such parameter; {nearest(name, [*own, *cls.model_fields])}")
         if unset is not None:
-            given = {**unset, **{name: value for name, value in given.items() if value is not None}}
+            given = {**unset(given.get("weights")), **{name: value for name, value in given.items() if value is not None}}
         return cls.of(given)
+
+    def having(self, **changes: Any) -> "Config":
+        """The same with other values of some fields, validated as a whole; `InputError` for what cannot be."""
+        return self.of({**self.model_dump(), **changes})
 
     def to_judge(self, weights: str | None = None) -> "Config":
         """The same, changed to test weights and nothing else, on one device, with the head that they have.
@@ -284,8 +299,8 @@ class Config(BaseModel):
         given = self.weights if weights is None else weights
         if given is None:
             raise InputError("weights: null given; allowed is what is to be judged: a file, a URL or a short name")
-        return self.of({**self.model_dump(), "weights": given, "new_head": False, "epochs": 0, "warmup_epochs": 0,
-                        "schedule": "cosine", "milestones": [], "resume": False, "devices": 1, "sink": False})
+        return self.having(weights=given, new_head=False, epochs=0, warmup_epochs=0, schedule="cosine", milestones=[],
+                           resume=False, devices=1, sink=False)
 
     def to_yaml(self) -> str:
         """The YAML from which `load` makes this Config again."""

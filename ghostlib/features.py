@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from mindspore import Tensor, nn
 
-from ghostlib.cells import normalised
+from ghostlib.cells import convolution_groups
 from ghostlib.errors import InputError, nearest
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.hooks import Enough, Hook, run_once
@@ -28,13 +28,13 @@ STAGES = "convolution", "BatchNorm", "ReLU"
 def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
     """For each convolution or Ghost layer, by name, the names under which each of STAGES that it has is found.
 
-    A convolution with the BatchNorm and the ReLU that follow it among its siblings, as `cells.normalised` reads them.
-    In a network that is not a sequence of such groups, a stage that another cell computes is missing.
+    A convolution with the BatchNorm and the ReLU that follow it among its siblings, as `cells.convolution_groups` reads
+    them. In a network that is not a sequence of such groups, a stage that another cell computes is missing.
     """
     found: dict[str, dict[str, str]] = {}
 
     def visit(cell: nn.Cell, prefix: str) -> None:
-        for keys, first, norm, relu in normalised(cell):
+        for keys, first, norm, relu in convolution_groups(cell):
             name = prefix + keys[0]
             if isinstance(first, (nn.Conv2d, GhostConv2d)):
                 found[name] = {"convolution": name}

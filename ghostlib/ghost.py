@@ -64,7 +64,7 @@ def split_channels(channels: int, ratio: int) -> tuple[int, int]:
     return intrinsic, channels - intrinsic
 
 
-def _depthwise(intrinsic: int, ratio: int, kernel: int, has_bias: bool = False) -> nn.Conv2d:
+def _cheap_convolution(intrinsic: int, ratio: int, kernel: int, has_bias: bool = False) -> nn.Conv2d:
     """s - 1 cheap d x d kernels for each of m intrinsic maps: (N, m, H, W) -> (N, m (s - 1), H, W)."""
     return nn.Conv2d(intrinsic, intrinsic * (ratio - 1), kernel, pad_mode="pad", padding=kernel // 2,
                      group=intrinsic, has_bias=has_bias)
@@ -124,12 +124,12 @@ class GhostModule(_GhostCell):
         check_kernel(kernel_size, "kernel_size")
         convolution = nn.Conv2d(in_channels, self.intrinsic, kernel_size, stride, pad_mode="pad",
                                 padding=kernel_size // 2)
-        self.primary_conv = self._normalised(convolution, relu)
+        self.primary_conv = self._with_norm(convolution, relu)
         if self.has_ghosts:
-            self.cheap_operation = self._normalised(_depthwise(self.intrinsic, ratio, kernel), relu)
+            self.cheap_operation = self._with_norm(_cheap_convolution(self.intrinsic, ratio, kernel), relu)
 
     @staticmethod
-    def _normalised(convolution: nn.Conv2d, relu: bool) -> nn.SequentialCell:
+    def _with_norm(convolution: nn.Conv2d, relu: bool) -> nn.SequentialCell:
         layers = [convolution, nn.BatchNorm2d(convolution.out_channels)]
         return nn.SequentialCell([*layers, nn.ReLU()] if relu else layers)
 
@@ -159,7 +159,7 @@ class GhostConv2d(_GhostCell):
         self.primary_conv = nn.Conv2d(in_channels, self.intrinsic, kernel_size, stride, pad_mode, padding, dilation,
                                       has_bias=has_bias)
         if self.has_ghosts:
-            self.cheap_operation = _depthwise(self.intrinsic, ratio, kernel, has_bias)
+            self.cheap_operation = _cheap_convolution(self.intrinsic, ratio, kernel, has_bias)
 
 
 @dataclass(frozen=True)

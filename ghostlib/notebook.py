@@ -1,12 +1,13 @@
 """Notebooks as files: executed from end to end, which code a stored output came from, and outputs fit to be stored."""
 
+import ast
 import base64
 import hashlib
 import io
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,23 @@ def read(path: str | Path) -> NotebookNode:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return nbformat.read(path, as_version=4)
+
+
+def parameters_of(notebook: NotebookNode) -> dict[str, bool]:
+    """The names that a notebook's parameters cell sets, each with whether another of its cells reads it."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    tagged = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    read_elsewhere = {node.id for cell in code if cell not in tagged for node in _nodes(cell.source)
+                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return {node.id: node.id in read_elsewhere for cell in tagged for node in _nodes(cell.source)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _nodes(source: str) -> Iterator[ast.AST]:
+    try:
+        return ast.walk(ast.parse(source))
+    except SyntaxError:  # a line for IPython alone, such as one with a magic command
+        return iter(())
 
 
 def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any] | None = None, bar: bool = False) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import nbformat
 import pytest
 import yaml
 
@@ -138,13 +139,36 @@ def test_a_file_that_is_no_mapping_is_refused_by_name(text, message, tmp_path):
         Config.load(path)
 
 
-def test_a_notebooks_names_become_a_config_and_misspelt_ones_do_not():
-    names = {"In": ["x"], "Out": {}, "_private": 1, "exit": object(), "pd": sys, "lr": 0.2, "seed": 3}
-    assert Config.of_notebook(names) == Config(lr=0.2, seed=3)
-    with pytest.raises(InputError, match="epocs: no such parameter; did you mean epochs"):
-        Config.of_notebook({**names, "epocs": 2})
-    assert Config.of_notebook({**names, "run_dir": Path("a")}).run_dir == "a"  # and not the default, without a word
-    assert Config.of_notebook({**names, "tau": 0.9}, besides=["tau"]) == Config(lr=0.2, seed=3)
+@pytest.fixture
+def notebook(tmp_path):
+    """A notebook with parameters of its own, one of which no cell reads."""
+    source = "lr = 0.2\nseed = 3\ntau = 0.9  # its own\nepoch = 2"
+    parameters = nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})
+    cells = [parameters, nbformat.v4.new_code_cell("%matplotlib inline"), nbformat.v4.new_code_cell("print(tau)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "own.ipynb")
+    return tmp_path / "own.ipynb"
+
+
+def test_a_notebooks_names_become_a_config_and_misspelt_ones_do_not(notebook):
+    names = {"In": ["x"], "Out": {}, "_private": 1, "exit": object(), "pd": sys, "lr": 0.2, "seed": 3, "tau": 0.9}
+    assert Config.of_notebook(notebook, names) == Config(lr=0.2, seed=3)
+    for misspelt, line in (("epocs", "did you mean epochs"), ("tua", "did you mean tau"),
+                           ("epoch", "did you mean epochs")):  # the last one is in its cell, and nothing comes of it
+        with pytest.raises(InputError, match=f"{misspelt}: no such parameter; {line}"):
+            Config.of_notebook(notebook, {**names, misspelt: 2})
+    # Not the default, without a word:
+    assert Config.of_notebook(notebook, {**names, "run_dir": Path("a")}).run_dir == "a"
+    with pytest.raises(InputError, match="notebook: none.ipynb cannot be read"):
+        Config.of_notebook("none.ipynb", names)
+
+
+def test_changes_to_a_config_are_checked_as_a_whole():
+    config = Config(epochs=3, warmup_epochs=2)
+    assert config.having(lr=0.2) == Config(epochs=3, warmup_epochs=2, lr=0.2)
+    for changes, line in (({"epochs": 2}, "warmup_epochs: 2 given; allowed is less than epochs"),
+                          ({"kernel": 2}, "kernel: 2"), ({"epocs": 2}, "epocs: no such parameter; did you mean epochs")):
+        with pytest.raises(InputError, match=line):
+            config.having(**changes)
 
 
 def test_the_models_are_those_that_exist():

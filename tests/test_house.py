@@ -9,6 +9,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -120,6 +121,13 @@ def test_a_page_names_only_files_that_exist(page):
     assert links + named
     missing = [str(path) for path in links + named if not path.exists()]
     assert not missing
+
+
+def test_no_config_is_changed_without_being_checked():
+    """pydantic's `model_copy(update=...)` checks nothing; `Config.having` does."""
+    changed = [str(path) for folder in ("ghostlib", "notebooks", "tools", "tests") for path in (ROOT / folder).rglob("*")
+               if path.suffix in (".py", ".ipynb") and path != Path(__file__) and "model_copy(" in path.read_text()]
+    assert not changed
 
 
 # The floors of the house, from the ground: a module may import from its own floor and from those below.

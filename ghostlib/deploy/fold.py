@@ -6,7 +6,7 @@ import mindspore
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from ghostlib.cells import normalised, put_cell
+from ghostlib.cells import convolution_groups, put_cell
 from ghostlib.ghost import GhostConv2d
 
 
@@ -19,7 +19,7 @@ def fold_batchnorm(net: nn.Cell) -> nn.Cell:
     by a 1 x 1 depthwise convolution of their own.
 
     Args:
-        net: Any network in which children that follow one another run one after the other (`cells.normalised`).
+        net: Any network in which children that follow one another run one after the other (`cells.convolution_groups`).
 
     Returns:
         A network in evaluation state, equal to `net` there up to rounding, that is not meant to be trained.
@@ -32,7 +32,7 @@ def fold_batchnorm(net: nn.Cell) -> nn.Cell:
 
 
 def _fold(cell: nn.Cell) -> None:
-    for keys, first, norm, _ in normalised(cell):
+    for keys, first, norm, _ in convolution_groups(cell):
         if norm is not None and isinstance(first, nn.Conv2d):
             _take_in(first, *_affine(norm))
         elif norm is not None and isinstance(first, GhostConv2d):

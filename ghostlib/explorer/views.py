@@ -158,7 +158,7 @@ class Explorer:
 
     def cost(self, ratio: int, kernel: int) -> Complexity:
         """Weights and multiply-adds of the network with one ratio and kernel everywhere."""
-        return _cost(self.config.model_copy(update={"weights": None}).model_dump_json(), ratio, kernel)
+        return _cost(self.config.having(weights=None).model_dump_json(), ratio, kernel)
 
     def _sources(self, layer: str) -> np.ndarray:
         """For each of a Ghost layer's maps the intrinsic one that it is made of; an intrinsic one's is itself."""
@@ -223,7 +223,7 @@ def _photograph(name: str) -> np.ndarray:
 @lru_cache
 def _plain_cost(told: str) -> Complexity:
     config = Config.model_validate_json(told)
-    return count(build(config.model_copy(update={"ratio": 1})), (3, config.image_size, config.image_size))
+    return count(build(config.having(ratio=1)), (3, config.image_size, config.image_size))
 
 
 @lru_cache(maxsize=256)
@@ -231,7 +231,7 @@ def _cost(told: str, ratio: int, kernel: int) -> Complexity:
     if ratio == 1:
         return _plain_cost(told)
     with no_init_parameters():  # numbers that nobody computes with, and half the time of building
-        net = build(Config.model_validate_json(told).model_copy(update={"ratio": ratio, "kernel": kernel}))
+        net = build(Config.model_validate_json(told).having(ratio=ratio, kernel=kernel))
     return recount(net, _plain_cost(told))
 
 

@@ -11,7 +11,7 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, amp, nn, ops
 
-from ghostlib.cells import copy_sharing_weights, keep_names, normalised, put_cell
+from ghostlib.cells import convolution_groups, copy_sharing_weights, keep_names, put_cell
 from ghostlib.deploy.fold import FoldedGhost
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.kernels import native
@@ -29,7 +29,7 @@ def accelerated(net: nn.Cell) -> nn.Cell:
     exported: that is for `net`.
 
     Args:
-        net: Any network in which children that follow one another run one after the other (`cells.normalised`).
+        net: Any network in which children that follow one another run one after the other (`cells.convolution_groups`).
     """
     if not native.available():
         return net
@@ -44,7 +44,7 @@ def accelerated(net: nn.Cell) -> nn.Cell:
 
 
 def _replace(cell: nn.Cell) -> None:
-    for keys, first, norm, relu in normalised(cell):
+    for keys, first, norm, relu in convolution_groups(cell):
         new = _pass_for(first, norm, relu)
         if new is not None:
             put_cell(cell, keys[0], new)
@@ -89,8 +89,8 @@ def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) ->
 
 
 def _fused_module(module: GhostModule) -> nn.Cell | None:
-    (_, convolution, norm1, relu), = normalised(module.primary_conv)
-    (_, cheap, norm2, _), = normalised(module.cheap_operation)
+    (_, convolution, norm1, relu), = convolution_groups(module.primary_conv)
+    (_, cheap, norm2, _), = convolution_groups(module.cheap_operation)
     if module.kernel not in KERNELS:
         return None
     assert convolution is not None and cheap is not None  # each of the two begins with its convolution

@@ -3,6 +3,8 @@
 Layers are named as in the authors' code, so that their weights, timm's and mindcv's fit (`ghostlib.weights`).
 """
 
+from typing import NamedTuple
+
 import pandas as pd
 from mindspore import Tensor, nn
 
@@ -10,19 +12,41 @@ from ghostlib.errors import check_kernel
 from ghostlib.ghost import GhostModule, LayerRatios, Ratio
 from ghostlib.models.layers import Dropout
 
-# Table 1. One list a stage; a block is (kernel of the stride-2 depthwise convolution and the shortcut, expansion,
-# output channels, squeeze-and-excitation?, stride).
-STAGES = [
-    [(3, 16, 16, False, 1)],
-    [(3, 48, 24, False, 2)],
-    [(3, 72, 24, False, 1)],
-    [(5, 72, 40, True, 2)],
-    [(5, 120, 40, True, 1)],
-    [(3, 240, 80, False, 2)],
-    [(3, 200, 80, False, 1), (3, 184, 80, False, 1), (3, 184, 80, False, 1), (3, 480, 112, True, 1),
-     (3, 672, 112, True, 1)],
-    [(5, 672, 160, True, 2)],
-    [(5, 960, 160, False, 1), (5, 960, 160, True, 1), (5, 960, 160, False, 1), (5, 960, 160, True, 1)],
+
+class Block(NamedTuple):
+    """One bottleneck of Table 1 at width 1.
+
+    Attributes:
+        kernel_size: Of the depthwise convolution that strides, and of the shortcut's.
+        expansion, out_channels: Channels between the two Ghost modules, and after them.
+        squeeze: Whether squeeze-and-excitation stands between them.
+        stride: 1 or 2.
+    """
+
+    kernel_size: int
+    expansion: int
+    out_channels: int
+    squeeze: bool
+    stride: int
+
+
+STAGES = [  # Table 1, one list a stage
+    [Block(3, 16, 16, False, 1)],
+    [Block(3, 48, 24, False, 2)],
+    [Block(3, 72, 24, False, 1)],
+    [Block(5, 72, 40, True, 2)],
+    [Block(5, 120, 40, True, 1)],
+    [Block(3, 240, 80, False, 2)],
+    [Block(3, 200, 80, False, 1),
+     Block(3, 184, 80, False, 1),
+     Block(3, 184, 80, False, 1),
+     Block(3, 480, 112, True, 1),
+     Block(3, 672, 112, True, 1)],
+    [Block(5, 672, 160, True, 2)],
+    [Block(5, 960, 160, False, 1),
+     Block(5, 960, 160, True, 1),
+     Block(5, 960, 160, False, 1),
+     Block(5, 960, 160, True, 1)],
 ]
 HEAD = 1280  # channels before the classifier, at every width
 
@@ -36,7 +60,7 @@ def scale_channels(channels: float, divisor: int = 4) -> int:
     return scaled + divisor if scaled < 0.9 * channels else scaled
 
 
-def _depthwise(channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
+def _depthwise_convolution(channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, kernel_size, stride, pad_mode="pad", padding=kernel_size // 2, group=channels)
 
 
@@ -84,7 +108,7 @@ class GhostBottleneck(nn.Cell):
         self.ghost1 = GhostModule(in_channels, expansion, ratio=ratios[0], kernel=kernel)
         self.strided = stride > 1
         if self.strided:
-            self.conv_dw = _depthwise(expansion, kernel_size, stride)
+            self.conv_dw = _depthwise_convolution(expansion, kernel_size, stride)
             self.bn_dw = nn.BatchNorm2d(expansion)
         self.squeezed = squeeze
         if squeeze:
@@ -94,7 +118,7 @@ class GhostBottleneck(nn.Cell):
             self.shortcut = nn.Identity()
         else:
             self.shortcut = nn.SequentialCell(
-                _depthwise(in_channels, kernel_size, stride), nn.BatchNorm2d(in_channels),
+                _depthwise_convolution(in_channels, kernel_size, stride), nn.BatchNorm2d(in_channels),
                 nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels))
 
     def construct(self, x: Tensor) -> Tensor:
@@ -131,18 +155,20 @@ class GhostNet(nn.Cell):
         stages: list[nn.Cell] = []
         for stage in STAGES:
             blocks: list[nn.Cell] = []
-            for kernel_size, expansion, out_channels, squeeze, stride in stage:
+            for block in stage:
                 name = f"blocks.{len(stages)}.{len(blocks)}"
-                hidden, out = scale_channels(expansion * width), scale_channels(out_channels * width)
                 pair = ratios[f"{name}.ghost1"], ratios[f"{name}.ghost2"]
-                blocks.append(GhostBottleneck(channels, hidden, out, kernel_size, squeeze, stride, pair, kernel))
+                hidden, out = scale_channels(block.expansion * width), scale_channels(block.out_channels * width)
+                blocks.append(GhostBottleneck(channels, hidden, out, block.kernel_size, block.squeeze, block.stride, pair,
+                                              kernel))
                 channels = out
             stages.append(nn.SequentialCell(blocks))
         ratios.check_all_used()
-        stages.append(nn.SequentialCell(_ConvBnReLU(channels, hidden)))
+        last = scale_channels(STAGES[-1][-1].expansion * width)  # Table 1's 960: as wide as the last bottleneck inside
+        stages.append(nn.SequentialCell(_ConvBnReLU(channels, last)))
         self.blocks = nn.SequentialCell(stages)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.conv_head = nn.Conv2d(hidden, HEAD, 1, has_bias=True)
+        self.conv_head = nn.Conv2d(last, HEAD, 1, has_bias=True)
         self.relu_head = nn.ReLU()
         self.flatten = nn.Flatten()
         self.dropout = Dropout(dropout, HEAD)
@@ -167,7 +193,7 @@ def by_stage(table: pd.DataFrame) -> pd.DataFrame:
     last = f"blocks.{len(STAGES)}."
     parts: list[tuple[str, tuple[str, ...]]] = [("stem: 3 × 3 convolution", ("conv_stem", "bn1"))]
     for number, blocks in enumerate(STAGES):
-        squeezed = sum(squeeze for *_, squeeze, _ in blocks)
+        squeezed = sum(block.squeeze for block in blocks)
         told = f", {squeezed} with squeeze" if squeezed else ""
         parts.append((f"stage {number + 1}: {len(blocks)} bottleneck{'s' if len(blocks) > 1 else ''}{told}",
                       (f"blocks.{number}.",)))

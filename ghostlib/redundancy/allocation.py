@@ -39,7 +39,7 @@ def losses(net: nn.Cell, images: np.ndarray, kernel: int, ratios: Sequence[int],
     """
     names, rows = {layer: found[STAGE] for layer, found in stages(net).items() if STAGE in found}, []
     maps = activations(net, images, list(names.values()))
-    splits = Splits.of(len(images), seed)
+    splits = Splits.draw(len(images), seed)
     for layer, name in names.items():
         if min(maps[name].shape[2:]) < 2 * kernel:
             continue

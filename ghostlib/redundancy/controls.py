@@ -33,7 +33,7 @@ class Splits:
     report: np.ndarray
 
     @classmethod
-    def of(cls, count: int, seed: int = 0) -> "Splits":
+    def draw(cls, count: int, seed: int = 0) -> "Splits":
         return cls(*redundancy.split(count, seed))
 
 
@@ -101,7 +101,7 @@ def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kerne
         filter (its d), source; r2, low, high: the median over maps of the best source's R2 with its 95 % interval over
         images; mse (in the maps' own units); gap, gap_low, gap_high: how much less than `net` itself, on the same images.
     """
-    splits = Splits.of(len(images), seed)
+    splits = Splits.draw(len(images), seed)
     weights = redundancy.resamples(len(splits.report), RESAMPLES, seed)
     variants = {TRAINED: (net, images), UNTRAINED: (untrained, images), SCRAMBLED: (net, phase_scrambled(images, seed))}
     places, rows = _places(net, layers), []
@@ -139,7 +139,7 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
         threshold; ratio, low, high: C over intrinsic maps, where a ghost that misses tau on the images for reporting
         counts as intrinsic; promised: the same as it looked on the images for choosing.
     """
-    splits = Splits.of(len(images), seed)
+    splits = Splits.draw(len(images), seed)
     weights = redundancy.resamples(len(splits.report), RESAMPLES, seed)
     places, rows = _places(net, layers), []
     by_name = activations(net, images, _names(places))
@@ -173,7 +173,7 @@ def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels:
         ghost, plain: medians of the best source's R2, the second a mean over draws; gap, gap_low, gap_high: ghost less
         plain, its 95 % interval over images and draws.
     """
-    splits = Splits.of(len(images), seed)
+    splits = Splits.draw(len(images), seed)
     weights, rng = redundancy.resamples(len(splits.report), RESAMPLES, seed), np.random.default_rng(seed)
     counts, rows = ghost_layers(ghost), []
     places = _places(ghost, list(counts))

@@ -108,7 +108,7 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
             measured.append(losses(net, first_images(data.train, images), kernel, RATIOS, config.seed))
             bar.update(1)
     found = pd.concat(measured).groupby(["layer", "ratio"], sort=False).loss.mean().reset_index()
-    costs = {ratio: count(build(first.model_copy(update={"ratio": ratio, "kernel": kernel})),
+    costs = {ratio: count(build(first.having(ratio=ratio, kernel=kernel)),
                           (3, first.image_size, first.image_size)) for ratio in RATIOS}
     table = layer_macs(costs, list(stages(net))).merge(found, "left", ["layer", "ratio"])
     table = table[table.groupby("layer").macs.transform("nunique") > 1]  # GhostNet's stem, for one, takes no ratio

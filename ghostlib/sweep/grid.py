@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError, nearest, some
-from ghostlib.notebook import code_hash
+from ghostlib.notebook import code_hash, parameters_of
 from ghostlib.notebook import read as read_notebook
 from ghostlib.paths import expand
 from ghostlib.yaml_input import read_yaml
@@ -147,12 +146,8 @@ def _combinations(path: Path, grid: Any, seeds: Any) -> Iterator[dict[str, Any]]
 
 
 def _parameters_of(notebook: Path) -> set[str]:
-    import papermill
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of nbformat, on what it mends
-            known = set(papermill.inspect_notebook(str(notebook)))
+        known = set(parameters_of(read_notebook(notebook)))
     except Exception as error:  # whatever nbformat finds wrong with a file
         raise InputError(f"notebook: {notebook} cannot be read ({' '.join(str(error).split())[:200]})") from None
     if not known:

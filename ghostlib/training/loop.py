@@ -18,22 +18,21 @@ from ghostlib import results
 from ghostlib.complexity import Complexity, count
 from ghostlib.config import Config
 from ghostlib.data import load
-from ghostlib.data.batches import Batches, Data
+from ghostlib.data.batches import Data
 from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.kernels.fused import accelerated
 from ghostlib.models import MODELS
 from ghostlib.paths import expand
 from ghostlib.progress import progress_bar, tell
-from ghostlib.randomness import DROPOUT, stream
 from ghostlib.training import compile_cache as graphs
 from ghostlib.training import run_folder
 from ghostlib.training.checkpoint import State, check_classes, load_bundle, save_bundle
 from ghostlib.training.distributed import Ranks, join
 from ghostlib.training.evaluation import Evaluation, answers, evaluate
+from ghostlib.training.feed import Feed, outcomes
 from ghostlib.training.precision import set_precision
 from ghostlib.training.run_folder import ANSWERS, BEST, HISTORY, LAST
-from ghostlib.training.schedule import learning_rate
 from ghostlib.training.step import TrainStep, make_optimizer
 from ghostlib.weights.load import check_finite, load_weights
 
@@ -80,8 +79,6 @@ def build(config: Config) -> nn.Cell:
     options = {"dropout": config.dropout,
                "stem_stride": config.stem_stride or (1 if config.image_size <= SMALL else 2)}
     taken = {name: value for name, value in options.items() if name in signature(make).parameters}
-    if config.dropout and "dropout" not in taken:
-        raise InputError(f"dropout: {config.dropout} given; {config.model} has none; allowed is 0")
     return make(config.width, config.ratio, config.kernel, config.num_classes, **taken)
 
 
@@ -147,44 +144,56 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
     if ranks.first:
         run_folder.check_unused(config)
     net, data, cost = prepare(config, ranks)
+    with run_folder.owned(config, ranks.first):
+        step, state = _begin(config, net, data, ranks, compile_cache)
+        start -= state.seconds
+        test = _train_epochs(step, net, data, state, config, ranks, start, progress)
+        test, row = _finish(step, net, data, cost, state, test, config, ranks, start, progress)
+    return Run(config, net, data, pd.DataFrame(state.history, columns=None if state.history else COLUMNS), test, row)
+
+
+def _begin(config: Config, net: nn.Cell, data: Data, ranks: Ranks, compile_cache: bool) -> tuple[TrainStep, State]:
+    """A step of training and where the run stands, the same on all ranks: at its start, or where it was resumed."""
     set_precision(net, config)
     optimizer = make_optimizer(net, config)
     fast = accelerated(net) if config.amp == "O0" else net  # the same weights, moved by the same step
-    step = TrainStep(fast, optimizer, config, ranks.size)
-    with run_folder.owned(config, ranks.first):
-        state = State(loss_scale=config.loss_scale)
-        if ranks.first:
-            resumed = config.resume and (Path(config.run_dir) / LAST).exists()
-            if resumed:
-                state = load_bundle(Path(config.run_dir) / LAST, net, optimizer, config, data.contents)
-            run_folder.begin(config, resumed)
-        ranks.share([*net.get_parameters(), *optimizer.moments])
-        _share_state(state, ranks)
-        start -= state.seconds
-        step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
-        step.good.set_data(Tensor(state.good_steps, mindspore.int32))
-        if graphs.wanted(compile_cache):
-            step_graph, test_graph = _known_graphs(step, fast, net, config)
-            graphs.compile_known(config, {**({"step": step_graph} if config.epochs else {}), "test": test_graph}, ranks)
-        test = _train_epochs(step, net, data, state, config, ranks, start, progress)
-        if ranks.first and not config.epochs:  # what was tested lies beside its row here, too
-            save_bundle(Path(config.run_dir) / LAST, net, optimizer, state, config, data.contents)
-        test = test or evaluate(fast, data.test, ranks, progress)
-        net.set_train(False)
-        row = results.make_row(config, weights=cost.weights, macs=cost.macs, conv_macs=cost.conv_macs, top1=test.top1,
-                               top5=test.top5, test_images=test.count, trained=config.trained,
-                               broken_images=int(data.train.broken.sum() + data.test.broken.sum()),
-                               **data.contents.columns(), seconds=round(time.perf_counter() - start, 1))
-        if ranks.first:
-            results.write_table(Path(config.run_dir) / ANSWERS, answers(test, data.test, data.classes))
-            results.write_row(Path(config.run_dir), row)
-    return Run(config, net, data, pd.DataFrame(state.history, columns=None if state.history else COLUMNS), test, row)
+    step, state = TrainStep(fast, optimizer, config, ranks.size), State(loss_scale=config.loss_scale)
+    if ranks.first:
+        resumed = config.resume and (Path(config.run_dir) / LAST).exists()
+        if resumed:
+            state = load_bundle(Path(config.run_dir) / LAST, net, optimizer, config, data.contents)
+        run_folder.begin(config, resumed)
+    ranks.share([*net.get_parameters(), *optimizer.moments])
+    _share_state(state, ranks)
+    step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
+    step.good.set_data(Tensor(state.good_steps, mindspore.int32))
+    if graphs.wanted(compile_cache):
+        step_graph, test_graph = _known_graphs(step, fast, net, config)
+        graphs.compile_known(config, {**({"step": step_graph} if config.epochs else {}), "test": test_graph}, ranks)
+    return step, state
+
+
+def _finish(step: TrainStep, net: nn.Cell, data: Data, cost: Complexity, state: State, test: Evaluation | None,
+            config: Config, ranks: Ranks, start: float, progress: bool) -> tuple[Evaluation, dict[str, Any]]:
+    """The last test, made now if training made none, and the run's row, which is written last."""
+    if ranks.first and not config.epochs:  # what was tested lies beside its row here, too
+        save_bundle(Path(config.run_dir) / LAST, net, step.optimizer, state, config, data.contents)
+    test = test or evaluate(step.net, data.test, ranks, progress)
+    net.set_train(False)
+    row = results.make_row(config, weights=cost.weights, macs=cost.macs, conv_macs=cost.conv_macs, top1=test.top1,
+                           top5=test.top5, test_images=test.count, trained=config.trained,
+                           broken_images=int(data.train.broken.sum() + data.test.broken.sum()),
+                           **data.contents.columns(), seconds=round(time.perf_counter() - start, 1))
+    if ranks.first:
+        results.write_table(Path(config.run_dir) / ANSWERS, answers(test, data.test, data.classes))
+        results.write_row(Path(config.run_dir), row)
+    return test, row
 
 
 def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, config: Config, ranks: Ranks, start: float,
                   progress: bool) -> Evaluation | None:
     """Trains from where `state` stands to the last epoch, testing and saving; the last test, if any."""
-    outcomes = _outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
+    steps = outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
     images = len(data.train) * config.global_batch
     test: Evaluation | None = None
     told: dict[str, np.ndarray] = {}
@@ -193,7 +202,7 @@ def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, confi
         for remark in data.remarks if ranks.first else ():
             tell(bar, remark)
         for epoch in range(state.epoch, config.epochs):
-            row = _train_epoch(step, outcomes, len(data.train), config, state, ranks, bar)
+            row = _train_epoch(step, steps, len(data.train), config, state, ranks, bar)
             ranks.average_statistics(net)
             if damage := check_finite({name: p.asnumpy() for name, p in net.parameters_and_names()}):
                 raise RunError(f"loss: the network is no longer finite after epoch {epoch + 1}: {damage}; a smaller lr or a "
@@ -228,48 +237,14 @@ def _known_graphs(step: TrainStep, fast: nn.Cell, net: nn.Cell, config: Config) 
     return graphs.Graph(step, True, inputs), test
 
 
-class Feed:
-    """What each step of a run is called with, from an epoch on: images (N, 3, H, W), labels (N,), the learning rate and,
-    if the network has dropout, what it multiplies by (N, C). Iterating it again starts again."""
-
-    def __init__(self, net: nn.Cell, batches: Batches, config: Config, first_epoch: int = 0, rank: int = 0):
-        self._net, self._batches, self._config = net, batches, config
-        self._first_epoch, self._rank = first_epoch, rank
-        self.columns = ["images", "labels", "rate"] + (["kept"] if config.dropout else [])
-
-    def __len__(self) -> int:
-        return (self._config.epochs - self._first_epoch) * len(self._batches)
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray | np.float32, ...]]:
-        config, steps = self._config, len(self._batches)
-        for epoch in range(self._first_epoch, config.epochs):
-            for number, batch in enumerate(self._batches.epoch(epoch)):
-                rate = np.float32(learning_rate(config, epoch * steps + number, steps))
-                arrays: tuple[np.ndarray | np.float32, ...] = (batch.images, batch.labels, rate)
-                if config.dropout:
-                    rng = stream(config.seed, DROPOUT, epoch, number, self._rank)
-                    arrays += (self._net.dropout.noise(rng, config.batch_size),)
-                yield arrays
-
-
-def _outcomes(step: TrainStep, feed: Feed, sink: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """Runs the steps of a feed one by one as they are asked for; with `sink` from a queue on the device."""
-    if not sink:
-        return (step(*map(Tensor, arrays)) for arrays in feed)
-    from mindspore import dataset
-    queue = dataset.GeneratorDataset(feed, feed.columns, shuffle=False)
-    run = mindspore.data_sink(step, queue, jit_config=mindspore.JitConfig())
-    return (run() for _ in range(len(feed)))
-
-
-def _train_epoch(step: TrainStep, outcomes: Iterator[tuple[Tensor, Tensor]], steps: int, config: Config, state: State,
+def _train_epoch(step: TrainStep, running: Iterator[tuple[Tensor, Tensor]], steps: int, config: Config, state: State,
                  ranks: Ranks, bar: tqdm) -> dict[str, Any]:
     """One pass over the training images; the row of `Run.history` without its test columns."""
     step.set_train(True)
     start = time.perf_counter()
     table = []
     for number in range(steps):
-        table.append(next(outcomes))
+        table.append(next(running))
         if number % CHECK == 0 or number + 1 == steps:
             _check_progress(step, float(table[-1][0]), state, steps, config)
         state.step += 1

@@ -332,7 +332,7 @@ def test_pictures_from_a_stream_of_bytes_are_equal(tmp_path):
 
 def test_photographs_take_the_whole_recipe_and_repeat_themselves(tmp_path):
     config = folder_config(photographs(tmp_path), erasing=0.5, interpolation="bicubic", workers=1)
-    plain, recipe = (data.load(config.model_copy(update={"augment": how})) for how in ("crop+flip", "randaugment"))
+    plain, recipe = (data.load(config.having(augment=how)) for how in ("crop+flip", "randaugment"))
     one, again = all_batches(recipe.train, 3), all_batches(recipe.train, 3)
     for first, second in zip(one, again):
         np.testing.assert_array_equal(first.images, second.images)

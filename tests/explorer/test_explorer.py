@@ -44,7 +44,7 @@ def test_no_filter_was_fitted_on_the_picture_looked_at(plain):
 
 
 def test_a_ghost_network_shows_its_own_ghosts():
-    explorer = views.Explorer(SMALL.model_copy(update={"ratio": 2}))
+    explorer = views.Explorer(SMALL.having(ratio=2))
     view = explorer.view("features.3", 4, 7)  # s and d are the network's
     assert list(view.intrinsic) == [0, 1, 2, 3] and list(view.source) == [0, 1, 2, 3, 0, 1, 2, 3]
     np.testing.assert_array_equal(view.made, view.maps)
@@ -52,8 +52,8 @@ def test_a_ghost_network_shows_its_own_ghosts():
 
 
 def test_of_a_large_layer_as_many_maps_are_shown_as_there_is_room_for():
-    wide = SMALL.model_copy(update={"width": 0.25})
-    plain, ghost = views.Explorer(wide), views.Explorer(wide.model_copy(update={"ratio": 4}))
+    wide = SMALL.having(width=0.25)
+    plain, ghost = views.Explorer(wide), views.Explorer(wide.having(ratio=4))
     layer = "features.24"
     assert plain.channels(layer) == ghost.channels(layer) == 128
     assert list(plain.view(layer, 2, 1).numbers) == list(range(64)) and len(plain.view(layer, 2, 1).intrinsic) == 32
@@ -86,7 +86,7 @@ def test_a_ghosts_source_is_the_map_that_its_filter_sees():
 
 def test_the_cost_is_that_of_the_network_built_so(plain):
     cost = plain.cost(3, 5)
-    counted = count(build(SMALL.model_copy(update={"ratio": 3, "kernel": 5})), (3, 32, 32))
+    counted = count(build(SMALL.having(ratio=3, kernel=5)), (3, 32, 32))
     assert (cost.weights, cost.macs) == (counted.weights, counted.macs)
 
 

@@ -25,7 +25,7 @@ def test_a_layer_of_copies_loses_nothing_and_one_of_noise_its_ghosts():
     image = rng.normal(size=(30, 1, 12, 12))
     copies = image * np.arange(1, 9).reshape(8, 1, 1)
     noise = rng.normal(size=(30, 8, 12, 12))
-    splits = allocation.Splits.of(30)
+    splits = allocation.Splits.draw(30)
     for maps, lost in ((copies, 0.0), (noise, 0.75)):
         measured = allocation.measure(maps, maps, splits, 3)
         chosen = redundancy.most_telling(measured.choose)[:2]

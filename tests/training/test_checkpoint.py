@@ -80,7 +80,7 @@ def test_images_that_moved_change_nothing_and_others_are_refused(tmp_path):
     config = Config(**{**RUN, "dropout": 0.0, "batch_size": 16}, dataset="imagefolder", num_classes=2, augment="crop+flip",
                     data_dir=str(tmp_path / "job 1"), run_dir=str(tmp_path / "whole"))
     loop.train(config, progress=False)
-    broken = config.model_copy(update={"run_dir": str(tmp_path / "broken"), "resume": True})
+    broken = config.having(run_dir=str(tmp_path / "broken"), resume=True)
     with pytest.MonkeyPatch.context() as patch:  # stopped after its first epoch
         patch.setattr(loop, "_share_broken", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -91,9 +91,9 @@ def test_images_that_moved_change_nothing_and_others_are_refused(tmp_path):
         extra = tmp_path / "job 2" / "train" / "cat" / "new.png"
         shutil.copy(next((tmp_path / "job 2" / "train" / "cat").iterdir()), extra)
         with pytest.raises(InputError, match="on other images than job 2/ holds now: train/cat has 41 images, had 40"):
-            loop.train(broken.model_copy(update={"data_dir": "job 2/"}), progress=False)
+            loop.train(broken.having(data_dir="job 2/"), progress=False)
         extra.unlink()
-        run = loop.train(broken.model_copy(update={"data_dir": "job 2/"}), progress=False)
+        run = loop.train(broken.having(data_dir="job 2/"), progress=False)
     assert_equal_bundles(tmp_path / "whole", tmp_path / "broken")
     assert run.row["data_fingerprint"] == results.read_row(tmp_path / "whole")["data_fingerprint"]
 
@@ -114,8 +114,8 @@ def test_a_bundle_gives_back_what_it_was_given(saved):
     path, config, net, optimizer = saved
     state = checkpoint.load_bundle(path, net, optimizer, config, CONTENTS)
     assert state == checkpoint.State(epoch=2, best=0.5, history=[{"epoch": 1}])
-    moved = config.model_copy(update={"run_dir": "elsewhere", "resume": True, "port": 9000, "workers": 2,
-                                      "data_dir": "/scratch/4711", "device": "Ascend"})
+    moved = config.having(run_dir="elsewhere", resume=True, port=9000, workers=2,
+                                      data_dir="/scratch/4711", device="Ascend")
     assert checkpoint.load_bundle(path, net, optimizer, moved, CONTENTS).epoch == 2
 
 
@@ -125,7 +125,7 @@ def test_a_bundle_gives_back_what_it_was_given(saved):
 def test_a_bundle_of_another_run_is_refused(changes, message, saved):
     path, config, net, optimizer = saved
     with pytest.raises(InputError, match=f"resume: .*last.safetensors is of a run with {message}"):
-        checkpoint.load_bundle(path, net, optimizer, config.model_copy(update=changes), CONTENTS)
+        checkpoint.load_bundle(path, net, optimizer, config.having(**changes), CONTENTS)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-100], lambda data: data[:40], lambda data: b""])
@@ -184,9 +184,8 @@ def test_a_bundle_of_values_that_cannot_be_is_refused_and_nothing_changed(name, 
 
 def test_of_many_other_parameters_the_first_five_are_told(saved):
     path, config, net, optimizer = saved
-    other = config.model_copy(update={"lr": 1, "seed": 1, "epochs": 99, "batch_size": 7, "ratio": 3, "width": 2,
-                                      "dropout": 0.9})
-    with pytest.raises(InputError, match="a run with batch_size 64, now 7; dropout .*; ratio 2, now 3 and 2 more; wanted"):
+    other = config.having(lr=1, seed=1, epochs=99, batch_size=7, ratio=3, width=2, momentum=0.5)
+    with pytest.raises(InputError, match="a run with batch_size 64, now 7; epochs .*; ratio 2, now 3 and 2 more; wanted"):
         checkpoint.load_bundle(path, net, optimizer, other, CONTENTS)
 
 
@@ -232,7 +231,7 @@ def test_an_older_bundle_still_resumes_with_a_remark(saved, tmp_path):
         assert checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS).epoch == 2
     with pytest.raises(InputError, match="is of a run with val_interval 1, now 2"):
         checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer,
-                               config.model_copy(update={"val_interval": 2}), CONTENTS)
+                               config.having(val_interval=2), CONTENTS)
 
 
 def test_what_may_differ_is_known_and_has_a_reason():
@@ -257,10 +256,10 @@ def test_the_way_out_of_other_classes_is_a_new_head(saved, tmp_path, monkeypatch
     renamed = dataclasses.replace(digits, classes=list("abcdefghij"))
     monkeypatch.setattr(loop, "load", lambda *_: renamed)
     start = Config(model="resnet20", width=0.25, weights=str(saved[0]), run_dir=str(tmp_path / "run"))
-    for config in (start, start.model_copy(update={"epochs": 0})):
+    for config in (start, start.having(epochs=0)):
         with pytest.raises(InputError, match="other classes: class '0' is missing and 9 more; class 'a' is new and 9"):
             loop.prepare(config)
-    net, *_ = loop.prepare(start.model_copy(update={"new_head": True}))
+    net, *_ = loop.prepare(start.having(new_head=True))
     np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), saved[2].stem[0].weight.asnumpy())
     assert not (tmp_path / "run").exists()
 
@@ -300,7 +299,7 @@ def test_a_full_disk_leaves_the_previous_bundle(saved, tmp_path, monkeypatch):
 def test_a_bundle_is_also_a_weights_file(saved):
     from ghostlib.weights import load_weights
     path, config, net, _ = saved
-    other = loop.build(config.model_copy(update={"seed": 5}))
+    other = loop.build(config.having(seed=5))
     load_weights(other, path)
     np.testing.assert_array_equal(other.stem[0].weight.asnumpy(), net.stem[0].weight.asnumpy())
 

@@ -173,7 +173,7 @@ def test_one_device_is_a_process_of_its_own_too(tmp_path, capfd):
         histories = list(run.follow())
     assert [len(history) for history in histories] == [1] and (tmp_path / "run" / "row.json").exists()
     with pytest.raises(RunError, match="ended with status 2"), \
-            launch.Launch(config.model_copy(update={"weights": "none.safetensors", "overwrite": True})) as run:
+            launch.Launch(config.having(weights="none.safetensors", overwrite=True)) as run:
         list(run.follow())
 
 

@@ -129,8 +129,8 @@ def test_so_many_steps_without_a_finite_loss_stop_the_run_and_the_last_good_bund
     for parameter in net.get_parameters():  # weights that overflow whatever they meet
         parameter.set_data(Tensor(np.full(parameter.shape, 1e30, np.float32)))
     save_weights(net, tmp_path / "wild.safetensors")
-    wild = good.model_copy(update={"weights": str(tmp_path / "wild.safetensors"), "bad_steps": 5})
-    wild = wild.model_copy(update={"run_dir": str(tmp_path / "wild")})
+    wild = good.having(weights=str(tmp_path / "wild.safetensors"), bad_steps=5)
+    wild = wild.having(run_dir=str(tmp_path / "wild"))
     with pytest.raises(RunError, match=r"loss: .* no finite gradient in \d+ steps in a row up to step \d+ .*"
                                        r"the last good epoch, if any"):
         loop.train(wild, progress=False)
@@ -184,8 +184,8 @@ def test_single_images_whose_maps_are_single_pixels_teach_nothing_and_are_refuse
         assert not (tmp_path / "run").exists()
     else:
         loop.prepare(config)
-    loop.prepare(config.model_copy(update={"epochs": 0}))  # to judge them one by one is no fault
-    loop.prepare(config.model_copy(update={"batch_size": 2}))
+    loop.prepare(config.having(epochs=0))  # to judge them one by one is no fault
+    loop.prepare(config.having(batch_size=2))
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_a_refused_run_leaves_the_earlier_one_whole(config, monkeypatch):
         raise InputError("kernel: refused")
     monkeypatch.setattr(loop, "accelerated", refused)
     with pytest.raises(InputError, match="kernel: refused"):
-        loop.train(config.model_copy(update={"overwrite": True}), progress=False)
+        loop.train(config.having(overwrite=True), progress=False)
     assert sorted(path.name for path in config_folder(config).iterdir()) == ["last.safetensors", "row.json"]
     assert native
 

@@ -195,9 +195,11 @@ def test_weights_say_what_network_they_are_for(tmp_path):
         {name: config.model_dump()[name] for name in FIELDS})
 
 
-def test_fields_that_a_notebook_leaves_open_are_as_the_weights_say():
+def test_fields_that_a_notebook_leaves_open_are_as_the_weights_say(root, monkeypatch):
+    monkeypatch.chdir(root)
     parameters = {"weights": "timm/ghostnet_100.in1k", "width": None, "image_size": 160, "workers": None}
-    config = Config.of_notebook(parameters, unset={**described(parameters["weights"]), "epochs": 0})
+    path = "notebooks/validate.ipynb"
+    config = Config.of_notebook(path, parameters, unset=lambda weights: {**described(weights), "epochs": 0})
     assert (config.width, config.image_size, config.num_classes, config.workers) == (1.0, 160, 1000, 1)
     with pytest.raises(InputError, match="width: None given"):
-        Config.of_notebook({"width": None})
+        Config.of_notebook(path, {"width": None})

@@ -39,7 +39,7 @@ def moved(rank: int, size: int, ranks: Ranks) -> tuple[np.ndarray, object, objec
 together, net, data = moved(ranks.rank, 2, ranks)
 ranks.average_statistics(net)
 shared = evaluate(net, data.test, ranks)
-alone = evaluate(net, prepare(config.model_copy(update={"batch_size": 50}))[1].test)
+alone = evaluate(net, prepare(config.having(batch_size=50))[1].test)
 shards = [moved(rank, 1, Ranks())[0] for rank in range(2)]
 everywhere = np.concatenate([p.asnumpy().ravel() for p in net.get_parameters()])
 found = {
