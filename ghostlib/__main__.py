@@ -194,7 +194,7 @@ def bench(params: Path | None, pairs, target: Path | None) -> None:
 def prepare_imagenet(archives: Path, target: Path, md5: Path | None) -> None:
     """Unpack ImageNet's original archives into class folders; goes on where an earlier try ended."""
     from ghostlib.data.imagenet_archives import prepare
-    done = prepare(archives, target, md5, say=click.echo)
+    done = prepare(archives, target, md5, report=click.echo)
     click.echo(f"{target}: {done.classes:,} classes, {done.train_images:,} training and {done.val_images:,} "
                f"validation images; 'ghostlib train PARAMS.yaml -p data_dir {target}' trains on them")
 
@@ -304,7 +304,7 @@ def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, r
         click.echo(f"{len(left)} of {len(table)} to run" + (
             f", about {left.seconds.sum() / 60:.0f} minutes one after the other" if left.seconds.notna().any() else ""))
         return
-    table = sweeps.run(points, address, npus, cpus, record, say=click.echo, again=again, prune=prune)
+    table = sweeps.run(points, address, npus, cpus, record, report=click.echo, again=again, prune=prune)
     click.echo(f"{points.folder / 'rows.csv'}: {len(table)} rows")
 
 

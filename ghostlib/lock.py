@@ -79,7 +79,7 @@ def _acquire(path: Path, field: str) -> int:
                     raise InputError(f"{field}: {path.parent} is held by {elsewhere}; allowed is another folder, or to wait")
                 return descriptor
             if not locked and time.monotonic() > deadline:
-                raise InputError(f"{field}: {path.parent} is held by {_told(_holder(descriptor))}; allowed is another "
+                raise InputError(f"{field}: {path.parent} is held by {_described(_holder(descriptor))}; allowed is another "
                                  f"folder, or to wait until it ends")
         except BaseException:
             os.close(descriptor)
@@ -118,7 +118,7 @@ def _holder(descriptor: int) -> dict:
         return {}
 
 
-def _told(holder: dict) -> str:
+def _described(holder: dict) -> str:
     return (f"process {holder.get('process', '?')} on {holder.get('host', 'some host')}, "
             f"started {holder.get('start', 'at an unknown time')}")
 
@@ -129,7 +129,7 @@ def _other_host(descriptor: int) -> str | None:
     age = time.time() - os.fstat(descriptor).st_mtime
     if not holder or holder.get("host") == socket.gethostname() or age > ALIVE:
         return None
-    return f"{_told(holder)}, which showed a sign of life {max(age, 0):.0f} s ago and is believed for {ALIVE:.0f} s"
+    return f"{_described(holder)}, which showed a sign of life {max(age, 0):.0f} s ago and is believed for {ALIVE:.0f} s"
 
 
 def _beat(descriptor: int, ended: threading.Event) -> None:

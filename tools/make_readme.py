@@ -11,7 +11,7 @@ import pandas as pd
 
 from ghostlib import sweep
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, paper
+from ghostlib.studies import ablation, paper, regime
 from ghostlib.studies import redundancy as likeness
 
 README = Path("README.md")
@@ -62,9 +62,11 @@ def ablations() -> str:
     answers = [f"- {ablation.QUESTIONS[one.first, one.second]} {one.first} − {one.second}: {one.judged(ablation.MARGIN)} "
                f"({one.evidence()})." for one in ablation.contrasts_of(rows)]
     first = ablation.answer_on_ratio(rows, read_table(RESULTS / "ablation_speed.csv")).replace("**Answer.** ", "")
-    planned = len(sweep.read("notebooks/params/ablate_cifar10.yaml").points)
-    runs = f"{len(rows)} of {planned} runs are recorded."
-    return "\n".join([f"**{first}**", "", runs, "", table, "", *answers])
+    longer = regime.answer(rows, ablation.named(read_table(RESULTS / "regime_cifar10.csv")))
+    counts = [(len(read_table(RESULTS / f"{name}.csv")), len(sweep.read(f"notebooks/params/{name}.yaml").points))
+              for name in ("ablate_cifar10", "regime_cifar10")]
+    runs = "{} of {} runs are recorded, and {} of {} of the longer ones.".format(*counts[0], *counts[1])
+    return "\n".join([f"**{first}**", "", longer, "", runs, "", table, "", *answers])
 
 
 def reference() -> str:

@@ -47,7 +47,7 @@ class _Devkit:
 
 
 def prepare(archives: str | Path, target: str | Path, md5: str | Path | None = None, progress: bool = True,
-            say: Callable[[str], None] = print) -> Prepared:
+            report: Callable[[str], None] = print) -> Prepared:
     """Unpacks both splits into `target/train/CLASS/` and `target/val/CLASS/`; what is there already is kept.
 
     Args:
@@ -55,7 +55,7 @@ def prepare(archives: str | Path, target: str | Path, md5: str | Path | None = N
         target: Made if need be.
         md5: A file as md5sum writes it; the archives that it names are hashed before anything is unpacked.
         progress: Show bars.
-        say: Is given one line: the disk space needed at most and free, or that nothing is to be done.
+        report: Is given one line: the disk space needed at most and free, or that nothing is to be done.
 
     Raises:
         InputError: For an unusable archive or devkit, a wrong hash, a target with other contents or too little disk.
@@ -71,7 +71,7 @@ def prepare(archives: str | Path, target: str | Path, md5: str | Path | None = N
         new_classes, new_images = _missing(target, devkit, tars, images)
         count = sum(map(devkit.train.__getitem__, new_classes)) + len(new_images)
         needed = _needed(devkit, new_classes, new_images) if count else 0
-        say(f"{target}: {count:,} images to unpack, {_check_space(target, needed)}" if count else
+        report(f"{target}: {count:,} images to unpack, {_check_space(target, needed)}" if count else
             f"{target}: complete already, nothing to unpack")
         if md5 is not None:
             _check_sums(archives, Path(md5), progress)

@@ -50,7 +50,7 @@ class Panel:
         self.ratio = widgets.SelectionSlider(options=RATIOS, value=s, description="ratio s", layout=wide)
         self.kernel = widgets.SelectionSlider(options=KERNELS, value=d, description="kernel d", layout=wide)
         self.pair = widgets.IntSlider(min=1, max=1, value=1, description="pair", layout=wide)
-        self.cost, self.caption, self.told = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.cost, self.caption, self.pair_caption = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.picture, self.maps, self.filter = (widgets.Image(format="png") for _ in range(3))
         for chooser, change in ((self.network, self._other_network), (self.image, self._other_image),
                                 (self.file, self._own_image), (self.layer, self._draw), (self.ratio, self._draw),
@@ -59,7 +59,7 @@ class Panel:
         # Neither is squeezed nor stretched to make room for the other.
         choices = widgets.VBox([self.network, self.image, self.file, self.layer, self.ratio, self.kernel, self.pair,
                                 self.cost, self.picture], layout=widgets.Layout(flex="0 0 320px", align_items="flex-start"))
-        shown = widgets.VBox([self.caption, self.maps, self.told, self.filter],
+        shown = widgets.VBox([self.caption, self.maps, self.pair_caption, self.filter],
                              layout=widgets.Layout(min_width="0", align_items="flex-start"))
         self.page = widgets.HBox([choices, shown], layout=widgets.Layout(align_items="flex-start"))
         self._draw()
@@ -119,7 +119,7 @@ class Panel:
             self.kernel.value = fits[-1]  # which draws
             return
         if not fits:
-            for shown in (self.cost, self.told):
+            for shown in (self.cost, self.pair_caption):
                 shown.value = ""
             for shown in (self.maps, self.filter):
                 shown.value = b""
@@ -170,7 +170,7 @@ class Panel:
             return
         pairs = self.explorer.pairs(self.layer.value)
         if not pairs:
-            self._pair, self.told.value = None, "one map has no pair"
+            self._pair, self.pair_caption.value = None, "one map has no pair"
             return
         first, second = pairs[min(self.pair.value, len(pairs)) - 1]
         one = self.explorer.pair(self.layer.value, first, second, self.kernel.value)
@@ -180,7 +180,7 @@ class Panel:
         self.filter.value = _png(mosaic(tiles, [INTRINSIC, None, GHOST, None, None], len(tiles), edge=112))
         d = one.kernel.shape[0]
         self._pair = source, target = int(self._view.numbers[one.first]), int(self._view.numbers[one.second])
-        self.told.value = (f"Pair {self.pair.value} of {len(pairs)}: map {source}, the {d} × {d} filter found on "
+        self.pair_caption.value = (f"Pair {self.pair.value} of {len(pairs)}: map {source}, the {d} × {d} filter found on "
                            f"other pictures, what it makes of it, map {target}, and what is left: R² {one.r2:.2f}")
 
 

@@ -221,18 +221,18 @@ def _photograph(name: str) -> np.ndarray:
 
 
 @lru_cache
-def _plain_cost(told: str) -> Complexity:
-    config = Config.model_validate_json(told)
+def _plain_cost(config_json: str) -> Complexity:
+    config = Config.model_validate_json(config_json)
     return count(build(config.having(ratio=1)), (3, config.image_size, config.image_size))
 
 
 @lru_cache(maxsize=256)
-def _cost(told: str, ratio: int, kernel: int) -> Complexity:
+def _cost(config_json: str, ratio: int, kernel: int) -> Complexity:
     if ratio == 1:
-        return _plain_cost(told)
+        return _plain_cost(config_json)
     with no_init_parameters():  # numbers that nobody computes with, and half the time of building
-        net = build(Config.model_validate_json(told).having(ratio=ratio, kernel=kernel))
-    return recount(net, _plain_cost(told))
+        net = build(Config.model_validate_json(config_json).having(ratio=ratio, kernel=kernel))
+    return recount(net, _plain_cost(config_json))
 
 
 def _r2(maps: np.ndarray, made: np.ndarray) -> np.ndarray:

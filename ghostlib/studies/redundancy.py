@@ -39,8 +39,8 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
         f"{'near' if stages['convolution'] > 0.9 else 'no'} copies (medians over maps, in the {of} of {layers} layers whose "
         f"maps are large enough).",
         f"Maps are alike because they show the same image: in networks that were never trained, too, this share is larger "
-        f"than between maps of different images, by {_told(relu[UNTRAINED] - relu[SHUFFLED])}.",
-        f"Training changes it by {_told(relu[TRAINED] - relu[UNTRAINED])} on average."]
+        f"than between maps of different images, by {_points(relu[UNTRAINED] - relu[SHUFFLED])}.",
+        f"Training changes it by {_points(relu[TRAINED] - relu[UNTRAINED])} on average."]
     if more and less:
         sentences.append(f"That average hides two opposite effects, looked at afterwards: after the convolution training "
                          f"makes maps more alike in layers {_and(more)} and less alike in layers {_and(less)}.")
@@ -119,7 +119,7 @@ def _layers_moved(rows: pd.DataFrame) -> tuple[list[int], list[int]]:
     return more, less
 
 
-def _told(values: pd.Series) -> str:
+def _points(values: pd.Series) -> str:
     mean, low, high = mean_interval(100 * values)
     return f"{mean:+.0f} points (95 % interval over {len(values)} seeds {low:+.0f} to {high:+.0f})"
 

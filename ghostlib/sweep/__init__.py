@@ -11,7 +11,7 @@ KEY.ipynb, and `rows.csv`. No disk needs to be shared, and whatever is killed le
 is recorded in `data/results/NAME.csv` counts as there, too, so that a study goes on in another checkout.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ __all__ = ["Point", "Sweep", "collect", "plan", "read", "remark_on_rows", "rows_
 
 
 def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None = None, cpus: int | None = None,
-        record: bool = False, progress: bool = True, say=print, again: bool = False, prune: bool = False,
-        **ray_options: Any) -> pd.DataFrame:
+        record: bool = False, progress: bool = True, report: Callable[[str], None] = print, again: bool = False,
+        prune: bool = False, **ray_options: Any) -> pd.DataFrame:
     """Runs what is missing of a sweep and collects its rows.
 
     Args:
@@ -43,7 +43,7 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
             was interrupted, so that a long study is committed as it grows; rows of other points stay there. A table among
             the files to keep, such as history.csv, goes into data/results/NAME_history.csv.
         progress: Whether to show a bar.
-        say: Gets each line of what happened.
+        report: Gets each line of what happened.
         again: Whether to run anew the points whose rows were made by other code of the notebook, or lack a file to keep.
         prune: Whether, with `record`, rows of points that are no longer in the grid go.
         **ray_options: For `ray.init`, where no address is given.
@@ -62,7 +62,7 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
     check_folder(sweep)
     there = rows_there(sweep)
     if not again and (remark := remark_on_rows(sweep, there)):
-        say(remark)
+        report(remark)
     missing = _missing(sweep, there, again)
     failed = []
     try:
@@ -70,16 +70,16 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
             with hold(sweep.folder, "grid"):
                 # Again: who held the folder until now may have left some.
                 missing = _missing(sweep, rows_there(sweep), again)
-                failed = run_points(sweep, missing, address, npus, cpus, progress, say, ray_options)
+                failed = run_points(sweep, missing, address, npus, cpus, progress, report, ray_options)
         else:
-            say(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
+            report(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
     finally:
         table = collect(sweep)
         if record and len(table):
             for line in record_rows(sweep, prune):
-                say(line)
+                report(line)
     if remark := results.remark_on_fingerprints(table):
-        say(f"{sweep.name}: {remark}")
+        report(f"{sweep.name}: {remark}")
     if failed:
         raise RunError(f"{sweep.name}: {len(failed)} of {len(missing)} runs failed, see {sweep.folder}; the same "
                        f"command tries them again")

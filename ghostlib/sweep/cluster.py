@@ -5,7 +5,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ NPU_VARIABLE = "ASCEND_RT_VISIBLE_DEVICES"
 
 
 def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus: int | None, cpus: int | None,
-               progress: bool, say, ray_options: Mapping[str, Any]) -> list[Point]:
+               progress: bool, report: Callable[[str], None], ray_options: Mapping[str, Any]) -> list[Point]:
     """Runs points on Ray and writes what comes back; those that failed."""
     if address is not None:
         _check_address(address)

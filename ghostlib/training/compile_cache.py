@@ -118,7 +118,7 @@ def compile_known(config: Config, graphs: Mapping[str, Graph], ranks: Ranks = Ra
             left = [name for name in after if name.endswith(".mindir")]
             numbers = [int(found[1]) for name in left if (found := NUMBERED.search(name))]
             if sorted(numbers) != list(range(len(graphs))) or len(numbers) < len(left):
-                return _say(f"not kept: MindSpore left {', '.join(left) or 'nothing'} for {len(graphs)} graph(s)")
+                return _remark(f"not kept: MindSpore left {', '.join(left) or 'nothing'} for {len(graphs)} graph(s)")
             _publish(Path(own), store, key, after, instead=bool(before))
             with suppress(OSError):
                 _prune(store.parent, store.name)
@@ -126,7 +126,7 @@ def compile_known(config: Config, graphs: Mapping[str, Graph], ranks: Ranks = Ra
     except (OSError, RuntimeError) as error:
         # A network that cannot be compiled fails again, and says why, when it is first used.
         where = getattr(error, "filename", None) or store.parent
-        return _say(f"not used: {where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}")
+        return _remark(f"not used: {where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}")
 
 
 def _unfit(config: Config) -> str | None:
@@ -211,7 +211,7 @@ def _copy(store: Path, own: Path, key: str) -> dict[str, str]:
                 return there
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    _say(f"{store} is ignored and made anew: it is damaged or holds something else")
+    _remark(f"{store} is ignored and made anew: it is damaged or holds something else")
     shutil.rmtree(own)
     own.mkdir()
     shutil.rmtree(store, ignore_errors=True)
@@ -263,6 +263,6 @@ def size_of(path: Path) -> int:
     return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
 
 
-def _say(what: str) -> str:
+def _remark(what: str) -> str:
     warnings.warn(f"compile cache: {what}", RuntimeWarning, stacklevel=3)
     return what

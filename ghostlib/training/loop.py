@@ -79,6 +79,8 @@ def build(config: Config) -> nn.Cell:
     options = {"dropout": config.dropout,
                "stem_stride": config.stem_stride or (1 if config.image_size <= SMALL else 2)}
     taken = {name: value for name, value in options.items() if name in signature(make).parameters}
+    if config.dropout and "dropout" not in taken:
+        raise InputError(f"dropout: {config.dropout} given; {config.model} has none; allowed is 0")
     return make(config.width, config.ratio, config.kernel, config.num_classes, **taken)
 
 
@@ -196,7 +198,7 @@ def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, confi
     steps = outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
     images = len(data.train) * config.global_batch
     test: Evaluation | None = None
-    told: dict[str, np.ndarray] = {}
+    known: dict[str, np.ndarray] = {}
     with progress_bar(config.epochs * images, "images", progress and ranks.first) as bar:
         bar.update(state.epoch * images)
         for remark in data.remarks if ranks.first else ():
@@ -224,7 +226,7 @@ def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, confi
                 results.write_table(Path(config.run_dir) / HISTORY, pd.DataFrame(state.history))
             if test:
                 bar.set_postfix_str(f"epoch {epoch + 1}, loss {row['train_loss']:.3f}, test {100 * test.top1:.1f} %")
-            _share_broken(data, ranks, told, bar)
+            _share_broken(data, ranks, known, bar)
     return test
 
 
@@ -286,12 +288,12 @@ def _share_state(state: State, ranks: Ranks) -> None:
     state.epoch, state.step, state.good_steps = int(epoch), int(step), int(good_steps)
 
 
-def _share_broken(data: Data, ranks: Ranks, told: dict[str, np.ndarray], bar: tqdm) -> None:
-    """Tells every rank which images any of them found unreadable; the first one says the names not `told` before."""
+def _share_broken(data: Data, ranks: Ranks, known: dict[str, np.ndarray], bar: tqdm) -> None:
+    """Tells every rank which images any of them found unreadable; the first one says the names not `known` before."""
     for split, batches in (("training", data.train), ("test", data.test)):
         batches.broken[:] = ranks.sum(batches.broken) > 0
         batches.check_broken()
-        new = batches.broken & ~told.get(split, np.zeros_like(batches.broken))
+        new = batches.broken & ~known.get(split, np.zeros_like(batches.broken))
         if new.any() and ranks.first:
             tell(bar, f"data_dir: {new.sum()} {split} image(s) cannot be read and are skipped: {batches.names(new)}")
-        told[split] = batches.broken.copy()
+        known[split] = batches.broken.copy()

@@ -86,7 +86,7 @@ def archives(tmp_path):
 def run(archives, tmp_path):
     """Prepares tmp_path/imagenet without bars; `said` collects what was said."""
     def prepare(sums=None):
-        return imagenet_archives.prepare(archives, tmp_path / "imagenet", sums, progress=False, say=prepare.said.append)
+        return imagenet_archives.prepare(archives, tmp_path / "imagenet", sums, progress=False, report=prepare.said.append)
     prepare.said = []
     return prepare
 

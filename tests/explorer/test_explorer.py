@@ -107,12 +107,12 @@ def test_moving_a_slider_changes_the_page():
     shown, cost = page.maps.value, page.cost.value
     page.ratio.value = 4
     assert page.maps.value != shown and page.cost.value != cost and "2 kept" in page.caption.value
-    shown, told = page.filter.value, page.told.value
+    shown, told = page.filter.value, page.pair_caption.value
     page.kernel.value = 5
-    assert page.filter.value != shown and "5 × 5 filter" in page.told.value
+    assert page.filter.value != shown and "5 × 5 filter" in page.pair_caption.value
     shown = page.filter.value
     page.pair.value = 2
-    assert page.filter.value != shown and page.told.value != told and "Pair 2 of 4" in page.told.value
+    assert page.filter.value != shown and page.pair_caption.value != told and "Pair 2 of 4" in page.pair_caption.value
     page.layer.value = "features.40"
     assert "too small" in page.caption.value or page.kernel.value == 1
     page.image.value = "coffee"
@@ -125,7 +125,7 @@ def test_a_layer_of_single_pixels_is_said_to_have_nothing_to_look_at():
     page = Panel(ghostnet, "digits", "conv_stem", 2, 3)
     page.layer.value = "conv_head"
     assert "maps of one pixel" in page.caption.value
-    assert not page.maps.value and not page.filter.value and not page.told.value and not page.cost.value
+    assert not page.maps.value and not page.filter.value and not page.pair_caption.value and not page.cost.value
     page.pair.value = page.pair.max
     with pytest.raises(InputError, match="layer: conv_head given, with maps of one pixel; allowed are layers with larger"):
         page.still()

@@ -155,7 +155,7 @@ def test_rows_made_by_other_code_count_and_are_said_in_one_line(here):
     planned = sweep.read(here.grid())
     write_rows(planned, [planned.code, planned.code, "other", None], planned.recorded)
     said = []
-    table = sweep.run("grid.yaml", say=said.append)
+    table = sweep.run("grid.yaml", report=said.append)
     assert said == ["grid: 2 of 4 rows were made by other code of quick.ipynb and count; --again runs them anew",
                     "grid: all 4 points are there; nothing to run"]
     assert list(table.code.fillna("")) == [planned.code, planned.code, "other", ""]
@@ -169,12 +169,12 @@ def test_a_table_never_holds_two_rows_of_one_point(here):
     planned = sweep.read(here.grid())
     write_rows(planned, [planned.code] * 4, planned.folder)
     write_rows(planned, ["other"] * 4, planned.recorded)  # the folder's are of this code, and count
-    sweep.run("grid.yaml", say=lambda _: None)
+    sweep.run("grid.yaml", report=lambda _: None)
     assert list(rows().code) == [planned.code] * 4 and rows().point.is_unique
     edit_code()
     planned = sweep.read("grid.yaml")
     write_rows(planned, [planned.code] * 4, planned.recorded)  # now the recorded ones are
-    assert set(sweep.run("grid.yaml", say=lambda _: None).code) == {planned.code}
+    assert set(sweep.run("grid.yaml", report=lambda _: None).code) == {planned.code}
     table = pd.read_csv(planned.recorded)
     pd.concat([table, table[1:2]]).to_csv(planned.recorded, index=False)
     with pytest.raises(InputError, match=f"grid.csv: point: {planned.points[1].key} stands there more than once"):
@@ -189,12 +189,12 @@ def test_a_recorded_table_grows_and_loses_nothing_without_being_told_to(here):
     planned = sweep.read(here.grid(grid={"value": [3, 4]}))
     write_rows(planned, [planned.code] * 2, planned.folder)
     said = []
-    sweep.run("grid.yaml", say=said.append, record=True)
+    sweep.run("grid.yaml", report=said.append, record=True)
     assert said[-1] == ("data/results/grid.csv: 4 rows; 1 new, 1 replaced, 2 that are not among these stay (--prune removes "
                         "them)")
     table = pd.read_csv(planned.recorded)
     assert list(table.value) == [3, 4, 1, 2] and list(table.code) == [planned.code, planned.code, "old", "old"]
-    sweep.run("grid.yaml", say=said.append, record=True)  # once more: nothing is new
+    sweep.run("grid.yaml", report=said.append, record=True)  # once more: nothing is new
     assert ": 4 rows; 0 new, 0 replaced, 2 that" in said[-1] and pd.read_csv(planned.recorded).equals(table)
     done = CliRunner().invoke(main, ["sweep", "grid.yaml", "--prune"])
     assert done.exit_code == 2 and "prune: true given, and record is not" in done.output
@@ -210,7 +210,7 @@ def test_what_is_there_is_recorded_with_its_curves_also_when_other_runs_failed(h
     (planned.folder / f"{planned.points[0].key}.curve.csv").write_text("epoch,top1\n1,0.5\n2,0.6\n")
     said = []
     with pytest.raises(RunError, match="1 of 1 runs failed"):
-        sweep.run("grid.yaml", record=True, say=said.append, progress=False, cpus=1)
+        sweep.run("grid.yaml", record=True, report=said.append, progress=False, cpus=1)
     assert said[-2:] == ["data/results/grid.csv: 1 rows", "data/results/grid_curve.csv: 2 rows"]
     curves = results.read_table("data/results/grid_curve.csv")
     assert curves.top1.tolist() == [0.5, 0.6] and set(curves.point) == {planned.points[0].key} and set(curves.value) == {1}
