@@ -46,6 +46,32 @@ def speed() -> str:
                   [[row.contender, f"{row.training:.1f}", f"{row.evaluation:.1f}"] for row in rows.itertuples()])
 
 
+def causes() -> str:
+    """Why mindcv's GhostNet trains more slowly here, cause by cause."""
+    rows, spent = read_table(RESULTS / "mindcv_causes.csv"), read_table(RESULTS / "mindcv_operators.csv")
+    times = (rows.training / rows.training.shift()).tolist()
+    own = spent[spent.contender == "mindcv"].set_index("operator")
+    slices = own.loc["StridedSlice"]
+    first = (f"A run of its own took mindcv's step apart ([causes](data/results/mindcv_causes.csv), "
+             f"[operators](data/results/mindcv_operators.csv)). Its modules end in a slice that at s = 2 cuts nothing off, "
+             f"and on a CPU still copies: {slices.calls:.0f} StridedSlice take {slices.ms:,.0f} of the {own.ms.sum():,.0f} ms "
+             f"that the operators of a step take.")
+    steps = (f"Without them it trains {times[1]:.1f} times as fast. With `AdaptiveAvgPool2d` for `ops.mean` it is "
+             f"{times[2]:.1f} times that, our own network on MindSpore's operators {times[3]:.1f} times that, and our kernel "
+             f"makes it {times[4]:.1f} times that: {rows.training.iloc[-1] / rows.training.iloc[0]:.1f} in all.")
+    return f"{first} {steps}"
+
+
+def causes_table() -> str:
+    rows, spent = read_table(RESULTS / "mindcv_causes.csv"), read_table(RESULTS / "mindcv_operators.csv")
+    told = []
+    for row in rows.itertuples():
+        own = spent[spent.contender == row.contender].sort_values("ms", ascending=False)
+        told.append([row.contender, f"{row.training:.1f}", f"{row.evaluation:.1f}", f"{own.ms.sum():,.0f}",
+                     ", ".join(f"{one.operator} {one.ms:,.0f}" for one in own.head(4).itertuples())])
+    return _table(["images/s", "training", "evaluation", "ms of a step's operators", "most of it"], told)
+
+
 def redundancy() -> str:
     rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
     allowed = read_table(RESULTS / "allowed_ratio.csv").query("s == 1 and filter == 3")
@@ -92,9 +118,10 @@ def _table(head: list[str], rows: list[list]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-PAGES: dict[Path, tuple[Callable[[], str], ...]] = {README: (tour, networks, speed, redundancy, ablations),
+PAGES: dict[Path, tuple[Callable[[], str], ...]] = {README: (tour, networks, speed, causes, redundancy, ablations),
                                                    Path("docs/reliability.md"): (campaign,),
-                                                   Path("docs/ascend.md"): (reference,)}
+                                                   Path("docs/ascend.md"): (reference,),
+                                                   Path("docs/performance.md"): (causes_table,)}
 
 
 def current(text: str, page: Path = README) -> str:
