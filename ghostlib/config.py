@@ -261,7 +261,7 @@ class Config(BaseModel):
         the notebook's own if its parameters cell sets them and another of its cells reads them.
 
         Args:
-            notebook: The notebook's file, as seen from the lab's top.
+            notebook: The notebook's file, as seen from the current folder or the lab's top.
             names: Its globals.
             unset: Makes of the notebook's weights what stands in for a parameter that is None, as `weights.described`
                 does; a field that is in neither is at its default.
@@ -269,9 +269,9 @@ class Config(BaseModel):
         Raises:
             InputError: For a misspelt parameter, what Config refuses, or a notebook that cannot be read.
         """
-        from ghostlib.notebook import parameters_of, read
+        from ghostlib.notebook import own_parameters
         try:
-            own = {name for name, is_read in parameters_of(read(notebook)).items() if is_read} - set(cls.model_fields)
+            own = own_parameters(notebook, names) - set(cls.model_fields)
         except Exception as error:  # whatever nbformat finds wrong with a file
             raise InputError(f"notebook: {notebook} cannot be read ({' '.join(str(error).split())[:200]})") from None
         given = {name: value for name, value in names.items() if not name.startswith("_") and name not in {"In", "Out", *own}

@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 HASH, PNG = "code_hash", "image/png"
+INJECTED = "# Parameters"  # how the cell begins in which papermill sets parameters
 TOP = ("ghostlib", "notebooks", "data")  # folders that lie side by side at the top of the lab, and together nowhere else
 
 
@@ -45,6 +46,23 @@ def parameters_of(notebook: NotebookNode) -> dict[str, bool]:
     read_elsewhere = {node.id for cell in code if cell not in tagged for node in _nodes(cell.source)
                       if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return {node.id: node.id in read_elsewhere for cell in tagged for node in _nodes(cell.source)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def own_parameters(path: str | Path, names: Mapping[str, Any]) -> set[str]:
+    """Which names a running notebook may have as parameters of its own: set in its parameters cell and read by another.
+
+    Where its file is not at hand, as on another machine of a cluster, those that a cell which it ran sets, but for the cell
+    in which papermill sets what it was given.
+
+    Args:
+        path: Its file, seen from the current folder or from the lab's top.
+        names: Its globals.
+    """
+    for place in (Path(), Path(__file__).parents[1]):
+        if (place / path).is_file():
+            return {name for name, is_read in parameters_of(read(place / path)).items() if is_read}
+    return {node.id for source in names.get("In", ()) if not source.startswith(INJECTED) for node in _nodes(source)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 

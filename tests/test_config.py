@@ -158,8 +158,19 @@ def test_a_notebooks_names_become_a_config_and_misspelt_ones_do_not(notebook):
             Config.of_notebook(notebook, {**names, misspelt: 2})
     # Not the default, without a word:
     assert Config.of_notebook(notebook, {**names, "run_dir": Path("a")}).run_dir == "a"
-    with pytest.raises(InputError, match="notebook: none.ipynb cannot be read"):
-        Config.of_notebook("none.ipynb", names)
+    # Without its file, by the cells that it ran; the last is papermill's.
+    ran = {**names, "In": ["", "lr = 0.2\ntau = 0.9", "# Parameters\ntua = 2"], "tua": 2}
+    with pytest.raises(InputError, match="tua: no such parameter; did you mean tau"):
+        Config.of_notebook("none.ipynb", ran)
+    assert Config.of_notebook("none.ipynb", {**ran, "tua": sys}) == Config(lr=0.2, seed=3)
+    notebook.write_text("{")
+    with pytest.raises(InputError, match="notebook: .*own.ipynb cannot be read"):
+        Config.of_notebook(notebook, names)
+
+
+def test_a_notebook_finds_its_parameters_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Config.of_notebook("notebooks/redundancy.ipynb", {"tau": 0.9, "lr": 0.2}) == Config(lr=0.2)
 
 
 def test_changes_to_a_config_are_checked_as_a_whole():

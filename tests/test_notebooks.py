@@ -201,9 +201,9 @@ def test_parameters_are_literals_that_papermill_can_show(path):
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))
-def test_a_misspelt_parameter_is_refused_in_the_notebook(path, monkeypatch):
+def test_a_misspelt_parameter_is_refused_in_the_notebook(path, tmp_path, monkeypatch):
     """Its own cells up to the one that makes the Config, what papermill injects among them, without a kernel."""
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(tmp_path)
     cells = code_cells(read(path))
     parameters = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
     names: dict = {}
@@ -211,6 +211,7 @@ def test_a_misspelt_parameter_is_refused_in_the_notebook(path, monkeypatch):
     names["kernl"] = 3
     with pytest.raises(InputError, match="kernl: no such parameter; did you mean kernel"):
         exec(cells[parameters + 1].source, names)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

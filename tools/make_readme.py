@@ -54,11 +54,11 @@ def causes() -> str:
     slices = own.loc["StridedSlice"]
     first = (f"A run of its own took mindcv's step apart ([causes](data/results/mindcv_causes.csv), "
              f"[operators](data/results/mindcv_operators.csv)). Its modules end in a slice that at s = 2 cuts nothing off, "
-             f"and on a CPU still copies: {slices.calls:.0f} StridedSlice take {slices.ms:,.0f} of the {own.ms.sum():,.0f} ms "
-             f"that the operators of a step take.")
+             f"and on a CPU still copies: {slices.calls:.0f} StridedSlice take {slices.ms:,.0f} of the {own.ms.sum():,.0f} "
+             f"ms that the operators of a step take.")
     steps = (f"Without them it trains {times[1]:.1f} times as fast. With `AdaptiveAvgPool2d` for `ops.mean` it is "
-             f"{times[2]:.1f} times that, our own network on MindSpore's operators {times[3]:.1f} times that, and our kernel "
-             f"makes it {times[4]:.1f} times that: {rows.training.iloc[-1] / rows.training.iloc[0]:.1f} in all.")
+             f"{times[2]:.1f} times that, our own network on MindSpore's operators {times[3]:.1f} times that, and our "
+             f"kernel makes it {times[4]:.1f} times that: {rows.training.iloc[-1] / rows.training.iloc[0]:.1f} in all.")
     return f"{first} {steps}"
 
 

@@ -132,8 +132,9 @@ def costs(table: pd.DataFrame, network: str = "s2 d3") -> str:
     macs = table.set_index("network").macs
     if network not in macs:
         return f"{network} is not among these networks."
-    others = (f"{other} {100 * (value / macs[network] - 1):+.2f} %" for other, value in macs.items() if other != network)
-    return f"Multiply-adds, beside those of {network}: {', '.join(others)}."
+    others = (f"{other} {abs(100 * (value / macs[network] - 1)):.2f} % {'more' if value > macs[network] else 'fewer'}"
+              for other, value in macs.items() if other != network)
+    return f"Multiply-adds compared with {network}: {', '.join(others)}."
 
 
 def saving(table: pd.DataFrame, measured: pd.DataFrame) -> str:

@@ -1,7 +1,11 @@
 """What weights answered to the images they were tested on: how many right, which classes, what for what. Rows only."""
 
+from statistics import NormalDist
+
+import numpy as np
 import pandas as pd
 
+from ghostlib.errors import some
 from ghostlib.results import wilson_interval
 
 FEW = 30  # images; below, a rate is an anecdote
@@ -42,9 +46,11 @@ def answer(answers: pd.DataFrame, source: str) -> str:
     if count < FEW:
         return f"{first} So few images say whether it sees anything at all, and not how good it is."
     table, taken = by_class(answers), confusions(answers)
-    apart = table.index[table.high < right / count]
-    where = (f"{len(apart)} of {len(table)} classes are harder than that, by intervals that leave it out: "
-             f"{', '.join(apart[:5])}{', ...' if len(apart) > 5 else ''}." if len(apart) else
+    z = NormalDist().inv_cdf(1 - 0.025 / len(table))  # Bonferroni's: of many classes some look hard by chance
+    high = np.array([wilson_interval(*row, z)[1] for row in table[["share right", "images"]].to_numpy()])
+    apart = table.index[high < min(right / count, table["share right"].max())]  # rounding makes 1 of all right a little less
+    where = (f"{len(apart)} of {len(table)} classes {'is' if len(apart) == 1 else 'are'} harder than the whole, beyond what "
+             f"looking at {len(table)} of them finds by chance: {some(apart)}." if len(apart) else
              f"None of the {len(table)} classes is shown to be harder than the others.")
     if not len(taken):
         return f"{first} {where}"

@@ -123,8 +123,8 @@ def test_speeds_are_compared_within_a_turn():
 
 def test_costs_stand_beside_those_of_one_network():
     table = ablation.summary(ablation.named(ROWS))
-    assert ablation.costs(table) == ("Multiply-adds, beside those of s2 d3: plain +700.00 %, thin +300.00 %, s2 d1 "
-                                     "+100.00 %, by layer -50.40 %.")
+    assert ablation.costs(table) == ("Multiply-adds compared with s2 d3: plain 700.00 % more, thin 300.00 % more, s2 d1 "
+                                     "100.00 % more, by layer 50.40 % fewer.")
     assert ablation.costs(table, "s9 d9") == "s9 d9 is not among these networks."
 
 
