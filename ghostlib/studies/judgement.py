@@ -47,8 +47,8 @@ def answer(answers: pd.DataFrame, source: str) -> str:
         return f"{first} So few images say whether it sees anything at all, and not how good it is."
     table, taken = by_class(answers), confusions(answers)
     z = NormalDist().inv_cdf(1 - 0.025 / len(table))  # Bonferroni's: of many classes some look hard by chance
-    high = np.array([wilson_interval(*row, z)[1] for row in table[["share right", "images"]].to_numpy()])
-    apart = table.index[high < min(right / count, table["share right"].max())]  # rounding makes 1 of all right a little less
+    above = np.array([wilson_interval(share, images, z)[1] for share, images in zip(table["share right"], table.images)])
+    apart = table.index[above < right / count - 1e-9]  # rounding may leave 1 a little less
     where = (f"{len(apart)} of {len(table)} classes {'is' if len(apart) == 1 else 'are'} harder than the whole, beyond what "
              f"looking at {len(table)} of them finds by chance: {some(apart)}." if len(apart) else
              f"None of the {len(table)} classes is shown to be harder than the others.")
