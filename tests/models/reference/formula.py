@@ -12,13 +12,18 @@ def _scatter(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return (2 * (43758.5453 * np.sin(phase + index * 12.9898) % 1) - 1).reshape(shape)
 
 
-def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The float32 tensor of a PyTorch state_dict entry; scaled so that activations neither vanish nor explode."""
+def tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
+    """The float32 tensor of a PyTorch state_dict entry; scaled so that activations neither vanish nor explode.
+
+    Args:
+        name, shape: Of the entry.
+        gain: Of convolutions; more than 1 where activations and gates make maps smaller from layer to layer.
+    """
     if name.endswith("num_batches_tracked"):
         return np.zeros(shape, np.int64)
     value = _scatter(name, shape)
     if len(shape) > 1:
-        value = value * np.sqrt(3 / np.prod(shape[1:]))  # variance 1 / fan-in
+        value = value * np.sqrt(3 / np.prod(shape[1:])) * (gain if len(shape) == 4 else 1)  # variance 1 / fan-in
     elif name.endswith("running_var"):
         value = 1 + value / 2
     elif name.endswith("weight"):
@@ -28,7 +33,7 @@ def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return value.astype(np.float32)
 
 
-def images(count: int = 2, size: int = 224) -> np.ndarray:
-    """(count, 3, size, size) float32 in [-2, 2]: smooth waves of another direction in each image and channel."""
-    image, channel, y, x = np.indices((count, 3, size, size))
+def images(count: int = 2, height: int = 224, width: int = 224) -> np.ndarray:
+    """(count, 3, height, width) float32 in [-2, 2]: smooth waves of another direction in each image and channel."""
+    image, channel, y, x = np.indices((count, 3, height, width))
     return (2 * np.sin((image + 1) * x / 17 + (channel + 1) * (2 * image - 1) * y / 23)).astype(np.float32)
