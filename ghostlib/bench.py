@@ -111,7 +111,8 @@ def with_reference(rows: list[dict[str, Any]], config: Config) -> str | None:
 
     An accuracy is not known from a benchmark; that place stays empty.
     """
-    theirs = mindcv_speeds(config.width) if config.model == "ghostnet" else pd.DataFrame()
+    known = config.model == "ghostnet" and config.image_size == 224
+    theirs = mindcv_speeds(config.width) if known else pd.DataFrame()
     if not len(theirs):
         return None
     [training] = [row for row in rows if row["part"] == "training"]

@@ -17,7 +17,10 @@ from ghostlib.errors import InputError, check_kernel, check_ratio, nearest, some
 from ghostlib.paths import expand
 from ghostlib.yaml_input import read_value, read_yaml
 
-Model = Literal["ghostnet", "vgg16", "resnet20", "resnet56", "resnet50"]
+Model = Literal["ghostnet", "ghostnetv2", "vgg16", "resnet20", "resnet56", "resnet50", "mobilenet_v2", "mobilenet_v3_small",
+                "mobilenet_v3_large"]
+GHOST_NETWORKS = "ghostnet", "ghostnetv2"  # whose own s is 2; all other networks are plain unless told otherwise
+WITH_STEM = (*GHOST_NETWORKS, "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")  # whose first stride can be chosen
 Dataset = Literal["digits", "cifar10", "imagefolder", "examples"]
 
 
@@ -33,9 +36,10 @@ class Config(BaseModel):
     # The network
     model: Model = "ghostnet"  # ours
     width: float = Field(0.5, gt=0, le=8)  # paper: the smallest of Table 7
-    ratio: int | dict[str, int] = 2  # paper: s = 2 in GhostNet; or {layer: s}, layers not named are plain
+    ratio: int | dict[str, int] = 2  # paper: s = 2 in GhostNet; not given or null is the model's own, 1 for all but Ghost
+    # networks; or {layer: s}, layers not named are plain
     kernel: int = 3  # paper: d = 3 in GhostNet
-    stem_stride: Literal[1, 2] | None = None  # ours: GhostNet's first stride; None takes 1 up to 64 pixels, else 2
+    stem_stride: Literal[1, 2] | None = None  # ours: the first convolution's; None takes 1 up to 64 pixels, else 2
     num_classes: int = Field(10, ge=2)  # ours: the digits'
     dropout: float = Field(0.0, ge=0, lt=1)  # ours; mindcv recipe: 0.2
 
@@ -89,6 +93,14 @@ class Config(BaseModel):
     run_dir: str = "data/runs/tour"  # ours: everything the run writes
     resume: bool = False  # ours: go on from run_dir/last.safetensors, if it is there
     overwrite: bool = False  # ours: a run that is there, and is not resumed, goes; else it is an error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_ratio(cls, values: Any) -> Any:
+        """A ratio that is not given is the model's own, and stored: 2 for everyone would build ghosts into a MobileNet."""
+        if isinstance(values, Mapping) and values.get("ratio") is None:
+            return {**values, "ratio": 2 if values.get("model", "ghostnet") in GHOST_NETWORKS else 1}
+        return values
 
     @field_validator("width", "dropout", "lr", "momentum", "weight_decay", "lr_end", "lr_decay", "label_smoothing",
                      "erasing", "crop_ratio", "clip", "loss_scale", "val_share", mode="before")
@@ -160,7 +172,7 @@ class Config(BaseModel):
             raise _impossible("milestones", self.milestones, f"allowed are ascending epochs between 0 and {self.epochs}")
         if self.dropout and self.model.startswith("resnet"):
             raise _impossible("dropout", self.dropout, f"{self.model} has none; allowed is 0")
-        if self.stem_stride and self.model != "ghostnet":
+        if self.stem_stride and self.model not in WITH_STEM:
             raise _impossible("stem_stride", self.stem_stride, f"{self.model} has no such option; allowed is null")
         fixed = {"digits": 10, "cifar10": 10, "examples": 1000}.get(self.dataset)
         if fixed and self.num_classes != fixed:

@@ -33,11 +33,11 @@ def test_three_parts_are_measured_and_written(ghostlib_command, tmp_path):
 def test_what_was_measured_stands_beside_the_references_rows():
     rows = [{"part": "training", "cards": 1, "batch": 32, "resolution": "224x224", "compile_s": 30.0, "ms_per_step": 640.0,
              "images_per_second": 50.0}]
-    lines = bench.with_reference(rows, Config()).splitlines()
+    lines = bench.with_reference(rows, Config(image_size=224)).splitlines()
     assert lines[1].split()[:3] == ["mindcv", "Ascend", "910*"] and lines[1].split()[-4:] == [
         "201.46", "5082.89", "65.93", "86.65"] and lines[2].split()[-4:] == ["211.13", "4850.09", "66.03", "86.64"]
     assert lines[3].split() == ["yours", "CPU", "1", "32", "224x224", "30.00", "640.00", "50.00"]  # and no accuracy
-    for other in (Config(width=1.0), Config(model="vgg16")):
+    for other in (Config(width=1.0, image_size=224), Config(model="vgg16", image_size=224), Config()):
         assert bench.with_reference(rows, other) is None
 
 

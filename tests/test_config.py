@@ -29,7 +29,7 @@ from ghostlib.errors import InputError
     ({"batch_size": 0}, "batch_size: 0 given; allowed is greater than or equal to 1"),
     ({"batch_size": "64"}, "batch_size: '64' given; allowed is a valid integer"),
     ({"decay_all": "False"}, "decay_all: 'False' given; allowed is a valid boolean"),
-    ({"model": "ghostnt"}, "model: 'ghostnt' given; allowed is 'ghostnet', 'vgg16'"),
+    ({"model": "ghostnt"}, "model: 'ghostnt' given; allowed is 'ghostnet', 'ghostnetv2', 'vgg16'"),
     ({"new_head": True}, "new_head: True given; there are no weights"),
     ({"lr_scaling": True}, "lr_scaling: True given; lr_batch says what lr is meant for"),
     ({"sink": True}, "sink: True given; MindSpore has no dataset sink on a CPU; allowed there is false"),
@@ -171,6 +171,16 @@ def test_a_notebooks_names_become_a_config_and_misspelt_ones_do_not(notebook):
 def test_a_notebook_finds_its_parameters_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Config.of_notebook("notebooks/redundancy.ipynb", {"tau": 0.9, "lr": 0.2}) == Config(lr=0.2)
+
+
+def test_a_ratio_that_is_not_given_is_the_models_own():
+    """A default of 2 for everyone would silently build ghosts into a MobileNet, a VGG or a ResNet."""
+    for model in get_args(Model):
+        own = 2 if model.startswith("ghostnet") else 1
+        for given in ({}, {"ratio": None}):
+            assert Config.of({"model": model, **given}).ratio == own
+        assert Config.of({"model": model, "ratio": 3}).ratio == 3
+    assert Config().ratio == 2 and Config(model="vgg16").model_dump()["ratio"] == 1  # as it is stored
 
 
 def test_changes_to_a_config_are_checked_as_a_whole():

@@ -79,7 +79,7 @@ def answer_on_kernel(rows: pd.DataFrame) -> str:
              "within": "No. Ghosts that look at neighbours (d = 3) are as good as ghosts that are scaled copies (d = 1)"}
     first = start.get(judged.split()[0].rstrip(","), "Not known: whether ghosts should look at neighbours stays open")
     how = judged.removeprefix("better ").removeprefix("worse ")
-    return f"**Answer.** {first}: {how} ({one.evidence()}). {_regime(rows)}"
+    return f"**Answer.** {first}: {how} ({one.evidence()}{one.equivalence(MARGIN)}). {_regime(rows)}"
 
 
 def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
@@ -101,11 +101,12 @@ def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
     own, speed = _of_these(summary(rows), measured), ""
     if {THIN, "s2 d3"} <= set(own.network):
         times = speeds.times_as_fast(own, "s2 d3", THIN, "training")
-        speed = f" The Ghost network trains {speeds.as_clause(times)} as thin here."
+        speed = f" Turn by turn the Ghost network trains {speeds.as_clause(times)} as thin here."
     macs = rows.groupby("network").macs.first()
-    return (f"**Answer.** For equal multiply-adds, {first}: the difference is {judged} ({thin.evidence()}).{speed} Beside "
-            f"the whole plain network, which takes {macs[PLAIN] / macs['s2 d3']:.1f} times as many multiply-adds, it is "
-            f"{plain.judged(MARGIN)} ({plain.evidence()}). {_regime(rows)}")
+    return (f"**Answer.** For equal multiply-adds, {first}: the difference is {judged} ({thin.evidence()}"
+            f"{thin.equivalence(MARGIN)}).{speed} Beside the whole plain network, which takes "
+            f"{macs[PLAIN] / macs['s2 d3']:.1f} times as many multiply-adds, it is {plain.judged(MARGIN)} "
+            f"({plain.evidence()}). {_regime(rows)}")
 
 
 def _regime(rows: pd.DataFrame) -> str:
@@ -114,7 +115,7 @@ def _regime(rows: pd.DataFrame) -> str:
     model, dataset = ({"vgg16": "VGG-16", "cifar10": "CIFAR-10"}.get(name, name) for name in
                       (rows.model.iloc[0], rows.dataset.iloc[0]))
     return (f"This was seen in {model} at {rows.width.max():g} of its width, after {rows.epochs.iloc[0]} epochs of "
-            f"{dataset} (at most {best:.0f} % right); long training may say otherwise.")
+            f"{dataset}, where the best network is {best:.0f} % right on average; long training may say otherwise.")
 
 
 def with_speeds(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:

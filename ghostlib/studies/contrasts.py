@@ -53,6 +53,11 @@ class Contrast:
             return f"{mean:+.2f} points, {len(self.values)} seed"
         return f"{mean:+.2f} points, 95 % interval over {len(self.values)} seeds {low:+.2f} to {high:+.2f}"
 
+    def equivalence(self, margin: float) -> str:
+        """What stands behind "within": the 90 % interval, which two one-sided tests at 5 % are; "" for other verdicts."""
+        _, low, high = mean_interval(self.values, 0.9)
+        return f"; 90 % interval {low:+.2f} to {high:+.2f}" if self.judged(margin).startswith("within") else ""
+
 
 def contrast(rows: pd.DataFrame, first: str, second: str, value: str) -> Contrast:
     """Two networks' difference over the seeds that both have; `rows` has columns network, seed and `value`."""

@@ -9,6 +9,7 @@ from ghostlib.errors import some
 from ghostlib.results import wilson_interval
 
 FEW = 30  # images; below, a rate is an anecdote
+CLEAR = 5  # times that two classes are taken for one another before it is said
 
 
 def by_class(answers: pd.DataFrame) -> pd.DataFrame:
@@ -49,15 +50,16 @@ def answer(answers: pd.DataFrame, source: str) -> str:
     z = NormalDist().inv_cdf(1 - 0.025 / len(table))  # Bonferroni's: of many classes some look hard by chance
     above = np.array([wilson_interval(share, images, z)[1] for share, images in zip(table["share right"], table.images)])
     apart = table.index[above < right / count - 1e-9]  # rounding may leave 1 a little less
-    where = (f"{len(apart)} of {len(table)} classes {'is' if len(apart) == 1 else 'are'} harder than the whole, beyond what "
-             f"looking at {len(table)} of them finds by chance: {some(apart)}." if len(apart) else
+    where = (f"Harder than all taken together, beyond what looking at {len(table)} classes finds by chance: {some(apart)}."
+             if len(apart) else
              f"None of the {len(table)} classes is shown to be harder than the others.")
     if not len(taken):
         return f"{first} {where}"
     wrong = count - right
-    commonest = (f"It most often takes {taken.index[0].replace(' → ', ' for ')} ({taken.iloc[0]} of {wrong} mistakes)."
-                 if taken.iloc[0] > 1 else f"No two of its {wrong} mistakes are alike." if wrong > 1 else
-                 f"Its one mistake: {taken.index[0].replace(' → ', ' for ')}.")
+    clear = taken.iloc[0] >= CLEAR and (len(taken) == 1 or taken.iloc[0] > taken.iloc[1])
+    label, _, other = str(taken.index[0]).partition(" → ")
+    commonest = (f"Its commonest mistake is to read {label} as {other}, {taken.iloc[0]} of {wrong}." if clear else
+                 f"Its {wrong} mistake{'s are' if wrong > 1 else ' is'} too few to say what it confuses.")
     return f"{first} {where} {commonest}"
 
 

@@ -155,7 +155,11 @@ def answer_on_sizes(table: pd.DataFrame, speedup: pd.DataFrame, ratio: int, whol
     """
     both = table.weights_agree & table.macs_agree
     less, more = (speedup.loc[place] for place in (speedup.counted.idxmin(), speedup.counted.idxmax()))
-    others = f"; the others are {some(table.network[~both], most=6)}" if not both.all() else ""
+    off = [max(abs(getattr(row, f"{what}_counted") / getattr(row, what) - 1) for what in ("weights", "macs"))
+           for row in table[~both].itertuples()]
+    names = [f"{name} ({100 * share:.0f} %)" if share >= 0.01 else f"{name} (below 1 %)"
+             for name, share in zip(table.network[~both], off)]
+    others = f"; off are {some(names, most=6)}" if len(names) else ""
     return (f"**Answer.** {both.sum()} of the {len(table)} networks have the weights and multiply-adds that the paper "
             f"prints{others}. A Ghost layer with s = {ratio} is about {ratio} times cheaper only where it has many input "
             f"channels: it takes {more.counted:.2f} times fewer multiply-adds with {more.channels} of them, "
@@ -202,11 +206,14 @@ def answer_on_reports(reports: pd.DataFrame, twins: pd.DataFrame) -> str:
     anew = reports[reports.kind == "trained"]
     below = anew[(anew.difference < 0) & ~(anew.difference_high >= 0)]
     checked = below[below.checked == "yes"]
+    ghost = anew.network.str.contains("Ghost")
+    kinds = [f"{below.network.isin(own.network).sum()} of {len(own)} of {kind}" for kind, own in
+             (("networks with Ghost modules", anew[ghost]), ("plain ones", anew[~ghost])) if len(own)]
+    by = anew.whose.value_counts()
     gap = (f", by at most {-checked.difference.min():.2f} points in the {len(checked)} that could be checked" if len(checked)
            else "")
-    mostly = "Most" if 2 * len(below) > len(anew) else "Few"
-    first = (f"**Answer.** {mostly} of those who trained the paper's networks anew got less than it prints: {len(below)} of "
-             f"{len(anew)} reports are below it{gap}.")
-    time = "".join(f" {name} takes {row['fewer multiply-adds']} fewer multiply-adds than its plain twin and trains "
-                   f"{row.training} here." for name, row in twins.iterrows())
+    first = (f"**Answer.** Others trained the paper's networks anew. Below what it prints are {' and '.join(kinds)} "
+             f"reports{gap}; {by.iloc[0]} of the {len(anew)} are {by.index[0]}'s.")
+    time = "".join(f" {name} takes {row['fewer multiply-adds']} fewer multiply-adds than its plain twin; here it "
+                   f"trains {row.training} and answers {row.evaluation}." for name, row in twins.iterrows())
     return f"{first}{time} No accuracy of these networks was measured here, and nothing was timed on an NPU."

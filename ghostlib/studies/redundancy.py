@@ -38,15 +38,15 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
         f"after ReLU, through a {size} × {size} filter: alike, but "
         f"{'near' if stages['convolution'] > 0.9 else 'no'} copies (medians over maps, in the {of} of {layers} layers whose "
         f"maps are large enough).",
-        f"Maps are alike because they show the same image: in networks that were never trained, too, this share is larger "
-        f"than between maps of different images, by {_points(relu[UNTRAINED] - relu[SHUFFLED])}.",
-        f"Training changes it by {_points(relu[TRAINED] - relu[UNTRAINED])} on average."]
+        f"Maps are alike because they show the same image: in a network that was never trained another map of the same "
+        f"image explains more than a map of another image, by {_points(relu[UNTRAINED] - relu[SHUFFLED])} after ReLU.",
+        f"Training changes the share after ReLU by {_points(relu[TRAINED] - relu[UNTRAINED])} on average over layers."]
     if more and less:
-        sentences.append(f"That average hides two opposite effects, looked at afterwards: after the convolution training "
+        sentences.append(f"An average can hide opposite effects. After the convolution, looked at afterwards, training "
                          f"makes maps more alike in layers {_and(more)} and less alike in layers {_and(less)}.")
-    which = f"{enough} of {of} layers" if enough else "no layer"
-    sentences.append(f"If every ghost has to reach R² ≥ {share.threshold.iloc[0]:g}, {which} can make half of its maps as "
-                     f"ghosts (s = 2).")
+    which = f"{enough} of these {of} layers" if enough else f"none of these {of} layers"
+    sentences.append(f"If every ghost has to reach R² ≥ {share.threshold.iloc[0]:g}, {which} could be shown to make half of "
+                     f"its maps as ghosts (s = 2).")
     return " ".join(sentences)
 
 

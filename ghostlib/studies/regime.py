@@ -52,8 +52,8 @@ def answer(short: pd.DataFrame, long: pd.DataFrame) -> str:
         parts.append(f"s2 d3 is {one.judged(ablation.MARGIN)} beside {second} ({one.evidence()}; {change.interval[0]:+.2f} "
                      f"points from what it was after {short.epochs.iloc[0]} epochs)")
     if not parts:
-        return f"Runs of {epochs} epochs are not recorded yet."
-    return f"After {epochs} epochs, where at most {best:.0f} % are right, {' and '.join(parts)}."
+        return f"Of the runs of {epochs} epochs no two are recorded yet that could be compared."
+    return f"After {epochs} epochs, where the best network is {best:.0f} % right on average, {' and '.join(parts)}."
 
 
 def _there(rows: pd.DataFrame) -> list[tuple[str, str]]:

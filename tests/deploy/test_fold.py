@@ -14,8 +14,9 @@ from ghostlib.kernels import accelerated
 
 @pytest.mark.parametrize(("name", "options", "size"), [
     ("ghostnet", {"width": 0.5}, 64), ("vgg16", {"width": 0.125, "ratio": 3}, 32), ("vgg16", {"width": 0.125}, 32),
-    ("resnet20", {"ratio": 2, "width": 0.5}, 32)])
-def test_folding_keeps_the_answers(name, options, size):
+    ("resnet20", {"ratio": 2, "width": 0.5}, 32), ("ghostnetv2", {"width": 0.5}, 64),
+    ("mobilenet_v2", {"width": 0.35}, 64), ("mobilenet_v3_small", {"width": 0.5, "ratio": 2}, 64)])
+def test_folding_keeps_the_answers(name, options, size, few_stages):
     use_device("CPU")
     net = randomise(getattr(models, name)(**options)).set_train(False)
     before = {key: p.asnumpy().copy() for key, p in net.parameters_and_names()}

@@ -15,9 +15,9 @@ def answers(**taken):
 def test_a_class_that_is_harder_is_named_and_so_is_what_it_is_taken_for():
     rows = answers(a_a=50, b_b=25, b_a=20, b_c=5, c_c=50)
     assert judgement.answer(rows, "x") == (
-        "**Answer.** `x` is right on 125 of 150 test images, 83.3 % (95 % interval over images 76.6 to 88.4 %). 1 of 3 "
-        "classes is harder than the whole, beyond what looking at 3 of them finds by chance: b. It most often takes b for a "
-        "(20 of 25 mistakes).")
+        "**Answer.** `x` is right on 125 of 150 test images, 83.3 % (95 % interval over images 76.6 to 88.4 %). Harder than "
+        "all taken together, beyond what looking at 3 classes finds by chance: b. Its commonest mistake is to read b as a, "
+        "20 of 25.")
     assert judgement.by_class(rows).index.tolist() == ["b", "a", "c"]
     assert judgement.by_class(rows).loc["b", "share right"] == 0.5
     assert judgement.confusions(rows).to_dict() == {"b → a": 20, "b → c": 5}
@@ -25,8 +25,8 @@ def test_a_class_that_is_harder_is_named_and_so_is_what_it_is_taken_for():
 
 
 @pytest.mark.parametrize(("rows", "told"), [
-    (answers(a_a=49, b_b=50, a_b=1), "Its one mistake: a for b."),
-    (answers(a_a=49, b_b=50, a_b=1, b_a=1), "No two of its 2 mistakes are alike."),
+    (answers(a_a=49, b_b=50, a_b=1), "Its 1 mistake is too few to say what it confuses."),
+    (answers(a_a=49, b_b=50, a_b=1, b_a=1), "Its 2 mistakes are too few to say what it confuses."),
     (answers(a_a=50, b_b=50), "None of the 2 classes is shown to be harder than the others."),
     (answers(a_a=3, b_a=3), "So few images say whether it sees anything at all, and not how good it is.")])
 def test_nothing_is_said_of_what_was_not_seen(rows, told):

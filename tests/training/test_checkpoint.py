@@ -120,7 +120,7 @@ def test_a_bundle_gives_back_what_it_was_given(saved):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"width": 0.5}, "width 0.25, now 0.5"), ({"ratio": 4}, "ratio 2, now 4"),
+    ({"width": 0.5}, "width 0.25, now 0.5"), ({"ratio": 4}, "ratio 1, now 4"),
     ({"lr": 0.01, "seed": 1}, "lr 0.05, now 0.01; seed 0, now 1")])
 def test_a_bundle_of_another_run_is_refused(changes, message, saved):
     path, config, net, optimizer = saved
@@ -185,7 +185,7 @@ def test_a_bundle_of_values_that_cannot_be_is_refused_and_nothing_changed(name, 
 def test_of_many_other_parameters_the_first_five_are_told(saved):
     path, config, net, optimizer = saved
     other = config.having(lr=1, seed=1, epochs=99, batch_size=7, ratio=3, width=2, momentum=0.5)
-    with pytest.raises(InputError, match="a run with batch_size 64, now 7; epochs .*; ratio 2, now 3 and 2 more; wanted"):
+    with pytest.raises(InputError, match="a run with batch_size 64, now 7; epochs .*; ratio 1, now 3 and 2 more; wanted"):
         checkpoint.load_bundle(path, net, optimizer, other, CONTENTS)
 
 
