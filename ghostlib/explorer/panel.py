@@ -69,13 +69,13 @@ class Panel:
         layer, s, d = self.layer.value, self.ratio.value, self.kernel.value
         if not self.maps.value:
             raise InputError(f"layer: {layer} given, with maps of one pixel; allowed are layers with larger ones")
-        what = "red intrinsic, blue the network's ghosts" if self.explorer.is_ghost(layer) else (
-            f"red those kept, s = {s}; right, blue, the others made of them, d = {d}")
+        what = "red frames are intrinsic maps, blue ones the network's ghosts" if self.explorer.is_ghost(layer) else (
+            f"red frames are kept (s = {s}); right, blue frames are made from those (d = {d})")
         picture, maps = (titled(Image.open(io.BytesIO(shown.value)), title) for shown, title in (
-            (self.picture, Path(str(self.image.value)).name), (self.maps, f"maps of {layer}: {what}")))
+            (self.picture, Path(str(self.image.value)).name), (self.maps, f"maps of {layer}; {what}")))
         shown = [(picture, 0, 0), (maps, picture.width + GAP, 0)]
         if self._pair:
-            title = f"map {self._pair[0]}, filter, what it makes of it, map {self._pair[1]}, what is left"
+            title = f"source (map {self._pair[0]}), filter, prediction, target (map {self._pair[1]}), difference"
             shown.append((titled(Image.open(io.BytesIO(self.filter.value)), title), picture.width + GAP, maps.height + GAP))
         page = Image.new("RGB", (max(left + part.width for part, left, _ in shown),
                                  max(top + part.height for part, _, top in shown)), "white")
@@ -180,8 +180,9 @@ class Panel:
         self.filter.value = _png(mosaic(tiles, [INTRINSIC, None, GHOST, None, None], len(tiles), edge=112))
         d = one.kernel.shape[0]
         self._pair = source, target = int(self._view.numbers[one.first]), int(self._view.numbers[one.second])
-        self.pair_caption.value = (f"Pair {self.pair.value} of {len(pairs)}: map {source}, the {d} × {d} filter found on "
-                           f"other pictures, what it makes of it, map {target}, and what is left: R² {one.r2:.2f}")
+        self.pair_caption.value = (f"Pair {self.pair.value} of {len(pairs)}: source (map {source}), the {d} × {d} filter "
+                                   f"found on other pictures, prediction, target (map {target}), difference: R² "
+                                   f"{one.r2:.2f}")
 
 
 def _png(page: Image.Image) -> bytes:
