@@ -76,12 +76,10 @@ def fig_allowed_ratio(table: pd.DataFrame) -> Figure:
             mean = rows.groupby("depth").ratio.mean()
             ax.plot(rows.depth, rows.ratio, ".", color=colour, markersize=5, alpha=0.7)
             ax.plot(mean.index, mean, color=colour, label=f"every ghost reaches R² ≥ {tau:g}")
-        ax.set(title=f"after {stage}, d = {table['filter'].iloc[0]}", xlabel="layer, from the input", yscale="log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set(title=f"after {stage}, d = {table['filter'].iloc[0]}", xlabel="layer, from the input")
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0, 0].set_ylabel("maps / intrinsic maps")
+    axes[0, 0].set_ylabel("all maps / intrinsic maps")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     return figure
 

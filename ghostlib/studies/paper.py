@@ -207,13 +207,13 @@ def answer_on_reports(reports: pd.DataFrame, twins: pd.DataFrame) -> str:
     below = anew[(anew.difference < 0) & ~(anew.difference_high >= 0)]
     checked = below[below.checked == "yes"]
     ghost = anew.network.str.contains("Ghost")
-    kinds = [f"{below.network.isin(own.network).sum()} of {len(own)} of {kind}" for kind, own in
+    kinds = [f"{below.network.isin(own.network).sum()} of {len(own)} reports of {kind}" for kind, own in
              (("networks with Ghost modules", anew[ghost]), ("plain ones", anew[~ghost])) if len(own)]
     by = anew.whose.value_counts()
     gap = (f", by at most {-checked.difference.min():.2f} points in the {len(checked)} that could be checked" if len(checked)
            else "")
-    first = (f"**Answer.** Others trained the paper's networks anew. Below what it prints are {' and '.join(kinds)} "
-             f"reports{gap}; {by.iloc[0]} of the {len(anew)} are {by.index[0]}'s.")
+    first = (f"**Answer.** Others trained the paper's networks anew. They got less than it prints in "
+             f"{' and in '.join(kinds)}{gap}. {by.iloc[0]} of the {len(anew)} reports are {by.index[0]}'s.")
     time = "".join(f" {name} takes {row['fewer multiply-adds']} fewer multiply-adds than its plain twin; here it "
                    f"trains {row.training} and answers {row.evaluation}." for name, row in twins.iterrows())
     return f"{first}{time} No accuracy of these networks was measured here, and nothing was timed on an NPU."

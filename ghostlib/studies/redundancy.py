@@ -14,6 +14,7 @@ QUESTIONS = {
                                                                       "yes, it takes likeness away"),
     "Does another map tell more than the grey image does?": (TRAINED, GREY, "more", "less"),
     "Are maps of an untrained network alike because they show one image?": (UNTRAINED, SHUFFLED, "yes", "no")}
+LITTLE = 0.02  # of R2; a difference inside it is said to be hardly one. Chosen when the rows were known
 OPEN = "not known: the interval holds 0"
 
 
@@ -39,11 +40,13 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
         f"{'near' if stages['convolution'] > 0.9 else 'no'} copies (medians over maps, in the {of} of {layers} layers whose "
         f"maps are large enough).",
         f"Maps are alike because they show the same image: in a network that was never trained another map of the same "
-        f"image explains more than a map of another image, by {_points(relu[UNTRAINED] - relu[SHUFFLED])} after ReLU.",
-        f"Training changes the share after ReLU by {_points(relu[TRAINED] - relu[UNTRAINED])} on average over layers."]
+        f"image explains more than a map of another image does in a trained one, by "
+        f"{_points(relu[UNTRAINED] - relu[SHUFFLED])} after ReLU.",
+        f"{_changes(relu[TRAINED] - relu[UNTRAINED])}, on average over layers."]
     if more and less:
-        sentences.append(f"An average can hide opposite effects. After the convolution, looked at afterwards, training "
-                         f"makes maps more alike in layers {_and(more)} and less alike in layers {_and(less)}.")
+        sentences.append(f"An average can hide opposite effects: after the convolution training seems to make maps more "
+                         f"alike in layers {_and(more)} and less alike in layers {_and(less)} (looked at afterwards, and not "
+                         f"corrected for as many looks as layers).")
     which = f"{enough} of these {of} layers" if enough else f"none of these {of} layers"
     sentences.append(f"If every ghost has to reach R² ≥ {share.threshold.iloc[0]:g}, {which} could be shown to make half of "
                      f"its maps as ghosts (s = 2).")
@@ -96,12 +99,20 @@ def summary(rows: pd.DataFrame, allowed: pd.DataFrame, intrinsic: pd.DataFrame) 
     return pd.DataFrame(table, columns=["question", "difference of R²", "verdict"]).set_index("question")
 
 
+def _changes(values: pd.Series) -> str:
+    mean, low, high = mean_interval(values)
+    known = f"Training {'raises' if mean > 0 else 'lowers'} that share after ReLU"
+    return f"{known if low > 0 or high < 0 else 'Whether training changes that share after ReLU is open'}: {_points(values)}"
+
+
 def _interval(values: pd.Series) -> str:
     return "{:+.3f} ({:+.3f} to {:+.3f})".format(*mean_interval(values))
 
 
 def _verdict(values: pd.Series, above: str, below: str) -> str:
     _, low, high = mean_interval(values)
+    if -LITTLE < low and high < LITTLE:
+        return f"hardly: by less than {LITTLE:g}"
     return above if low > 0 else below if high < 0 else OPEN
 
 

@@ -49,11 +49,11 @@ def answer(short: pd.DataFrame, long: pd.DataFrame) -> str:
     for first, second in _there(long):
         one = contrast(long, first, second, "accuracy")
         change = moved(short, long, first, second)
-        parts.append(f"s2 d3 is {one.judged(ablation.MARGIN)} beside {second} ({one.evidence()}; {change.interval[0]:+.2f} "
+        parts.append(f"{first} − {second} is {one.judged(ablation.MARGIN)} ({one.evidence()}; {change.interval[0]:+.2f} "
                      f"points from what it was after {short.epochs.iloc[0]} epochs)")
     if not parts:
         return f"Of the runs of {epochs} epochs no two are recorded yet that could be compared."
-    return f"After {epochs} epochs, where the best network is {best:.0f} % right on average, {' and '.join(parts)}."
+    return f"After {epochs} epochs, where the best network is {best:.0f} % right on average: {'; '.join(parts)}."
 
 
 def _there(rows: pd.DataFrame) -> list[tuple[str, str]]:

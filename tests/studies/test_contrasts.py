@@ -186,7 +186,7 @@ def test_what_longer_training_moves_is_told_by_seed():
     told, said = regime.summary(short, long), regime.answer(short, long)
     assert told.seeds.tolist() == [3, 3, 3, 3]
     assert told.points[1] == "+2.00 (-0.48 to +4.48)" and told.verdict[1] == "undecided"
-    assert said.startswith("After 16 epochs, where the best network is 88 % right on average, s2 d3 is ")
+    assert said.startswith("After 16 epochs, where the best network is 88 % right on average: s2 d3 − thin is ")
     assert "+2.00 points from what it was after 6 epochs" in said
     curves = long[["network", "seed", "accuracy"]].merge(pd.DataFrame({"epoch": [1, 2, 3]}), "cross")
     ax = figures.fig_regime(curves, short).axes[0]
