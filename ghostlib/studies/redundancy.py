@@ -45,8 +45,8 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
         f"{_changes(relu[TRAINED] - relu[UNTRAINED])}, on average over layers."]
     if more and less:
         sentences.append(f"An average can hide opposite effects: after the convolution training seems to make maps more "
-                         f"alike in layers {_and(more)} and less alike in layers {_and(less)} (looked at afterwards, and not "
-                         f"corrected for as many looks as layers).")
+                         f"alike in layers {_and(more)} and less alike in layers {_and(less)} (looked at afterwards, "
+                         f"not corrected for as many looks as layers).")
     which = f"{enough} of these {of} layers" if enough else f"none of these {of} layers"
     sentences.append(f"If every ghost has to reach R² ≥ {share.threshold.iloc[0]:g}, {which} could be shown to make half of "
                      f"its maps as ghosts (s = 2).")
