@@ -27,7 +27,7 @@ def summary(short: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
     """What was asked and what came of it: question, difference, points with their 95 % interval over seeds, verdict."""
     epochs = long.epochs.iloc[0]
     table = []
-    for first, second in _there(long):
+    for first, second in _there(short, long):
         one, change = contrast(long, first, second, "accuracy"), moved(short, long, first, second)
         name = f"{first} − {second}"
         table += [(ablation.QUESTIONS[first, second], f"{name}, after {epochs} epochs", one),
@@ -46,7 +46,7 @@ def answer(short: pd.DataFrame, long: pd.DataFrame) -> str:
     """Whether the answers hold, in sentences; the words follow the seeds."""
     epochs, best = long.epochs.iloc[0], long.groupby("network").accuracy.mean().max()
     parts = []
-    for first, second in _there(long):
+    for first, second in _there(short, long):
         one = contrast(long, first, second, "accuracy")
         change = moved(short, long, first, second)
         parts.append(f"{first} − {second} is {one.judged(ablation.MARGIN)} ({one.evidence()}; {change.interval[0]:+.2f} "
@@ -56,7 +56,9 @@ def answer(short: pd.DataFrame, long: pd.DataFrame) -> str:
     return f"After {epochs} epochs, where the best network is {best:.0f} % right on average: {'; '.join(parts)}."
 
 
-def _there(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Those of PAIRS of whose networks there are runs of one seed: a study is looked at before it is complete, too."""
-    seeds = rows.groupby("network").seed.agg(set)
-    return [pair for pair in PAIRS if set(pair) <= set(seeds.index) and seeds[pair[0]] & seeds[pair[1]]]
+def _there(*tables: pd.DataFrame) -> list[tuple[str, str]]:
+    """Those of PAIRS of whose networks each table has runs of one seed: a study is looked at before it is complete, too."""
+    def has(rows: pd.DataFrame, pair: tuple[str, str]) -> bool:
+        seeds = [set(rows.seed[rows.network == network]) for network in pair]
+        return bool(seeds[0] & seeds[1])
+    return [pair for pair in PAIRS if all(has(rows, pair) for rows in tables)]

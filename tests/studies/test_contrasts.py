@@ -196,3 +196,4 @@ def test_what_longer_training_moves_is_told_by_seed():
     assert set(lone.verdict) == {"undecided, from one seed"} and lone.seeds.tolist() == [1, 1, 1, 1]
     begun = long[long.network == "plain"]
     assert not len(regime.summary(short, begun)) and "no two are recorded yet" in regime.answer(short, begun)
+    assert not len(regime.summary(begun, long))  # nor without the shorter runs
