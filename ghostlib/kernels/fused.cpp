@@ -24,6 +24,18 @@
 #include <type_traits>
 #include <vector>
 
+// The modes of a normalisation (none; by given mean and variance; by those of this batch) and the options of a pass, which
+// Python sends as the floats of one array. Here alone C++ has their names and order; options.py explains them, and loads
+// no library that has others.
+#define MODES NONE, GIVEN, BATCH
+#define OPTIONS mode1, mode2, stride, relu, keep, joint, ghosts, eps, momentum
+
+#define QUOTED(...) #__VA_ARGS__
+#define NAMES(list) QUOTED(list)  // "list" spelled out: "NONE, GIVEN, BATCH"
+
+extern "C" const char* pass_modes() { return NAMES(MODES); }
+extern "C" const char* pass_options() { return NAMES(OPTIONS); }
+
 namespace {
 
 // Threads that sleep between passes. OpenMP's would spin, beside MindSpore's that spin too, and cost more than they
@@ -89,19 +101,25 @@ float* scratch(int which, int64_t size) {
   return kept[which].data();
 }
 
-enum Norm { NONE, GIVEN, BATCH };  // no normalisation; by given mean and variance; by those of this batch
+enum Mode { MODES };
+
+struct Options {
+  float OPTIONS;
+
+  explicit Options(const float* sent) { std::memcpy(this, sent, sizeof *this); }
+};
 
 struct Pass {
   int64_t images, maps, height, width;  // of x
   int64_t ghosts, per_map, kernel, out_height, out_width;
   int norm1, norm2, stride;
   bool relu, keep, joint;  // keep: the upper branch is there
-  float epsilon, momentum;
+  float epsilon;
 
-  Pass(const int64_t* x, const int64_t* weight, const float* options)
-      : images(x[0]), maps(x[1]), height(x[2]), width(x[3]), ghosts(int64_t(options[6])), norm1(int(options[0])),
-        norm2(int(options[1])), stride(int(options[2])), relu(options[3] != 0), keep(options[4] != 0),
-        joint(options[5] != 0), epsilon(options[7]), momentum(options[8]) {
+  Pass(const int64_t* x, const int64_t* weight, const Options& o)
+      : images(x[0]), maps(x[1]), height(x[2]), width(x[3]), ghosts(int64_t(o.ghosts)), norm1(int(o.mode1)),
+        norm2(int(o.mode2)), stride(int(o.stride)), relu(o.relu != 0), keep(o.keep != 0), joint(o.joint != 0),
+        epsilon(o.eps) {
     kernel = ghosts ? weight[3] : 1;
     per_map = ghosts ? weight[0] / maps : 0;
     out_height = (height - 1) / stride + 1;
@@ -426,7 +444,7 @@ extern "C" void use_threads(int threads) { Pool::instance().grow(threads); }
 
 extern "C" int pass_forward(int, void** a, int*, int64_t** shapes, const char**, void*, void*) {
   auto at = [&](int i) { return static_cast<float*>(a[i]); };
-  Pass p(shapes[0], shapes[1], at(10));
+  Pass p(shapes[0], shapes[1], Options(at(10)));
   float* kept = at(12);
   Channels first{at(2), at(3), at(4), at(5), kept, kept + p.maps};
   Channels second{at(6), at(7), at(8), at(9), kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts};
@@ -442,28 +460,29 @@ extern "C" int pass_forward(int, void** a, int*, int64_t** shapes, const char**,
 // MindSpore's BatchNorm does; channels that the pass did not touch stay. With `joint` the ghosts' lie behind the maps'.
 extern "C" int pass_statistics(int, void** a, int*, int64_t** shapes, const char**, void*, void*) {
   auto at = [&](int i) { return static_cast<float*>(a[i]); };
-  const float *kept = at(0), *moving = at(1), *options = at(2);
+  const float *kept = at(0), *moving = at(1);
+  const Options options(at(2));
   float* next = at(4);
   const int which = int(*at(3));
-  const int64_t ghosts = int64_t(options[6]), maps = (shapes[0][0] - 2) / 2 - ghosts;
-  const bool joint = options[5] != 0;
+  const int64_t ghosts = int64_t(options.ghosts), maps = (shapes[0][0] - 2) / 2 - ghosts;
   std::copy_n(moving, shapes[1][0], next);
   auto mix = [&](bool second, float* to) {
     const int64_t channels = second ? ghosts : maps;
     const float* moments = kept + (second ? 2 * maps : 0) + (which % 2 ? channels : 0);
     const double count = kept[2 * (maps + ghosts) + second];
     const double unbiased = which % 2 ? count / std::max(count - 1, 1.) : 1;
-    for (int64_t i = 0; int(options[second]) == BATCH && i < channels; i++)
-      to[i] += (1 - options[8]) * (float(moments[i] * unbiased) - to[i]);
+    const int mode = int(second ? options.mode2 : options.mode1);
+    for (int64_t i = 0; mode == BATCH && i < channels; i++)
+      to[i] += (1 - options.momentum) * (float(moments[i] * unbiased) - to[i]);
   };
   mix(which > 1, next);
-  if (joint) mix(true, next + maps);
+  if (options.joint != 0) mix(true, next + maps);
   return 0;
 }
 
 extern "C" int pass_backward(int, void** a, int*, int64_t** shapes, const char**, void*, void*) {
   auto at = [&](int i) { return static_cast<float*>(a[i]); };
-  Pass p(shapes[0], shapes[1], at(8));
+  Pass p(shapes[0], shapes[1], Options(at(8)));
   float* kept = at(6);
   Channels first{at(2), at(3), nullptr, nullptr, kept, kept + p.maps};
   Channels second{at(4), at(5), nullptr, nullptr, kept + 2 * p.maps, kept + 2 * p.maps + p.ghosts};

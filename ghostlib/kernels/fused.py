@@ -15,10 +15,10 @@ from ghostlib.cells import convolution_groups, copy_sharing_weights, keep_names,
 from ghostlib.deploy.fold import FoldedGhost
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.kernels import native
+from ghostlib.kernels.options import Mode, Options
 from ghostlib.models.layers import Excite
 
 KERNELS = (1, 3, 5, 7)
-_NONE, _GIVEN, _BATCH = range(3)  # as in fused.cpp
 
 
 def accelerated(net: nn.Cell) -> nn.Cell:
@@ -167,11 +167,11 @@ class _Pass(nn.Cell):
         self.given = fixed  # in the place of statistics that are not read
 
         def options(training: bool) -> Tensor:
-            mode1, mode2 = ((_BATCH if training and not isinstance(norm, _Fixed) else _GIVEN) if norm else _NONE
+            mode1, mode2 = ((Mode.BATCH if training and not isinstance(norm, _Fixed) else Mode.GIVEN) if norm else Mode.NONE
                             for norm in (norm1, norm1 if joint else norm2))
             momentum = 1 - some.momentum if some else 0  # MindSpore's cell keeps 1 - momentum
-            return Tensor(np.array([mode1, mode2, stride, relu, keep, joint, ghosts, some.eps if some else 0, momentum],
-                                   np.float32))
+            return Tensor(np.array(Options(mode1=mode1, mode2=mode2, stride=stride, relu=relu, keep=keep, joint=joint,
+                                           ghosts=ghosts, eps=some.eps if some else 0, momentum=momentum), np.float32))
 
         self.train_options, self.test_options = options(True), options(False)
         self.moves1, self.moves2 = (norm is not None and not isinstance(norm, _Fixed) for norm in (norm1, norm2))

@@ -16,6 +16,7 @@ from pathlib import Path
 import mindspore
 
 from ghostlib.cache import cache_folder
+from ghostlib.kernels import options
 
 SOURCE = Path(__file__).with_name("fused.cpp")
 FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-std=c++17", "-shared", "-fPIC", "-pthread",
@@ -47,7 +48,9 @@ def library() -> Path | None:
                 subprocess.run([os.environ.get("CXX", "g++"), *FLAGS, "-o", made, SOURCE], check=True,
                                capture_output=True, text=True)
                 os.replace(made, path)
-        ctypes.CDLL(str(path)).use_threads(threads())
+        loaded = ctypes.CDLL(str(path))
+        options.check(loaded)  # a difference is a mistake in the sources, not a machine without passes: it is raised
+        loaded.use_threads(threads())
     except (OSError, subprocess.CalledProcessError) as error:
         why = ((getattr(error, "stderr", None) or "").strip() or str(error)).splitlines()[0]
         warnings.warn(f"ghostlib's CPU kernel is not there ({why}); MindSpore's own operators do the same, slower",
