@@ -44,11 +44,11 @@ def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFr
                 ax.annotate("0", (place, 0), (0, -9), va="top", ha="center", textcoords="offset points", fontsize=8)
             continue
         one = contrast(rows, name, base, "accuracy")
-        spread = 0.09 * (np.arange(len(one.values)) - (len(one.values) - 1) / 2)
-        ours.plot(place - 0.16 + spread, one.values, "o", color=TRAIN, markersize=4, alpha=0.6, label="one seed")
-        _mean(ours, place + 0.3, one, "mean and 95 % interval over seeds", vertical=True)
+        ours.plot(np.full(len(one.values), place - 0.12), one.values, "o", color=TRAIN, markersize=5, alpha=0.5,
+                  label="one seed")
+        _mean(ours, place + 0.12, one, "mean and 95 % interval over seeds", vertical=True)
         lowest = np.nanmin([one.interval[1], *one.values])
-        ours.annotate(_signed(one.interval[0], 2), (place + 0.12, lowest), (0, -6), va="top", ha="center",
+        ours.annotate(_signed(one.interval[0], 2), (place, lowest), (0, -6), va="top", ha="center",
                       textcoords="offset points", fontsize=8)
     printed = published.set_index("network").accuracy
     for place, name in enumerate(names):
@@ -64,7 +64,7 @@ def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFr
                             fontsize=7, color="0.45")
     mean = rows[rows.network == base].accuracy.mean()
     ours.margins(y=0.1)
-    ours.set(title=f"here: {base} is {mean:.2f} %", ylabel=f"top-1 less that of {base},\npoints of percent")
+    ours.set(title=f"here: {base} is {mean:.2f} %", ylabel=f"top-1: difference from {base},\npoints of percent")
     theirs.set_title(f"the paper: {base} is {printed[base]:.1f} %" if base in printed else "the paper")
     for ax in (ours, theirs):
         ax.axhline(0, color="0.3", linewidth=1, zorder=0)
