@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from mindspore import nn
 
+Group = tuple[list[str], nn.Cell | None, nn.BatchNorm2d | None, bool]
+
 
 def put_cell(parent: nn.Cell, key: str, cell: nn.Cell) -> None:
     """Puts a cell in the place of the child that `parent` knows as `key`; parameters' names are the caller's matter."""
@@ -36,16 +38,29 @@ class keep_names:
             parameter.name = name
 
 
-def convolution_groups(cell: nn.Cell) -> Iterator[tuple[list[str], nn.Cell | None, nn.BatchNorm2d | None, bool]]:
+def convolution_groups(cell: nn.Cell) -> Iterator[Group]:
     """The children of a cell in groups that run as one: convolution, BatchNorm, ReLU, each of them optional.
 
-    Children that follow one another are taken to run one after the other, which holds for the networks of
-    `ghostlib.models`. `nn.Identity` is passed over. A child of another kind is no part of any group.
+    In which order children run is known of a SequentialCell, and of a class that says so: its `IN_ORDER` names children
+    that run one right after the other, a tuple for each such chain, as in ``(("conv1", "bn1", "relu1"), ("conv2", "bn2"))``.
+    Any other child is a group of its own: the order in which a class made its children says nothing about that in which they
+    run. In a chain `nn.Identity` is passed over, and a child of another kind is no part of any group.
 
     Yields:
         The keys of a group's children, its first child if that is no BatchNorm, its BatchNorm, and whether a ReLU ends it.
     """
-    children = list(cell._cells.items())
+    children = {key: child for key, child in cell._cells.items() if child is not None}
+    if isinstance(cell, nn.SequentialCell):
+        chains = [list(children)]
+    else:
+        declared = getattr(cell, "IN_ORDER", ())
+        chains = [[key for key in chain if key in children] for chain in declared]
+        chains += [[key] for key in children if not any(key in chain for chain in declared)]
+    for chain in chains:
+        yield from _groups_of([(key, children[key]) for key in chain])
+
+
+def _groups_of(children: list[tuple[str, nn.Cell]]) -> Iterator[Group]:
     while children:
         keys, first = [children[0][0]], children[0][1]
         children.pop(0)

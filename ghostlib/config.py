@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from ghostlib import mindcv_recipes
 from ghostlib.errors import InputError, check_kernel, check_ratio, nearest, some
+from ghostlib.former_names import current_names
 from ghostlib.paths import expand
 from ghostlib.yaml_input import read_value, read_yaml
 
@@ -97,9 +98,16 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _own_ratio(cls, values: Any) -> Any:
-        """A ratio that is not given is the model's own, and stored: 2 for everyone would build ghosts into a MobileNet."""
-        if isinstance(values, Mapping) and values.get("ratio") is None:
+        """A ratio that is not given is the model's own, and stored: 2 for everyone would build ghosts into a MobileNet.
+
+        One by layer gets the layers' names of now.
+        """
+        if not isinstance(values, Mapping):
+            return values
+        if values.get("ratio") is None:
             return {**values, "ratio": 2 if values.get("model", "ghostnet") in GHOST_NETWORKS else 1}
+        if str(values.get("model")).startswith("resnet"):
+            return {**values, "ratio": current_names(values["ratio"])}
         return values
 
     @field_validator("width", "dropout", "lr", "momentum", "weight_decay", "lr_end", "lr_decay", "label_smoothing",

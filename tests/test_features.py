@@ -28,12 +28,12 @@ def test_activations_are_what_the_layers_put_out():
 
 
 def test_the_rest_of_the_network_can_be_left_out():
-    net, names = models.resnet20(0.25), ["stem.0", "stages.0.1.body.0"]
+    net, names = models.resnet20(0.25), ["conv1", "layer1.1.conv1"]
     whole, short = (features.activations(net, images(), names, batch_size=2, first=first) for first in (False, True))
     for name in names:
         np.testing.assert_array_equal(whole[name], short[name])
     ran = []
-    handle = net.classifier.register_forward_hook(lambda _cell, _inputs, _output: ran.append(True))
+    handle = net.fc.register_forward_hook(lambda _cell, _inputs, _output: ran.append(True))
     features.activations(net, images(), names, first=True)
     assert not ran
     handle.remove()
@@ -41,12 +41,12 @@ def test_the_rest_of_the_network_can_be_left_out():
 
 def test_activations_leave_no_hook_behind():
     net = models.resnet20(0.25)
-    features.activations(net, images(), ["stem.0"])
-    features.activations(net, images(), ["stem.0"], first=True)
+    features.activations(net, images(), ["conv1"])
+    features.activations(net, images(), ["conv1"], first=True)
     assert not any(cell._forward_hook for _, cell in net.cells_and_names())
 
 
-@pytest.mark.parametrize(("name", "message"), [("stem.3", "did you mean stem"), ("", "layer: '' given")])
+@pytest.mark.parametrize(("name", "message"), [("layer1.3", "did you mean layer1"), ("", "layer: '' given")])
 def test_a_layer_that_does_not_exist_is_refused(name, message):
     with pytest.raises(InputError, match=message):
         features.activations(models.resnet20(0.25), images(), [name])

@@ -36,7 +36,7 @@ def test_hooks_are_registered_after_the_mode_is_switched(in_mode, monkeypatch):
                                                                                   register(cell, hook))[1])
     net = models.resnet20(0.25).set_train(True)
     seen = []
-    run_once(net, images(), {"stem.0": lambda _cell, inputs, output: seen.append((inputs[0].shape, output.shape))}, "unfit")
+    run_once(net, images(), {"conv1": lambda _cell, inputs, output: seen.append((inputs[0].shape, output.shape))}, "unfit")
     assert seen == [((1, 3, 32, 32), (1, 4, 32, 32))]
     assert modes == [mindspore.PYNATIVE_MODE] * 2
     assert mode() == in_mode and net.training
@@ -46,15 +46,15 @@ def test_whatever_ends_the_pass_nothing_stays_behind(in_mode):
     def enough(*_):
         raise Enough
     net = models.resnet20(0.25).set_train(True)
-    run_once(net, images(), {"stem.0": enough}, "unfit")
+    run_once(net, images(), {"conv1": enough}, "unfit")
     with pytest.raises(InputError, match="images: odd: "):
-        run_once(net, Tensor(np.zeros((1, 5, 32, 32), np.float32)), {"stem.0": enough}, "images: odd")
+        run_once(net, Tensor(np.zeros((1, 5, 32, 32), np.float32)), {"conv1": enough}, "images: odd")
     assert mode() == in_mode and net.training
     assert not any(cell._forward_hook or cell._forward_pre_hook for _, cell in net.cells_and_names())
 
 
 @pytest.mark.parametrize("ask", [lambda net: count(net, (3, 32, 32)),
-                                 lambda net: features.activations(net, np.zeros((1, 3, 32, 32), np.float32), ["stem.0"])],
+                                 lambda net: features.activations(net, np.zeros((1, 3, 32, 32), np.float32), ["conv1"])],
                          ids=["count", "activations"])
 def test_hooks_that_are_dropped_are_an_error_that_names_the_cause(ask, monkeypatch):
     handle = type("Handle", (), {"remove": lambda self: None})()

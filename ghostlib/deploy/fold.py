@@ -7,10 +7,11 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from ghostlib.cells import convolution_groups, put_cell
+from ghostlib.deploy.agreement import check_agreement
 from ghostlib.ghost import GhostConv2d
 
 
-def fold_batchnorm(net: nn.Cell) -> nn.Cell:
+def fold_batchnorm(net: nn.Cell, shape: tuple[int, int, int] | None = None) -> nn.Cell:
     """The equal network without the BatchNorms that follow convolutions; `net` is left as it was.
 
     In evaluation BatchNorm is y = a x + b with a = gamma / sqrt(variance + eps) and b = beta - a mean for each channel:
@@ -19,16 +20,26 @@ def fold_batchnorm(net: nn.Cell) -> nn.Cell:
     by a 1 x 1 depthwise convolution of their own.
 
     Args:
-        net: Any network in which children that follow one another run one after the other (`cells.convolution_groups`).
+        net: Any network. What it does not say the order of, is left as it is (`cells.convolution_groups`).
+        shape: Of the images on which the two are compared, see `agreement`.
 
     Returns:
         A network in evaluation state, equal to `net` there up to rounding, that is not meant to be trained.
+
+    Raises:
+        InputError: If the two did not compute the same.
     """
-    folded = copy.deepcopy(net).set_train(False)
-    _fold(folded)
-    for name, parameter in folded.parameters_and_names():
+    check_agreement(net, _folded, "fold_batchnorm", shape)
+    return _folded(copy.deepcopy(net))
+
+
+def _folded(net: nn.Cell) -> nn.Cell:
+    """The network itself, changed."""
+    net.set_train(False)
+    _fold(net)
+    for name, parameter in net.parameters_and_names():
         parameter.name = name
-    return folded
+    return net
 
 
 def _fold(cell: nn.Cell) -> None:

@@ -22,15 +22,15 @@ VGG16 = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)  # the convolutions' p
 def in_words(layer: str) -> str:
     """A layer's name as one would say it; a name of another kind stays.
 
-    >>> in_words("blocks.0.0.ghost1"), in_words("features.3"), in_words("stages.1.0.body.0")
+    >>> in_words("blocks.0.0.ghost1"), in_words("features.3"), in_words("layer2.0.conv1")
     ('stage 1, block 1, first Ghost module', 'convolution 2', 'stage 2, block 1, layer 1')
     """
     if found := re.fullmatch(r"blocks\.(\d+)\.(\d+)\.ghost([12])", layer):
         stage, block, module = map(int, found.groups())
         return f"stage {stage + 1}, block {block + 1}, {ORDINALS[module - 1]} Ghost module"
-    if found := re.fullmatch(r"stages\.(\d+)\.(\d+)\.body\.(\d+)", layer):  # convolution, BatchNorm, ReLU, and again
+    if found := re.fullmatch(r"layer(\d+)\.(\d+)\.(?:conv|bn|relu)(\d)", layer):
         stage, block, place = map(int, found.groups())
-        return f"stage {stage + 1}, block {block + 1}, layer {place // 3 + 1}"
+        return f"stage {stage}, block {block + 1}, layer {place}"
     if (found := re.fullmatch(r"features\.(\d+)", layer)) and int(found[1]) in VGG16:
         return f"convolution {VGG16.index(int(found[1])) + 1}"
     return layer

@@ -10,7 +10,7 @@ from mindspore import Tensor, nn, ops
 
 from ghostlib.errors import check_kernel
 from ghostlib.ghost import GhostModule, LayerRatios, Ratio
-from ghostlib.models.layers import Dropout, SqueezeExcite, scale_channels
+from ghostlib.models.layers import DIVISOR, Dropout, SqueezeExcite, check_width, scale_channels
 
 
 class Block(NamedTuple):
@@ -108,6 +108,8 @@ class GhostBottleneck(nn.Cell):
         attention: Whether the first module is GhostNetV2's.
     """
 
+    IN_ORDER = ("conv_dw", "bn_dw"),
+
     def __init__(self, in_channels: int, expansion: int, out_channels: int, kernel_size: int, squeeze: bool,
                  stride: int, ratios: tuple[int, int], kernel: int, attention: bool = False):
         super().__init__()
@@ -138,6 +140,8 @@ class GhostBottleneck(nn.Cell):
 
 
 class _ConvBnReLU(nn.Cell):
+    IN_ORDER = ("conv", "bn1", "relu"),
+
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 1)
@@ -151,10 +155,14 @@ class _ConvBnReLU(nn.Cell):
 class GhostNet(nn.Cell):
     """The network of Table 1; build it with `ghostnet`, or with `ghostnetv2`, whose blocks from the third on attend."""
 
+    IN_ORDER = ("conv_stem", "bn1", "relu"), ("conv_head", "relu_head")
+
     def __init__(self, width: float, ratio: Ratio, kernel: int, num_classes: int, dropout: float, stem_stride: int,
                  attention: bool = False):
         super().__init__()
         check_kernel(kernel)
+        check_width(width, STAGES[0][0].out_channels, DIVISOR)
+        self.attention = attention
         ratios = LayerRatios(ratio)
         channels = scale_channels(16 * width)
         self.conv_stem = nn.Conv2d(3, channels, 3, stem_stride, pad_mode="pad", padding=1)

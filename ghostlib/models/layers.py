@@ -3,14 +3,29 @@
 import numpy as np
 from mindspore import Tensor, nn
 
+from ghostlib.errors import InputError
 
-def scale_channels(channels: float, divisor: int = 4) -> int:
+DIVISOR = 4  # of GhostNet's channels; the authors' code
+
+
+def scale_channels(channels: float, divisor: int = DIVISOR) -> int:
     """The multiple of `divisor` nearest to `channels`, never less than `divisor` or than 90 % of `channels`.
 
     Source: MobileNetV2's rule, there with 8; the authors' code of GhostNet uses 4.
     """
     scaled = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return scaled + divisor if scaled < 0.9 * channels else scaled
+
+
+def check_width(width: float, channels: int, divisor: int) -> None:
+    """Refuses a width at which a layer of `channels` would get more than twice the channels that it asks for.
+
+    MobileNetV2's published width 0.35 asks for 5.6 channels and has 8, so that fewer than `divisor` alone is no fault.
+    """
+    least = divisor / 2 / channels
+    if width < least:
+        raise InputError(f"width: {width} given, which leaves {channels * width:g} of a layer's {channels} channels, and "
+                         f"they come in multiples of {divisor}; allowed are {least:g} and more")
 
 
 class Excite(nn.Cell):
@@ -27,7 +42,9 @@ class SqueezeExcite(nn.Cell):
         channels: C; a quarter of them, rounded to a multiple of `divisor`, stand in between.
     """
 
-    def __init__(self, channels: int, divisor: int = 4):
+    IN_ORDER = ("conv_reduce", "relu"),
+
+    def __init__(self, channels: int, divisor: int = DIVISOR):
         super().__init__()
         reduced = scale_channels(channels / 4, divisor)
         self.pool = nn.AdaptiveAvgPool2d(1)  # four times as fast as ops.mean on a CPU

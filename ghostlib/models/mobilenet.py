@@ -4,13 +4,14 @@ All are stacks of inverted residuals: a 1 x 1 convolution widens, a depthwise on
 are named as in timm, so that its weights fit (`ghostlib.weights`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mindspore import Tensor, nn
 
+from ghostlib.errors import InputError, nearest
 from ghostlib.ghost import Ratio, ghostify
-from ghostlib.models.layers import Dropout, SqueezeExcite, scale_channels
+from ghostlib.models.layers import Dropout, SqueezeExcite, check_width, scale_channels
 
 DIVISOR = 8  # of channels
 ROUND_STEM = 0.75  # widths below keep MobileNetV3's first convolution as it is; timm's rule
@@ -73,6 +74,8 @@ class InvertedResidual(nn.Cell):
         block: What else is known of it.
     """
 
+    IN_ORDER = ("conv_pw", "bn1", "act1"), ("conv_dw", "bn2", "act2"), ("conv_pwl", "bn3")
+
     def __init__(self, in_channels: int, out_channels: int, block: Block):
         super().__init__()
         hidden = scale_channels(in_channels * block.expansion, DIVISOR)
@@ -100,6 +103,8 @@ class InvertedResidual(nn.Cell):
 class SeparableConvolution(nn.Cell):
     """The first block of each: an inverted residual in which nothing widens. Shapes and arguments as there."""
 
+    IN_ORDER = ("conv_dw", "bn1", "act1"), ("conv_pw", "bn2")
+
     def __init__(self, in_channels: int, out_channels: int, block: Block):
         super().__init__()
         self.conv_dw = _convolution(in_channels, in_channels, block.kernel_size, block.stride, in_channels)
@@ -123,6 +128,8 @@ class SeparableConvolution(nn.Cell):
 class _Widening(nn.Cell):
     """MobileNetV3's last convolution before the mean."""
 
+    IN_ORDER = ("conv", "bn1", "act"),
+
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
         self.conv = _convolution(in_channels, out_channels)
@@ -135,6 +142,7 @@ class _Widening(nn.Cell):
 
 def _blocks(stages: Sequence[Sequence[Block]], channels: int, width: float) -> tuple[list[nn.Cell], int]:
     """A network's stages, one cell each, and the channels that the last gives."""
+    check_width(width, stages[0][0].out_channels, DIVISOR)
     cells: list[nn.Cell] = []
     for stage in stages:
         blocks: list[nn.Cell] = []
@@ -149,6 +157,8 @@ def _blocks(stages: Sequence[Sequence[Block]], channels: int, width: float) -> t
 
 class MobileNetV2(nn.Cell):
     """Build it with `mobilenet_v2`."""
+
+    IN_ORDER = ("conv_stem", "bn1", "act1"), ("conv_head", "bn2", "act2")
 
     def __init__(self, width: float, num_classes: int, dropout: float, stem_stride: int):
         super().__init__()
@@ -174,6 +184,9 @@ class MobileNetV2(nn.Cell):
 
 class MobileNetV3(nn.Cell):
     """Build it with `mobilenet_v3_large` or `mobilenet_v3_small`."""
+
+    IN_ORDER = ("conv_stem", "bn1", "act1"), ("conv_head", "act2")
+    MINDCV_PADS_OTHERWISE = "convolutions of stride 2"
 
     def __init__(self, table: Sequence[Sequence[Block]], last: int, features: int, width: float, num_classes: int,
                  dropout: float, stem_stride: int):
@@ -202,6 +215,16 @@ def _widens_or_narrows(layer: str, *_) -> str:
     return "" if layer.rpartition(".")[2] in ("conv_pw", "conv_pwl") else "it widens or narrows no block"
 
 
+def _with_ghosts(net: nn.Cell, ratio: Ratio, kernel: int) -> None:
+    """Replaces what may become Ghost convolutions; `InputError` for a layer named that may not."""
+    allowed = [name for name, cell in net.cells_and_names() if isinstance(cell, nn.Conv2d) and not _widens_or_narrows(name)]
+    for name in ratio if isinstance(ratio, Mapping) else ():
+        if name not in allowed:
+            raise InputError(f"ratio: {name!r} given, which widens or narrows no block of this network; "
+                             f"{nearest(name, allowed)}")
+    ghostify(net, ratio, kernel, leave=_widens_or_narrows)
+
+
 def mobilenet_v2(width: float = 1.0, ratio: Ratio = 1, kernel: int = 3, num_classes: int = 1000, dropout: float = 0.2,
                  stem_stride: int = 2) -> MobileNetV2:
     """MobileNetV2: images (N, 3, H, W) to logits (N, num_classes).
@@ -218,7 +241,7 @@ def mobilenet_v2(width: float = 1.0, ratio: Ratio = 1, kernel: int = 3, num_clas
     Source: Sandler et al. 2018, Table 2 (3,504,872 weights).
     """
     net = MobileNetV2(width, num_classes, dropout, stem_stride)
-    ghostify(net, ratio, kernel, leave=_widens_or_narrows)
+    _with_ghosts(net, ratio, kernel)
     return net
 
 
@@ -226,7 +249,7 @@ def mobilenet_v3_large(width: float = 1.0, ratio: Ratio = 1, kernel: int = 3, nu
                        stem_stride: int = 2) -> MobileNetV3:
     """MobileNetV3-Large; arguments as for `mobilenet_v2`. Source: Howard et al. 2019, Table 1 (5,483,032 weights)."""
     net = MobileNetV3(V3_LARGE, 960, 1280, width, num_classes, dropout, stem_stride)
-    ghostify(net, ratio, kernel, leave=_widens_or_narrows)
+    _with_ghosts(net, ratio, kernel)
     return net
 
 
@@ -234,5 +257,5 @@ def mobilenet_v3_small(width: float = 1.0, ratio: Ratio = 1, kernel: int = 3, nu
                        stem_stride: int = 2) -> MobileNetV3:
     """MobileNetV3-Small; arguments as for `mobilenet_v2`. Source: Howard et al. 2019, Table 2 (2,542,856 weights)."""
     net = MobileNetV3(V3_SMALL, 576, 1024, width, num_classes, dropout, stem_stride)
-    ghostify(net, ratio, kernel, leave=_widens_or_narrows)
+    _with_ghosts(net, ratio, kernel)
     return net

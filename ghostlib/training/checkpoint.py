@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mindspore import Parameter, Tensor, nn
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -14,6 +15,7 @@ from safetensors.numpy import save
 from ghostlib.config import Config
 from ghostlib.data.contents import Contents, difference_of_classes
 from ghostlib.errors import InputError, RunError, some
+from ghostlib.former_names import current_name, current_names
 from ghostlib.results import provenance, write_bytes
 from ghostlib.weights.digest import is_damaged, with_digest
 from ghostlib.weights.finite import check_finite
@@ -102,7 +104,7 @@ def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Confi
         raise InputError(f"resume: {path} is no bundle of a run (its format is {metadata.get('format')!r}, wanted is "
                          f"{FORMAT!r}); to start from its weights alone, give it as weights")
     # A field that is newer than the bundle had its default's effect.
-    then, now = {**Config.of({}).model_dump(), **json.loads(metadata["config"])}, config.model_dump()
+    then, now = {**Config.of({}).model_dump(), **_read_config(metadata["config"])}, config.model_dump()
     other = [f"{name} {then.get(name)!r}, now {now.get(name)!r}" for name in sorted(then.keys() | now.keys())
              if name not in FREE and then.get(name) != now.get(name)]
     if other:
@@ -115,6 +117,7 @@ def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Confi
         raise InputError(f"resume: {path} is of a run on other images than {config.data_dir} holds now: {difference}; "
                          f"wanted are the same, or another run_dir")
     momentum = _momentum(net, optimizer)
+    tensors = _renamed(tensors, momentum)
     lost = [name for name, moment in momentum.items() if name not in tensors or tensors[name].shape != moment.shape]
     if lost:
         raise InputError(f"resume: {path} lacks {len(lost)} of the optimizer's tensors ({some(lost)})")
@@ -151,3 +154,18 @@ def _momentum(net: nn.Cell, optimizer: nn.Optimizer) -> dict[str, Parameter]:
     names = {id(parameter): name for name, parameter in net.parameters_and_names()}
     return {f"{OPTIMIZER}momentum.{names[id(weight)]}": moment
             for weight, moment in zip(optimizer.parameters, optimizer.moments)}
+
+
+def _read_config(text: str) -> dict[str, Any]:
+    """The fields of a stored Config; layers by the names that they have now."""
+    fields = json.loads(text)
+    return fields | {"ratio": current_names(fields.get("ratio"))} if fields.get("model", "").startswith("resnet") else fields
+
+
+def _renamed(tensors: dict[str, np.ndarray], momentum: dict[str, Parameter]) -> dict[str, np.ndarray]:
+    """The tensors with the momentum of layers that had another name in an earlier version under that of now."""
+    def name_now(name: str) -> str:
+        begin = f"{OPTIMIZER}momentum."
+        now = begin + current_name(name.removeprefix(begin))
+        return now if name.startswith(begin) and name not in momentum and now in momentum else name
+    return {name_now(name): array for name, array in tensors.items()}

@@ -21,7 +21,7 @@ from ghostlib.data import load
 from ghostlib.data.batches import Data
 from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError, some
-from ghostlib.kernels.fused import accelerated
+from ghostlib.kernels import accelerated
 from ghostlib.models import MODELS
 from ghostlib.paths import expand
 from ghostlib.progress import progress_bar, tell

@@ -4,7 +4,7 @@ import mindspore
 from mindspore import Parameter, Tensor, nn, ops
 
 from ghostlib.config import Config
-from ghostlib.kernels.fused import all_finite
+from ghostlib.kernels import all_finite
 
 GROWTH = 2000  # good steps after which a dynamic loss scale doubles; mindcv recipe
 

@@ -17,15 +17,13 @@ from ghostlib.weights.digest import is_damaged, with_digest
 from ghostlib.weights.finite import check_finite, is_floating
 from ghostlib.weights.fit import misfit
 from ghostlib.weights.kinds import is_safetensors, other_kind
+from ghostlib.weights.names import aliases, translate
 from ghostlib.weights.sources import locate
 
 OPTIMIZER = "optimizer."  # begins the names of what a run's bundle holds besides the network
-# PyTorch's names for what MindSpore's BatchNorm holds.
-PYTORCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 # What mindcv's checkpoints hold of its optimizer, its loss scale and its moving average of the weights.
 MINDCV_STATE = re.compile(r"(moments|accum|ema)\..*|learning_rate|global_step|momentum|current_iterator_step|scale_sense|"
                           r"last_overflow_iterator_step|updates|loss_scale.*|epoch_num|step_num")
-MINDCV_LAYERS = re.compile(r"^(blocks\.9)\.features\.([01])\.")  # which the authors call conv and bn1
 # NumPy's types for those of safetensors; it has none for BF16, the upper half of a float32.
 TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
          "U8": "u1", "BOOL": "?"}
@@ -65,8 +63,7 @@ def _read(path: Path, source: str | Path) -> dict[str, np.ndarray]:
     except (OSError, SafetensorError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"weights: {source} cannot be read as safetensors or, by its name, as a .ckpt "
                          f"({' '.join(str(error).split())[:160]})") from None
-    return {MINDCV_LAYERS.sub(lambda found: f"{found[1]}.0.{('conv', 'bn1')[int(found[2])]}.", name): tensor.asnumpy()
-            for name, tensor in stored.items() if not MINDCV_STATE.fullmatch(name)}
+    return {name: tensor.asnumpy() for name, tensor in stored.items() if not MINDCV_STATE.fullmatch(name)}
 
 
 def _array(view: Mapping[str, Any]) -> np.ndarray:
@@ -91,7 +88,7 @@ def put(net: nn.Cell, tensors: dict[str, np.ndarray], source: str, new_head: boo
     if new_head:
         own, expected = ({name: value for name, value in side.items() if name not in head} for side in (own, expected))
     if problem := misfit({name: array.shape for name, array in own.items()},
-                         {name: tuple(parameter.shape) for name, parameter in expected.items()}, _names(net), head,
+                         {name: tuple(parameter.shape) for name, parameter in expected.items()}, aliases(net), head,
                          ckpt=source.partition("#")[0].endswith(".ckpt")):
         raise InputError(f"{source} {problem}")
     if other := [f"{name} {own[name].dtype}" for name in expected if not is_floating(own[name])]:
@@ -109,21 +106,6 @@ def put(net: nn.Cell, tensors: dict[str, np.ndarray], source: str, new_head: boo
 def head_name(net: nn.Cell) -> str:
     """The name of a network's last dense layer, which gives the logits."""
     return [name for name, cell in net.cells_and_names() if isinstance(cell, nn.Dense)][-1]
-
-
-def translate(net: nn.Cell, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tensors under our names: those of the network's BatchNorms are renamed, PyTorch's batch counts dropped."""
-    names = _names(net)
-    return {names.get(name, name): array for name, array in tensors.items() if not name.endswith(".num_batches_tracked")}
-
-
-def _names(net: nn.Cell) -> dict[str, str]:
-    """Every name under which one of a network's tensors may come, and ours for it."""
-    names = {name: name for name, _ in net.parameters_and_names()}
-    for prefix, cell in net.cells_and_names():
-        if isinstance(cell, (nn.BatchNorm2d, nn.BatchNorm1d)):
-            names.update({f"{prefix}.{theirs}": f"{prefix}.{ours}" for theirs, ours in PYTORCH_NORM.items()})
-    return names
 
 
 def save_weights(net: nn.Cell, path: str | Path, metadata: dict[str, str] | None = None) -> None:

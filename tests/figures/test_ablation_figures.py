@@ -87,7 +87,7 @@ def test_both_panels_are_differences_from_plain_on_one_axis():
 def test_without_a_plain_network_the_first_takes_its_place():
     rows = ROWS[ROWS.network.isin(["s2 d1", "s2 d3"])]
     ours, theirs = figures.fig_accuracy(rows, ablation.summary(rows), ablation.published([])).axes
-    assert ours.get_ylabel().startswith("top-1 less that of s2 d1") and theirs.get_title() == "the paper"
+    assert ours.get_ylabel().startswith("top-1: difference from s2 d1") and theirs.get_title() == "the paper"
 
 
 def test_every_network_is_named_at_its_point_in_every_panel():

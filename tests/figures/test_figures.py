@@ -79,7 +79,7 @@ def test_ghost_layers_are_drawn_without_filters_too_and_stand_side_by_side():
 
 @pytest.mark.parametrize(("name", "words"), [
     ("blocks.6.1.ghost2", "stage 7, block 2, second Ghost module"), ("features.3", "convolution 2"),
-    ("features.40", "convolution 13"), ("features.4", "features.4"), ("stages.0.1.body.3", "stage 1, block 2, layer 2"),
+    ("features.40", "convolution 13"), ("features.4", "features.4"), ("layer1.1.conv2", "stage 1, block 2, layer 2"),
     ("mine", "mine")])
 def test_a_layer_is_named_in_words(name, words):
     assert in_words(name) == words

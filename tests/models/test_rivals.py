@@ -1,4 +1,4 @@
-"""Ours against timm's MobileNetV2, V3 and GhostNetV2 in PyTorch: the same size, and for the same weights the same logits."""
+"""Ours against timm's MobileNetV2, V3, GhostNetV2 and ResNet-50: as large, and for the same weights the same logits."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 from reference import formula
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from ghostlib.complexity import count
+from ghostlib.errors import InputError
 from ghostlib.models import MODELS
-from ghostlib.weights import load_weights
+from ghostlib.weights import load_weights, save_weights
 
 STORED = np.load(Path(__file__).parent / "reference" / "rivals.npz")
 OURS = {"mobilenetv2": "mobilenet_v2", "mobilenetv3_large": "mobilenet_v3_large", "mobilenetv3_small": "mobilenet_v3_small",
@@ -21,7 +22,7 @@ NAMES = sorted(name.removesuffix(".macs") for name in STORED.files if name.endsw
 
 def ours(name, **options):
     family, _, width = name.rpartition("_")
-    return MODELS[OURS[family]](int(width) / 100, **options)
+    return MODELS[OURS[family]](int(width) / 100, **options) if family else MODELS[name](**options)
 
 
 def shapes(name):
@@ -65,3 +66,35 @@ def test_ghosts_take_the_place_of_what_widens_or_narrows_and_of_nothing_else():
 def test_a_map_of_one_pixel_is_no_trouble(name):
     net = MODELS[name](0.5, num_classes=10, stem_stride=2).set_train(False)
     assert net(Tensor(np.zeros((1, 3, 32, 32), np.float32))).shape == (1, 10)
+
+
+@pytest.mark.parametrize("layer", ["blocks.1.0.se.conv_reduce", "conv_head", "conv_stem", "blocks.1.0.conv_dw", "blocks.9"])
+def test_a_mapping_names_only_what_widens_or_narrows_a_block(layer):
+    with pytest.raises(InputError, match=f"ratio: '{layer}' given, which widens or narrows no block of this network; "):
+        MODELS["mobilenet_v3_small"](0.5, ratio={layer: 2})
+
+
+@pytest.mark.parametrize(("name", "width", "least"), [("mobilenet_v2", 0.2, 0.25), ("mobilenet_v3_large", 0.2, 0.25),
+                                                      ("ghostnet", 0.1, 0.125), ("ghostnetv2", 0.1, 0.125)])
+def test_a_width_that_leaves_no_channels_is_refused(name, width, least):
+    with pytest.raises(InputError, match=f"width: {width} given, which leaves .* allowed are {least} and more"):
+        MODELS[name](width)
+    MODELS[name](least)
+
+
+def test_counters_of_ghostnetv2s_authors_are_dropped_and_nothing_else(tmp_path):
+    net = MODELS["ghostnetv2"](0.5, num_classes=10)
+    save_weights(net, tmp_path / "own.safetensors")
+    tensors = load_file(tmp_path / "own.safetensors")
+    counted = {f"{cell}{name}": np.float64([7]) for cell in ("", "blocks.0.", "blocks.2.0.ghost1.short_conv.0.")
+               for name in ("total_ops", "total_params")}
+    save_file({**tensors, **counted}, tmp_path / "theirs.safetensors")
+    load_weights(net, tmp_path / "theirs.safetensors")
+    save_file({**tensors, "total_time": np.float64([7])}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="1 unexpected .total_time."):
+        load_weights(net, tmp_path / "other.safetensors")
+    first = MODELS["ghostnet"](0.5, num_classes=10)
+    save_weights(first, tmp_path / "first.safetensors")
+    save_file({**load_file(tmp_path / "first.safetensors"), **counted}, tmp_path / "first.safetensors")
+    with pytest.raises(InputError, match="6 unexpected"):  # GhostNet's authors publish none
+        load_weights(first, tmp_path / "first.safetensors")

@@ -132,10 +132,10 @@ def test_a_bundle_of_another_run_is_refused(changes, message, saved):
 def test_a_truncated_bundle_is_refused_and_nothing_changed(damage, saved, tmp_path):
     path, config, net, optimizer = saved
     (tmp_path / "last.safetensors").write_bytes(damage(path.read_bytes()))
-    before = net.stem[0].weight.asnumpy().copy()
+    before = net.conv1.weight.asnumpy().copy()
     with pytest.raises(InputError, match="resume: .*last.safetensors cannot be read, truncated or no bundle"):
         checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
-    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
+    np.testing.assert_array_equal(net.conv1.weight.asnumpy(), before)
 
 
 @pytest.mark.parametrize("place", [0.02, 0.5, 0.999])
@@ -145,10 +145,10 @@ def test_a_flipped_bit_is_found_and_nothing_changed(place, saved, tmp_path):
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 4
     (tmp_path / "last.safetensors").write_bytes(content)
-    before = net.stem[0].weight.asnumpy().copy()
+    before = net.conv1.weight.asnumpy().copy()
     with pytest.raises(InputError, match="resume: .*last.safetensors (is damaged|cannot be read)"):
         checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
-    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
+    np.testing.assert_array_equal(net.conv1.weight.asnumpy(), before)
 
 
 def test_a_bundle_without_momentum_is_refused_and_nothing_changed(saved, tmp_path):
@@ -157,29 +157,29 @@ def test_a_bundle_without_momentum_is_refused_and_nothing_changed(saved, tmp_pat
         metadata = {name: text for name, text in file.metadata().items() if name != "sha256"}
     kept = {name: array + 1 for name, array in load_file(path).items() if not name.startswith("optimizer.")}
     save_file(kept, tmp_path / "last.safetensors", metadata)
-    before = net.stem[0].weight.asnumpy().copy()
-    with pytest.raises(InputError, match="lacks .* of the optimizer's tensors .optimizer.momentum.stem.0.weight"):
+    before = net.conv1.weight.asnumpy().copy()
+    with pytest.raises(InputError, match="lacks .* of the optimizer's tensors .optimizer.momentum.conv1.weight"):
         checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
-    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
+    np.testing.assert_array_equal(net.conv1.weight.asnumpy(), before)
 
 
 @pytest.mark.parametrize(("name", "value", "message"), [
-    ("optimizer.momentum.stem.0.weight", np.nan, "optimizer.momentum.stem.0.weight has 1 of 108 values that are not finite"),
-    ("stem.1.moving_mean", np.inf, "stem.1.moving_mean has 1 of 4 values that are not finite"),
-    ("stem.1.moving_variance", -1, "stem.1.moving_variance has 1 of 4 values below 0")])
+    ("optimizer.momentum.conv1.weight", np.nan, "optimizer.momentum.conv1.weight has 1 of 108 values that are not finite"),
+    ("bn1.moving_mean", np.inf, "bn1.moving_mean has 1 of 4 values that are not finite"),
+    ("bn1.moving_variance", -1, "bn1.moving_variance has 1 of 4 values below 0")])
 def test_a_bundle_of_values_that_cannot_be_is_refused_and_nothing_changed(name, value, message, saved, tmp_path):
     """As versions before the check wrote it, which gave no hash either."""
     path, config, net, optimizer = saved
     with safe_open(path, "numpy") as file:
         metadata = {key: text for key, text in file.metadata().items() if key != "sha256"}
     tensors = {key: array.copy() for key, array in load_file(path).items()}
-    tensors["classifier.bias"] += 1
+    tensors["fc.bias"] += 1
     tensors[name].flat[0] = value
     save_file(tensors, tmp_path / "last.safetensors", metadata)
-    before = net.classifier.bias.asnumpy().copy()
+    before = net.fc.bias.asnumpy().copy()
     with pytest.raises(InputError, match=f"^resume: .*last.safetensors: {message}"):
         checkpoint.load_bundle(tmp_path / "last.safetensors", net, optimizer, config, CONTENTS)
-    np.testing.assert_array_equal(net.classifier.bias.asnumpy(), before)
+    np.testing.assert_array_equal(net.fc.bias.asnumpy(), before)
 
 
 def test_of_many_other_parameters_the_first_five_are_told(saved):
@@ -211,11 +211,11 @@ def test_a_refused_resume_touches_nothing(saved, tmp_path):
     ({"classes": ("1", "0", *CONTENTS.classes[2:])}, "the same 10 classes in another order: number 0 was '0', is '1'")])
 def test_a_run_on_other_images_is_not_resumed(changes, message, saved):
     path, config, net, optimizer = saved
-    before = net.stem[0].weight.asnumpy().copy()
+    before = net.conv1.weight.asnumpy().copy()
     with pytest.raises(InputError, match=f"resume: .*last.safetensors is of a run on other images than data holds now: "
                                          f"{message}"):
         checkpoint.load_bundle(path, net, optimizer, config, dataclasses.replace(CONTENTS, **changes))
-    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), before)
+    np.testing.assert_array_equal(net.conv1.weight.asnumpy(), before)
 
 
 def test_an_older_bundle_still_resumes_with_a_remark(saved, tmp_path):
@@ -260,11 +260,11 @@ def test_the_way_out_of_other_classes_is_a_new_head(saved, tmp_path, monkeypatch
         with pytest.raises(InputError, match="other classes: class '0' is missing and 9 more; class 'a' is new and 9"):
             loop.prepare(config)
     net, *_ = loop.prepare(start.having(new_head=True))
-    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), saved[2].stem[0].weight.asnumpy())
+    np.testing.assert_array_equal(net.conv1.weight.asnumpy(), saved[2].conv1.weight.asnumpy())
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["stem.0.weight", "stem.1.moving_variance", "optimizer.momentum.stem.0.weight"])
+@pytest.mark.parametrize("name", ["conv1.weight", "bn1.moving_variance", "optimizer.momentum.conv1.weight"])
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 def test_what_is_not_finite_is_not_saved_and_the_previous_bundle_stays(name, value, saved, tmp_path):
     _, config, _, _ = saved
@@ -301,7 +301,7 @@ def test_a_bundle_is_also_a_weights_file(saved):
     path, config, net, _ = saved
     other = loop.build(config.having(seed=5))
     load_weights(other, path)
-    np.testing.assert_array_equal(other.stem[0].weight.asnumpy(), net.stem[0].weight.asnumpy())
+    np.testing.assert_array_equal(other.conv1.weight.asnumpy(), net.conv1.weight.asnumpy())
 
 
 def test_the_metadata_says_where_a_bundle_came_from(saved):

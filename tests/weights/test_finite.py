@@ -47,12 +47,12 @@ OF_A_RUN = "; wanted are weights of a run that did not diverge"
 
 
 @pytest.mark.parametrize(("name", "given", "message"), [
-    ("classifier.weight", [np.nan, np.inf, np.nan],
-     r"classifier.weight has 3 of 160 values that are not finite \(2 NaN, 1 infinite\)"),
-    ("stem.0.weight", [-np.inf], r"stem.0.weight has 1 of 108 values that are not finite \(1 infinite\)"),
-    ("stem.1.gamma", [np.nan], r"stem.1.gamma has 1 of 4 values that are not finite \(1 NaN\)"),
-    ("stem.1.moving_mean", [np.inf], r"stem.1.moving_mean has 1 of 4 values that are not finite \(1 infinite\)"),
-    ("stem.1.moving_variance", [-0.5, 2, -1e-30], r"stem.1.moving_variance has 2 of 4 values below 0")])
+    ("fc.weight", [np.nan, np.inf, np.nan],
+     r"fc.weight has 3 of 160 values that are not finite \(2 NaN, 1 infinite\)"),
+    ("conv1.weight", [-np.inf], r"conv1.weight has 1 of 108 values that are not finite \(1 infinite\)"),
+    ("bn1.gamma", [np.nan], r"bn1.gamma has 1 of 4 values that are not finite \(1 NaN\)"),
+    ("bn1.moving_mean", [np.inf], r"bn1.moving_mean has 1 of 4 values that are not finite \(1 infinite\)"),
+    ("bn1.moving_variance", [-0.5, 2, -1e-30], r"bn1.moving_variance has 2 of 4 values below 0")])
 def test_weights_that_cannot_be_are_not_loaded(name, given, message, whole, tmp_path):
     tensors = {name: array.copy() for name, array in whole.items()}
     tensors[name].flat[:len(given)] = given
@@ -61,8 +61,8 @@ def test_weights_that_cannot_be_are_not_loaded(name, given, message, whole, tmp_
 
 def test_a_variance_is_one_under_pytorchs_name_too(whole, tmp_path):
     tensors = {name.replace("moving_variance", "running_var"): array.copy() for name, array in whole.items()}
-    tensors["stem.1.running_var"][0] = -1
-    refused(tensors, tmp_path, "stem.1.moving_variance has 1 of 4 values below 0" + OF_A_RUN)
+    tensors["bn1.running_var"][0] = -1
+    refused(tensors, tmp_path, "bn1.moving_variance has 1 of 4 values below 0" + OF_A_RUN)
 
 
 def test_variances_of_zero_and_negative_weights_load(whole, tmp_path):
@@ -70,12 +70,12 @@ def test_variances_of_zero_and_negative_weights_load(whole, tmp_path):
                for name, array in whole.items()}, tmp_path / "x.safetensors")
     net = network()
     load_weights(net, tmp_path / "x.safetensors")
-    assert net.stem[1].moving_variance.asnumpy().max() == 0 and net.stem[0].weight.asnumpy().max() < 0
+    assert net.bn1.moving_variance.asnumpy().max() == 0 and net.conv1.weight.asnumpy().max() < 0
 
 
 def test_a_diverged_network_is_told_by_its_first_five_tensors(whole, tmp_path):
     refused({name: np.full_like(array, np.nan) for name, array in whole.items()}, tmp_path,
-            rf"stem.0.weight has 108 of 108 values .*( has .* not finite.*){{4}} and {len(whole) - 5} more" + OF_A_RUN)
+            rf"conv1.weight has 108 of 108 values .*( has .* not finite.*){{4}} and {len(whole) - 5} more" + OF_A_RUN)
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float16])
@@ -83,13 +83,13 @@ def test_other_precisions_load(kind, whole, tmp_path):
     save_file({name: array.astype(kind) for name, array in whole.items()}, tmp_path / "x.safetensors")
     net = network()
     load_weights(net, tmp_path / "x.safetensors")
-    np.testing.assert_array_equal(net.stem[0].weight.asnumpy(), whole["stem.0.weight"].astype(kind).astype(np.float32))
+    np.testing.assert_array_equal(net.conv1.weight.asnumpy(), whole["conv1.weight"].astype(kind).astype(np.float32))
 
 
 def test_what_is_finite_in_the_file_alone_is_refused(whole, tmp_path):
     tensors = {name: array.astype(np.float64) for name, array in whole.items()}
-    tensors["stem.0.weight"].flat[:2] = 1e300, -3.5e38
-    refused(tensors, tmp_path, r"in the precision of the network's parameters, stem.0.weight has 2 of 108 values that are "
+    tensors["conv1.weight"].flat[:2] = 1e300, -3.5e38
+    refused(tensors, tmp_path, r"in the precision of the network's parameters, conv1.weight has 2 of 108 values that are "
                                r"not finite \(2 infinite\)")
 
 
@@ -99,8 +99,8 @@ def test_a_network_in_half_precision_takes_what_fits_into_it(whole, tmp_path):
         parameter.set_dtype(mindspore.float16)
     save_file(whole, tmp_path / "x.safetensors")
     load_weights(net, tmp_path / "x.safetensors")
-    save_file({**whole, "classifier.bias": np.full(10, 7e4, np.float32)}, tmp_path / "x.safetensors")
-    with pytest.raises(InputError, match="in the precision of .*, classifier.bias has 10 of 10 values .* .10 infinite"):
+    save_file({**whole, "fc.bias": np.full(10, 7e4, np.float32)}, tmp_path / "x.safetensors")
+    with pytest.raises(InputError, match="in the precision of .*, fc.bias has 10 of 10 values .* .10 infinite"):
         load_weights(net, tmp_path / "x.safetensors")
 
 
@@ -119,27 +119,27 @@ def test_bfloat16_loads_exactly_and_is_looked_at_as_well(whole, tmp_path):
     load_weights(net, path)
     for name, array in values(net).items():
         np.testing.assert_array_equal(array, (whole[name].view(np.uint32) >> 16 << 16).view(np.float32))
-    path.write_bytes(as_bfloat16({**whole, "stem.1.beta": np.array([1, np.inf, 1, 1], np.float32)}))
-    with pytest.raises(InputError, match="stem.1.beta has 1 of 4 values that are not finite"):
+    path.write_bytes(as_bfloat16({**whole, "bn1.beta": np.array([1, np.inf, 1, 1], np.float32)}))
+    with pytest.raises(InputError, match="bn1.beta has 1 of 4 values that are not finite"):
         load_weights(net, path)
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.bool_, np.int64])
 def test_what_is_no_floating_number_is_no_weight(kind, whole, tmp_path):
-    refused({**whole, "stem.0.weight": whole["stem.0.weight"].astype(kind)}, tmp_path,
-            f"stem.0.weight {np.dtype(kind)} given; allowed are floating types")
+    refused({**whole, "conv1.weight": whole["conv1.weight"].astype(kind)}, tmp_path,
+            f"conv1.weight {np.dtype(kind)} given; allowed are floating types")
 
 
 def test_a_checkpoint_of_mindspores_is_looked_at_as_well(whole, tmp_path):
-    bad = {**whole, "stem.1.moving_variance": np.array([1, -1, np.nan, 1], np.float32)}
+    bad = {**whole, "bn1.moving_variance": np.array([1, -1, np.nan, 1], np.float32)}
     mindspore.save_checkpoint([{"name": name, "data": Tensor(array)} for name, array in bad.items()],
                               str(tmp_path / "x.ckpt"))
-    with pytest.raises(InputError, match=r"x.ckpt: stem.1.moving_variance has 1 of 4 values that are not finite \(1 NaN\)"):
+    with pytest.raises(InputError, match=r"x.ckpt: bn1.moving_variance has 1 of 4 values that are not finite \(1 NaN\)"):
         load_weights(network(), tmp_path / "x.ckpt")
 
 
-@pytest.mark.parametrize(("name", "value"), [("stem.0.weight", np.nan), ("stem.1.moving_mean", np.inf),
-                                             ("stem.1.moving_variance", -1)])
+@pytest.mark.parametrize(("name", "value"), [("conv1.weight", np.nan), ("bn1.moving_mean", np.inf),
+                                             ("bn1.moving_variance", -1)])
 def test_what_cannot_be_is_not_saved_and_an_earlier_file_stays(name, value, tmp_path):
     net, path = network(), tmp_path / "w.safetensors"
     save_weights(net, path)

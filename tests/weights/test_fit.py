@@ -74,13 +74,13 @@ def test_a_prefix_in_a_checkpoint_of_mindspores_is_removed_by_mindspore(network,
     run_remedy(str(error.value), tmp_path)
     other = MODELS["resnet20"](0.25)
     load_weights(other, tmp_path / "new.ckpt")
-    np.testing.assert_array_equal(other.stem[0].weight.asnumpy(), whole["stem.0.weight"])
+    np.testing.assert_array_equal(other.conv1.weight.asnumpy(), whole["conv1.weight"])
 
 
 def test_a_prefix_of_one_part_of_the_file(network, whole, tmp_path):
     """As of a student saved with its teacher."""
     both = {f"{who}.{name}": array for who in ("student", "teacher") for name, array in whole.items()}
-    both = {name: array for name, array in both.items() if name != "teacher.stem.0.weight"}
+    both = {name: array for name, array in both.items() if name != "teacher.conv1.weight"}
     message = told(both, network, tmp_path)
     assert f"{len(whole)} of its {len(both)} names begin with 'student.', and {len(whole)} are this network's" in message
     run_remedy(message, tmp_path)
@@ -99,13 +99,13 @@ def test_a_suffix_of_all_names(suffix, network, whole, tmp_path):
 def test_other_separators_or_capitals(rename, network, whole, tmp_path):
     message = told({rename(name): array for name, array in whole.items()}, network, tmp_path)
     assert f"was renamed: all its {len(whole)} names are this network's but for separators or capitals, such as " in message
-    assert f"'{rename('classifier.bias')}' for 'classifier.bias'" in message
+    assert f"'{rename('bn1.beta')}' for 'bn1.beta'" in message
 
 
 def test_numbers_instead_of_names(network, whole, tmp_path):
     message = told({f"{number:03}": array for number, array in enumerate(whole.values())}, network, tmp_path)
     assert (f"another network, or one that was renamed: none of its {len(whole)} names (000, 001, 002 and {len(whole) - 3} "
-            f"more) is among this network's {len(whole)} (stem.0.weight, ") in message
+            f"more) is among this network's {len(whole)} (conv1.weight, ") in message
     assert message.endswith("; their shapes are the same")
 
 
@@ -116,29 +116,29 @@ def test_ghostnets_weights_in_a_resnet50_and_the_other_way_round(tmp_path):
     for name, other in (("ghostnet", "resnet50"), ("resnet50", "ghostnet")):
         message = told(load_file(tmp_path / f"{name}.safetensors"), nets[other], tmp_path)
         counts = [len(values(nets[which])) for which in (name, other)]
-        # classifier.weight and .bias, which both have.
-        assert re.search(rf"is of another network, or one that was renamed: 2 of its {counts[0]} names \(\S+, \S+, \S+ and "
+        # bn1's four, which both have, and the classifier's two where mindcv's name for a ResNet's is another network's.
+        assert re.search(rf"is of another network, or one that was renamed: \d of its {counts[0]} names \(\S+, \S+, \S+ and "
                          rf"{counts[0] - 3} more\) are among this network's {counts[1]} \(\S+, \S+, \S+ and", message)
         assert len(message) - len(str(tmp_path)) < 400
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda name, array: {name: array} if "stem" not in name else {},
-     "does not fit this network: 5 missing (stem.0.weight, stem.1.beta, stem.1.gamma, stem.1.moving_mean, "
-     "stem.1.moving_variance)"),
+    (lambda name, array: {name: array} if not name.startswith(("conv1", "bn1")) else {},
+     "does not fit this network: 5 missing (bn1.beta, bn1.gamma, bn1.moving_mean, bn1.moving_variance, "
+     "conv1.weight)"),
     (lambda name, array: {name: array, **({"ema." + name: array} if "beta" in name else {})},
-     "does not fit this network: 19 unexpected (ema.stages.0.0.body.1.beta, "),
-    (lambda name, array: {name.replace("stages.0", "stages.zero"): array},
-     "does not fit this network: 30 missing (stages.0.0.body.0.weight, stages.0.0.body.1.beta, stages.0.0.body.1.gamma and "
-     "27 more); 30 unexpected (stages.zero.0.body.0.weight, stages.zero.0.body.1.beta, "),
-    (lambda name, array: {name: array[..., None]}, " misshapen (classifier.bias (10, 1) for (10,), ")])
+     "does not fit this network: 19 unexpected (ema.bn1.beta, ema.layer1.0.bn1.beta, "),
+    (lambda name, array: {name.replace("layer1", "layerone"): array},
+     "does not fit this network: 30 missing (layer1.0.bn1.beta, layer1.0.bn1.gamma, layer1.0.bn1.moving_mean and "
+     "27 more); 30 unexpected (layerone.0.bn1.beta, layerone.0.bn1.gamma, "),
+    (lambda name, array: {name: array[..., None]}, " misshapen (bn1.beta (4, 1) for (4,), ")])
 def test_other_differences_are_listed_and_the_lists_are_cut(change, message, network, whole, tmp_path):
     tensors = {new: array for name, old in whole.items() for new, array in change(name, old).items()}
     assert message in told(tensors, network, tmp_path)
 
 
 def test_a_file_without_tensors(network, whole, tmp_path):
-    assert f"does not fit this network: {len(whole)} missing (classifier.bias, " in told({}, network, tmp_path)
+    assert f"does not fit this network: {len(whole)} missing (bn1.beta, " in told({}, network, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, "line\nbreak " * 500])

@@ -13,7 +13,9 @@ def _scatter(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
-    """The float32 tensor of a PyTorch state_dict entry; scaled so that activations neither vanish nor explode.
+    """The float32 tensor of an entry of a PyTorch state_dict, or of a MindSpore checkpoint.
+
+    It is scaled so that activations neither vanish nor explode.
 
     Args:
         name, shape: Of the entry.
@@ -24,9 +26,9 @@ def tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
     value = _scatter(name, shape)
     if len(shape) > 1:
         value = value * np.sqrt(3 / np.prod(shape[1:])) * (gain if len(shape) == 4 else 1)  # variance 1 / fan-in
-    elif name.endswith("running_var"):
+    elif name.endswith(("running_var", "moving_variance")):
         value = 1 + value / 2
-    elif name.endswith("weight"):
+    elif name.endswith(("weight", "gamma")):
         value = 1 + value / 4
     else:
         value = value / 4

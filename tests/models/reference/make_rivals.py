@@ -1,4 +1,4 @@
-"""Makes rivals.npz: timm's MobileNetV2, V3 and GhostNetV2 in PyTorch, for weights and images from `formula`.
+"""Makes rivals.npz: timm's MobileNetV2, V3, GhostNetV2 and ResNet-50 in PyTorch, for weights and images from `formula`.
 
 Of each the logits, the tensors' shapes and the multiply-adds.
 
@@ -16,8 +16,9 @@ from formula import images, tensor
 SIZES = ((224, 224), (192, 160))
 WIDTHS = {"mobilenetv2": ("035", "050", "100", "140"), "mobilenetv3_large": ("075", "100"),
           "mobilenetv3_small": ("050", "075", "100"), "ghostnetv2": ("100", "130", "160")}
-NAMES = [f"{family}_{width}" for family, widths in WIDTHS.items() for width in widths]
-GAINS = {"mobilenetv2": 1.6, "mobilenetv3_large": 1.25, "mobilenetv3_small": 1.35, "ghostnetv2": 1.0}  # see formula.tensor
+NAMES = [f"{family}_{width}" for family, widths in WIDTHS.items() for width in widths] + ["resnet50"]
+GAINS = {"mobilenetv2": 1.6, "mobilenetv3_large": 1.25, "mobilenetv3_small": 1.35, "ghostnetv2": 1.0,
+         "resnet50": 1.4}  # see formula.tensor
 
 
 def multiply_adds(net: torch.nn.Module, x: torch.Tensor) -> int:
@@ -42,7 +43,7 @@ stored: dict[str, np.ndarray] = {"versions": np.array(f"torch {torch.__version__
 for name in NAMES:
     net = timm.create_model(name, pretrained=False).eval()
     shapes = {key: tuple(value.shape) for key, value in net.state_dict().items()}
-    gain = GAINS[name.rpartition("_")[0]]
+    gain = GAINS[name.rpartition("_")[0] or name]
     net.load_state_dict({key: torch.from_numpy(tensor(key, shape, gain)) for key, shape in shapes.items()})
     with torch.no_grad():
         for height, width in SIZES:

@@ -1,0 +1,71 @@
+"""Whether a network that was rewritten still computes what it did: tried, since a cell's order of work cannot be read."""
+
+import copy
+from collections.abc import Callable
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, nn
+
+from ghostlib.device import avoid_reference_convolutions
+from ghostlib.errors import InputError
+
+TOLERANCE = 1e-4  # of the largest logit
+SIZES = 32, 64, 224  # pixels that are tried, the first that the network takes
+IMAGES = 2
+
+
+def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], name: str,
+                    shape: tuple[int, int, int] | None = None) -> None:
+    """Refuses to rewrite a network where that would change what it computes.
+
+    A copy is given random BatchNorms and biases (those of a new network change nothing, so that one in the wrong place would
+    not show) and rewritten; both are run on random images in evaluation state.
+
+    Args:
+        net: Left as it was.
+        rewrite: What is done to it; may change its argument, a copy.
+        name: Of that, for the error.
+        shape: Channels, height and width of the images; None tries squares of SIZES.
+
+    Raises:
+        InputError: For logits that differ by more than TOLERANCE of the largest; for a network that takes no such images.
+    """
+    convolutions = [cell for _, cell in net.cells_and_names() if isinstance(cell, nn.Conv2d)]
+    if not convolutions:
+        return
+    avoid_reference_convolutions()
+    rng, mode = np.random.default_rng(0), mindspore.get_context("mode")
+    original = copy.deepcopy(net).set_train(False)
+    for parameter in original.get_parameters():
+        if parameter.ndim == 1:
+            middle = 1 if parameter.name.endswith(("gamma", "moving_variance")) else 0
+            parameter.set_data(Tensor(rng.uniform(middle - 0.5, middle + 0.5, parameter.shape), parameter.dtype))
+    channels = convolutions[0].in_channels
+    shapes = [shape] if shape else [(channels, size, size) for size in SIZES]
+    try:
+        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+        images, expected = _first_accepted(original, [rng.normal(size=(IMAGES, *each)) for each in shapes], name)
+        found = rewrite(original).set_train(False)(images)
+    finally:
+        mindspore.set_context(mode=mode)
+    largest = np.abs(expected.asnumpy()).max()
+    difference = np.abs(found.asnumpy() - expected.asnumpy()).max()
+    if not difference <= TOLERANCE * largest:
+        raise InputError(f"net: {name} would change what it computes: on random images its answers differ by "
+                         f"{difference / largest:.1g} of the largest, allowed is {TOLERANCE:g}; a cell whose IN_ORDER, or "
+                         f"SequentialCell, is not the order in which its children run would do that")
+
+
+def _first_accepted(net: nn.Cell, batches: list[np.ndarray], name: str) -> tuple[Tensor, Tensor]:
+    """The first of some batches that a network takes, and its answer."""
+    for number, batch in enumerate(batches):
+        images = Tensor(batch, mindspore.float32)
+        try:
+            return images, net(images)
+        except (ValueError, RuntimeError, TypeError) as error:
+            if number + 1 == len(batches):
+                raise InputError(f"net: {name} compares answers before and after, and the network takes no image of "
+                                 f"{' x '.join(map(str, batch.shape[1:]))} ({str(error).splitlines()[0][:120]}); "
+                                 f"give shape=(channels, height, width)") from None
+    raise AssertionError("no batch")
