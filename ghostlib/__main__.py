@@ -200,6 +200,38 @@ def prepare_imagenet(archives: Path, target: Path, md5: Path | None) -> None:
 
 
 @main.command()
+@click.argument("model", required=False)
+@click.option("--width", default=1.0, show_default=True, help="Channel multiplier.")
+@click.option("--ratio", default=None, type=TEXT, help="s, or a mapping of layers; by default the network's own.")
+@click.option("--kernel", default=3, show_default=True, help="d.")
+@click.option("--classes", default=None, type=int, help="As many as its published size has by default.")
+@click.option("--size", default=None, type=int, help="Height and width of the images, pixels.")
+def models(model: str | None, width: float, ratio: str | None, kernel: int, classes: int | None, size: int | None) -> None:
+    """List the networks that can be built, or count MODEL.
+
+    \b
+    ghostlib models ghostnet --width 0.5 --ratio 4
+    """
+    from ghostlib.config import Config, parse
+    from ghostlib.studies import paper
+    table = paper.models()
+    if model is None:
+        from ghostlib.weights.description import PUBLISHED
+        click.echo(paper.catalogue(table, PUBLISHED))
+        return
+    known = table[table.model == model]
+    own = known.iloc[0] if len(known) else table.iloc[0]  # an unknown one Config refuses
+    classes, size = classes or int(own.num_classes), size or int(own.image_size)
+    config = Config.of({"model": model, "width": width, "ratio": parse("ratio", ratio) if ratio else None, "kernel": kernel,
+                        "num_classes": classes, "image_size": size, "dataset": "imagefolder"})
+    from ghostlib.complexity import count
+    from ghostlib.training import build
+    cost = count(build(config), (3, size, size))
+    click.echo(f"{model}, width {width:g}, s = {config.ratio}, d = {kernel}, {classes:,} classes, {size} x {size}: "
+               f"{cost.weights:,} weights, {cost.macs:,} multiply-adds ({cost.conv_macs:,} in convolutions)")
+
+
+@main.command()
 def doctor() -> None:
     """Say what this machine has and which parts of the lab can run on it."""
     from ghostlib.doctor import examine

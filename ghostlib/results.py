@@ -16,6 +16,7 @@ import pandas as pd
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError, some
+from ghostlib.former_names import in_rows
 from ghostlib.paths import expand
 
 ROW = "row.json"
@@ -243,10 +244,11 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """A table of recorded rows; `InputError` where there is none."""
     path = Path(expand(path, "table"))
     try:
-        return pd.read_csv(path)
+        rows = pd.read_csv(path)
     except (OSError, ValueError) as error:
         where = "" if path.is_absolute() or path.exists() else f"; looked in {Path.cwd()}, and paths begin at the lab's top"
         raise InputError(f"{path}: no table of results ({error}){where}") from None
+    return in_rows(rows)
 
 
 def origins(rows: pd.DataFrame) -> str:

@@ -1,8 +1,10 @@
 """What was written with the names that a ResNet's layers had before is still read, with a remark."""
 
 import json
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from mindspore import nn
 from safetensors.numpy import load_file, save_file
@@ -11,6 +13,7 @@ from ghostlib.config import Config
 from ghostlib.data import load
 from ghostlib.former_names import current_name
 from ghostlib.models import resnet20, resnet50
+from ghostlib.results import read_table
 from ghostlib.training.checkpoint import FORMAT, State, load_bundle, save_bundle
 from ghostlib.training.step import make_optimizer
 from ghostlib.weights import load_weights, save_weights
@@ -75,3 +78,17 @@ def test_a_bundle_of_an_earlier_version_is_resumed(tmp_path):
     assert state.epoch == 3
     for number, moment in enumerate(fresh.moments):
         assert (moment.asnumpy() == number).all()
+
+
+def test_recorded_rows_are_read_with_the_names_of_now(tmp_path):
+    rows = pd.DataFrame({"model": ["resnet20", "resnet20", "vgg16"], "layer": ["stages.0.0.body.3", "classifier", "stem.0"],
+                         "ratio": ['{"stages.0.0.body.0": 2}', "2", "2"]})
+    rows.to_csv(tmp_path / "old.csv", index=False)
+    with pytest.warns(RuntimeWarning, match="former name"):
+        found = read_table(tmp_path / "old.csv")
+    assert found.layer.tolist() == ["layer1.0.conv2", "fc", "stem.0"]
+    assert found.ratio.tolist() == ['{"layer1.0.conv1": 2}', "2", "2"]
+    found.to_csv(tmp_path / "new.csv", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_table(tmp_path / "new.csv").astype(str).equals(found.astype(str))

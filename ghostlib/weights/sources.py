@@ -16,12 +16,18 @@ from ghostlib.errors import InputError, nearest, some
 from ghostlib.paths import expand
 from ghostlib.weights.kinds import other_kind
 
-# Source: mindcv's models/ghostnet.py; the file names end in the first digits of their SHA-256 (its configs/README.md).
-MINDCV = {f"mindcv/ghostnet_{name}": f"https://download.mindspore.cn/toolkits/mindcv/ghostnet/ghostnet_{name}-{sha}.ckpt"
-          for name, sha in (("050", "85b91860"), ("100", "bef8025a"), ("130", "cf4c235c"))}
+# Source: mindcv's models/*.py, commit 51b0636; the file names end in the first digits of their SHA-256 (its
+# configs/README.md).
+MINDCV_FILES = {
+    "ghostnet": ("ghostnet_050-85b91860", "ghostnet_100-bef8025a", "ghostnet_130-cf4c235c"),
+    "mobilenet/mobilenetv2": ("mobilenet_v2_075-bd7bd4c4", "mobilenet_v2_100-d5532038", "mobilenet_v2_140-98776171"),
+    "mobilenet/mobilenetv3": ("mobilenet_v3_small_100-509c6047", "mobilenet_v3_large_100-1279ad5f"),
+    "resnet": ("resnet50-e0733ab8",)}
+MINDCV = {f"mindcv/{file.partition('-')[0]}": f"https://download.mindspore.cn/toolkits/mindcv/{folder}/{file}.ckpt"
+          for folder, files in MINDCV_FILES.items() for file in files}
 TIMM, TIMM_FILE = "timm/", "model.safetensors"  # timm's repositories on Hugging Face, and what each calls its weights
 NAMED_BY_HASH = re.compile(r"-([0-9a-f]{8})(-\w+)?\.ckpt$")  # mindcv's convention
-ALLOWED = f"allowed are a file, a URL, {', '.join(MINDCV)} and timm/NAME"
+ALLOWED = "allowed are a file, a URL, mindcv/NAME and timm/NAME ('ghostlib models' lists names)"
 # What runs and Hugging Face call theirs, in a folder and in its cache.
 FILES = ("last.safetensors", "best.safetensors", TIMM_FILE, f"snapshots/*/{TIMM_FILE}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
