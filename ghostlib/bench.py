@@ -23,9 +23,10 @@ from ghostlib.errors import InputError
 from ghostlib.kernels import fused
 from ghostlib.studies.paper import mindcv_speeds
 from ghostlib.training.feed import Feed
-from ghostlib.training.loop import build, prepare
+from ghostlib.training.optimizers import make_optimizer
 from ghostlib.training.precision import set_precision
-from ghostlib.training.step import TrainStep, make_optimizer
+from ghostlib.training.setup import build, prepare
+from ghostlib.training.step import TrainStep
 
 STEPS = 8  # timed, after two that are not
 SECONDS = 4.0  # for the input pipeline
@@ -82,7 +83,8 @@ def speed(config: Config) -> list[dict[str, Any]]:
 
 
 def _parts(net: nn.Cell, config: Config, inputs: Sequence[Tensor]) -> dict[str, Callable[[], Callable[[], Any]]]:
-    """For training and evaluation what makes a call that computes one batch."""
+    """For training and evaluation what makes a call that computes one batch, unmixed and with a step of its own."""
+    config = config.having(mixup=0.0, cutmix=0.0, accumulate=1)
     set_precision(net, config)
 
     def training() -> Callable[[], Any]:

@@ -50,6 +50,7 @@ class Config(BaseModel):
     image_size: int = Field(32, ge=8)  # paper: CIFAR-10's size; mindcv recipe: 224
     augment: Literal["none", "crop", "crop+flip", "randaugment"] = "crop"  # ours: a mirrored digit is no digit;
     # mindcv recipe: randaugment, which is crop+flip followed by RandAugment m9 n2 mstd0.5
+    jitter: float = Field(0.0, ge=0, lt=1)  # ours: by how much brightness, contrast and colour may change; mindcv: 0.4
     erasing: float = Field(0.0, ge=0, le=1)  # ours: share of images with a rectangle blanked; mindcv recipe: 0.25
     repeats: int = Field(1, ge=1, le=8)  # ours: how often an epoch shows an image; mindcv recipe for 1.3: 3
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # mindcv recipe
@@ -61,19 +62,30 @@ class Config(BaseModel):
     # The training
     epochs: int = Field(14, ge=0)  # ours; 0 only evaluates
     batch_size: int = Field(64, ge=1)  # ours: images a step on each device; mindcv recipe: 128 on each of 8
-    optimizer: Literal["momentum"] = "momentum"  # mindcv recipe: without Nesterov
+    optimizer: Literal["momentum", "adamw", "rmsprop"] = "momentum"  # mindcv recipe; MindSpore's own. Its AdamW does not
+    # correct the bias of its first steps, which a warm-up keeps small
+    nesterov: bool = False  # mindcv recipe; momentum that looks ahead
+    epsilon: float = Field(1e-8, gt=0)  # ours: beneath AdamW's and RMSProp's root; 1e-3 in MobileNetV3's recipe
+    accumulate: int = Field(1, ge=1)  # ours: batches whose gradients make one step
     lr: float = Field(0.05, gt=0)  # ours; mindcv recipe: 0.4 for 1024 images a step
     lr_batch: int | None = Field(None, ge=1)  # ours: images a step, over all devices, that lr is meant for
     lr_scaling: bool = False  # ours: whether lr is multiplied by what a step has over lr_batch
     momentum: float = Field(0.9, ge=0, lt=1)  # mindcv recipe
     weight_decay: float = Field(1e-4, ge=0)  # ours; mindcv recipe: 2e-5
     decay_all: bool = True  # mindcv recipe: decay on biases and BatchNorm too
-    schedule: Literal["cosine", "steps", "constant"] = "cosine"  # mindcv recipe
+    decay_norm: bool = True  # mindcv recipe; false: not on BatchNorm, which is MindSpore's own way
+    schedule: Literal["cosine", "steps", "stairs", "constant"] = "cosine"  # mindcv recipe
     warmup_epochs: int = Field(0, ge=0)  # ours; mindcv recipe: 20
     lr_end: float = Field(0.0, ge=0)  # ours: where the cosine ends; mindcv recipe: 1e-7
     milestones: list[int] = []  # ours: epochs after which "steps" multiplies the rate by lr_decay
-    lr_decay: float = Field(0.1, gt=0, le=1)  # He et al. 2016, for "steps"
+    lr_decay: float = Field(0.1, gt=0, le=1)  # He et al. 2016, for "steps"; 0.973 for "stairs" in GhostNetV2's recipe
+    decay_epochs: float = Field(2.4, gt=0)  # ours: how often "stairs" multiplies the rate by lr_decay, as in that recipe
     label_smoothing: float = Field(0.1, ge=0, lt=1)  # mindcv recipe
+    mixup: float = Field(0.0, ge=0, le=1)  # ours: share of batches whose images are blended in pairs
+    mixup_alpha: float = Field(0.2, gt=0)  # ours: of the blend's Beta distribution, as Zhang et al. 2018
+    cutmix: float = Field(0.0, ge=0, le=1)  # ours: share of batches whose images get a rectangle of another
+    cutmix_alpha: float = Field(1.0, gt=0)  # ours: of the rectangle's, as Yun et al. 2019
+    ema: float = Field(0.0, ge=0, lt=1)  # ours: how slowly an average of the weights moves; 0 has none; mindcv: 0.9999
     clip: float = Field(0.0, ge=0)  # ours: largest norm of the whole gradient; 0 clips nothing, as the mindcv recipe
     amp: Literal["O0", "O1", "O2", "O3"] = "O0"  # ours; mindcv recipe: O3, the whole network in float16
     amp_dtype: Literal["float16", "bfloat16"] = "float16"  # mindcv recipe
@@ -111,7 +123,8 @@ class Config(BaseModel):
         return values
 
     @field_validator("width", "dropout", "lr", "momentum", "weight_decay", "lr_end", "lr_decay", "label_smoothing",
-                     "erasing", "crop_ratio", "clip", "loss_scale", "val_share", mode="before")
+                     "erasing", "crop_ratio", "clip", "loss_scale", "val_share", "epsilon", "mixup", "mixup_alpha", "cutmix",
+                     "cutmix_alpha", "ema", "jitter", "decay_epochs", mode="before")
     @classmethod
     def _read_float(cls, value: Any) -> Any:
         """YAML 1.1 reads 1e-3, without a point, as a string."""
@@ -123,7 +136,8 @@ class Config(BaseModel):
         return value
 
     @field_validator("epochs", "batch_size", "image_size", "num_classes", "seed", "workers", "warmup_epochs",
-                     "repeats", "broken_limit", "lr_batch", "bad_steps", "val_interval", "devices", "port", mode="before")
+                     "repeats", "broken_limit", "lr_batch", "bad_steps", "val_interval", "devices", "port", "accumulate",
+                     mode="before")
     @classmethod
     def _read_int(cls, value: Any) -> Any:
         """Papermill reads 1e3 as a float; a whole one is meant as an integer."""
@@ -192,6 +206,13 @@ class Config(BaseModel):
         if self.augment == "randaugment" and self.dataset != "imagefolder":
             raise _impossible("augment", self.augment, f"it is for photographs; {self.dataset} allows none, crop and "
                               f"crop+flip")
+        if self.jitter and self.dataset != "imagefolder":
+            raise _impossible("jitter", self.jitter, f"it is for photographs; {self.dataset} allows 0")
+        if self.nesterov and self.optimizer != "momentum":
+            raise _impossible("nesterov", self.nesterov, f"{self.optimizer} has no such option; allowed is false")
+        if self.mixup + self.cutmix > 1:
+            raise _impossible("mixup", self.mixup, f"it and cutmix ({self.cutmix:g}) are shares of the same batches; "
+                              f"allowed is at most 1 together")
         if self.new_head and not self.weights:
             raise _impossible("new_head", self.new_head, "there are no weights to take the rest from; allowed is false")
         if self.lr_scaling and not self.lr_batch:
@@ -208,8 +229,13 @@ class Config(BaseModel):
 
     @property
     def global_batch(self) -> int:
-        """Images a step, over all devices."""
-        return self.batch_size * self.devices
+        """Images a step, over all devices and parts."""
+        return self.batch_size * self.devices * self.accumulate
+
+    @property
+    def mixed(self) -> bool:
+        """Whether images are mixed with one another."""
+        return self.mixup + self.cutmix > 0
 
     @property
     def peak_lr(self) -> float:
@@ -238,6 +264,9 @@ class Config(BaseModel):
             meant = f"lr: {self.lr:g} is meant for {self.lr_batch:,} images a step, this run has {self.global_batch:,}"
             lines.append(f"{meant}; scaled to {scaled:g}" if self.lr_scaling else
                          f"{meant}; lr_scaling: true would make it {scaled:g}")
+        if self.accumulate > 1:
+            lines.append(f"accumulate: a step's gradient is the mean of {self.accumulate} batches'; BatchNorm sees each of "
+                         f"{self.batch_size} images by itself")
         if self.amp != "O0" and self.loss_scale_dynamic is None:
             kind = "dynamic on an NPU, from" if self.dynamic_scale else "static on a CPU, at"
             lines.append(f"loss_scale: {kind} {self.loss_scale:g}; loss_scale_dynamic: "

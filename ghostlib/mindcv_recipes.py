@@ -1,7 +1,7 @@
-"""mindcv's recipes: its YAML files for GhostNet, read as they are, mindcv's names translated into ours here alone.
+"""mindcv's recipes for GhostNet, MobileNets and ResNet-50: its YAML files, read as they are, in our names.
 
 Every key is translated, or refused by name if its value asks for what ghostlib does not do. A key that a file leaves
-out has mindcv's default, not ours. Source: mindcv's config.py and configs/ghostnet, commit 51b0636.
+out has mindcv's default, not ours. Source: mindcv's config.py and configs, commit 51b0636.
 """
 
 import re
@@ -13,7 +13,7 @@ from ghostlib.errors import InputError, nearest
 
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]  # of ImageNet's channels, in its units; ours as well
 CARDS = 8  # its README starts the recipes with `msrun --worker_num 8`
-MODEL = re.compile(r"ghostnet_(050|100|130)")
+MODEL = re.compile(r"(ghostnet|mobilenet_v2|mobilenet_v3_small|mobilenet_v3_large)_(050|075|100|130|140)")
 UNIQUE = {"mode", "distribute", "num_parallel_workers", "val_while_train", "dataset_download", "drop_remainder",
           "image_resize", "crop_pct", "re_prob", "auto_augment", "aug_repeats", "ckpt_path", "keep_checkpoint_max",
           "ckpt_save_dir", "epoch_size", "dataset_sink_mode", "amp_level", "scheduler", "min_lr", "decay_epochs", "opt",
@@ -62,9 +62,12 @@ def _one_of(field: str, names: Mapping[Any, Any]) -> Callable[[Any], Fields]:
 
 def _model(value: Any) -> Fields:
     name = MODEL.fullmatch(str(value))
+    if str(value) == "resnet50":
+        return {"model": "resnet50", "width": 1.0}
     if not name:
-        raise _Refused("ghostnet_050, ghostnet_100 or ghostnet_130")
-    return {"model": "ghostnet", "width": int(name[1]) / 100}
+        raise _Refused("ghostnet, mobilenet_v2, mobilenet_v3_small or mobilenet_v3_large with a width, such as "
+                       "ghostnet_100, or resnet50")
+    return {"model": name[1], "width": int(name[2]) / 100}
 
 
 def _validation(value: Any) -> Fields:
@@ -109,9 +112,9 @@ KEYS: dict[str, tuple[Any, Callable[[Any], Fields]]] = {
     "std": (STD, _near(*STD)),
     "auto_augment": (None, _one_of("augment", {"randaug-m9-mstd0.5": "randaugment", None: "crop+flip"})),
     "aug_splits": (0, _only(0)),
-    "mixup": (0.0, _only(0)),
-    "cutmix": (0.0, _only(0)),
-    "cutmix_prob": (1.0, _any),  # of the two above
+    "mixup": (0.0, _any),  # these three: see below
+    "cutmix": (0.0, _any),
+    "cutmix_prob": (1.0, _any),
     "aug_repeats": (0, lambda value: {"repeats": value or 1}),
     "model": ("", _model),
     "num_classes": (1000, _as("num_classes")),
@@ -127,12 +130,12 @@ KEYS: dict[str, tuple[Any, Callable[[Any], Fields]]] = {
     "ckpt_save_dir": ("./ckpt", _as("run_dir")),
     "epoch_size": (90, _as("epochs")),
     "dataset_sink_mode": (True, _as("sink")),
-    "ema": (False, _only(False)),
+    "ema": (False, _one_of("ema", {True: 0.0, False: 0.0})),  # see below
     "ema_decay": (0.9999, _any),  # of ema
     "clip_grad": (False, _only(False)),
     "clip_value": (15.0, _any),  # of clip_grad
     "layer_decay": (None, _only(None)),
-    "gradient_accumulation_steps": (1, _only(1)),
+    "gradient_accumulation_steps": (1, _as("accumulate")),
     "amp_level": ("O0", _as("amp")),
     "amp_cast_list": (None, _only(None)),
     "val_amp_level": ("O0", _only("O0")),  # of its validate.py; its train.py, like ours, tests as amp_level says
@@ -151,16 +154,24 @@ KEYS: dict[str, tuple[Any, Callable[[Any], Fields]]] = {
     "lr_epoch_stair": (False, _only(False)),
     "num_cycles": (1, _only(1)),
     "cycle_decay": (1.0, _any),  # from one cycle to the next
-    "opt": ("adam", _one_of("optimizer", {"momentum": "momentum"})),
+    "opt": ("adam", _one_of("optimizer", {"momentum": "momentum", "rmsprop": "rmsprop"})),  # its AdamW is another than ours
     "momentum": (0.9, _as("momentum")),
     "weight_decay": (1e-6, _as("weight_decay")),
-    "weight_decay_filter": ("disable", _only("disable")),
-    "eps": (1e-10, _any),  # of optimizers that are refused
+    "weight_decay_filter": ("disable", _one_of("decay_norm", {"disable": True, "auto": False})),  # auto is MindSpore's own
+    "eps": (1e-10, _any),  # rmsprop's, see below
     "loss_scale_type": ("fixed", _one_of("loss_scale_dynamic", {"dynamic": True, "fixed": False})),
     "drop_overflow_update": (False, _any),  # an overflowing step is always dropped
     "loss_scale": (1.0, _as("loss_scale")),
-    "use_nesterov": (False, _only(False)),
+    "use_nesterov": (False, _as("nesterov")),
 }
+
+
+def _mixing(complete: Mapping[str, Any]) -> Fields:
+    """mindcv's mixup and cutmix are the parameters of two distributions, 0 for none, and cutmix_prob, in spite of its name,
+    the share of batches that are mixed; of both, each gets half (mindcv/data/loader.py and mixup.py)."""
+    alphas = {kind: complete[kind] for kind in ("mixup", "cutmix") if complete[kind]}
+    return {name: value for kind, alpha in alphas.items()
+            for name, value in ((kind, complete["cutmix_prob"] / len(alphas)), (f"{kind}_alpha", float(alpha)))}
 
 
 def is_recipe(values: Mapping[str, Any]) -> bool:
@@ -201,9 +212,18 @@ def translate(values: Mapping[str, Any], source: str | Path) -> Fields:
     # It jitters unless there is an auto_augment, also where the key is left out.
     jitter = complete["color_jitter"]
     if not of_cifar and complete["auto_augment"] is None and jitter not in (None, 0, [0, 0, 0]):
-        given = "given" if "color_jitter" in values else "is meant where the key is left out"
-        raise InputError(f"color_jitter: {jitter!r} {given} in {source}, a recipe of mindcv's without auto_augment; "
-                         f"allowed is None or 0")
+        one = jitter[0] if isinstance(jitter, (list, tuple)) and len(set(jitter)) == 1 and len(jitter) == 3 else jitter
+        if isinstance(one, bool) or not isinstance(one, (int, float)) or not 0 < one < 1:
+            raise InputError(f"color_jitter: {jitter!r} given in {source}, a recipe of mindcv's; allowed is a number below "
+                             f"1, or three that are equal")
+        fields["jitter"] = float(one)
+    if complete["opt"] == "rmsprop":
+        fields["epsilon"] = complete["eps"]
+    if fields["model"] == "resnet50":
+        fields["dropout"] = 0.0  # its ResNet takes no drop_rate
+    if complete["ema"]:
+        fields["ema"] = complete["ema_decay"]
+    fields |= _mixing(complete)
     # The rate is meant for the recipe's cards, on however many it runs.
     batch = complete["batch_size"]
     return fields | ({"lr_batch": batch * CARDS} if isinstance(batch, int) else {})

@@ -5,7 +5,7 @@ Keys are kept apart by purpose and length; NumPy's plain lists of seeds are not,
 
 import numpy as np
 
-ORDER, AUGMENT, PICTURE, DROPOUT, FLIP = range(5)  # purposes
+ORDER, AUGMENT, PICTURE, DROPOUT, FLIP, MIXING = range(6)  # purposes
 
 
 def stream(seed: int, purpose: int, *where: int) -> np.random.Generator:

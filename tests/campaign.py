@@ -267,14 +267,15 @@ def bundles_are_damaged(case: Case) -> None:
     """No changed byte of a bundle goes unnoticed, none is lost, and the whole one resumes to the same end."""
     from ghostlib.config import Config
     from ghostlib.errors import InputError
-    from ghostlib.training import checkpoint, loop
+    from ghostlib.training import checkpoint, setup
+    from ghostlib.training.optimizers import make_optimizer
     whole = whole_run(case)
     run = case.folder / "run"
     shutil.copytree(whole, run)
     params = case.params(resume=True)
     config = Config.load(params)
-    net, data, _ = loop.prepare(config)
-    optimizer, good = loop.make_optimizer(net, config), (run / "last.safetensors").read_bytes()
+    net, data, _ = setup.prepare(config)
+    optimizer, good = make_optimizer(net, config), (run / "last.safetensors").read_bytes()
     for _ in range(20):
         bad = case.damage(good)
         (run / "last.safetensors").write_bytes(bad)

@@ -13,7 +13,8 @@ from ghostlib.config import Config
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
 from ghostlib.kernels import fused, native
-from ghostlib.training.step import TrainStep, make_optimizer
+from ghostlib.training.optimizers import make_optimizer
+from ghostlib.training.step import TrainStep
 
 
 def test_three_parts_are_measured_and_written(ghostlib_command, tmp_path):

@@ -15,7 +15,7 @@ from ghostlib.former_names import current_name
 from ghostlib.models import resnet20, resnet50
 from ghostlib.results import read_table
 from ghostlib.training.checkpoint import FORMAT, State, load_bundle, save_bundle
-from ghostlib.training.step import make_optimizer
+from ghostlib.training.optimizers import make_optimizer
 from ghostlib.weights import load_weights, save_weights
 
 INSIDE = {"conv1": "body.0", "bn1": "body.1", "conv2": "body.3", "bn2": "body.4", "conv3": "body.6", "bn3": "body.7",

@@ -6,6 +6,7 @@ import yaml
 from ghostlib import mindcv_recipes
 from ghostlib.config import Config
 from ghostlib.errors import InputError
+from ghostlib.training.schedule import learning_rate
 
 # What the three files of configs/ghostnet say, in their words; 130 has aug_repeats too.
 RECIPE = {
@@ -46,8 +47,9 @@ def test_our_recipes_name_their_source_and_hold_nothing_but_fields(root):
 @pytest.mark.parametrize(("changes", "message"), [
     ({"epochs": 3}, "epochs: .* is a recipe of mindcv's, and ghostlib reads no such key in one; did you mean"),
     ({"amp_lvl": "O3"}, "amp_lvl: .* reads no such key in one; did you mean .*amp_level"),
-    ({"mixup": 0.2}, "mixup: 0.2 given in .*recipe.yaml, a recipe of mindcv's; allowed is 0$"),
-    ({"model": "resnet50"}, "model: 'resnet50' given in .*; allowed is ghostnet_050, ghostnet_100 or ghostnet_130"),
+    ({"model": "vgg16"}, "model: 'vgg16' given in .*; allowed is ghostnet, mobilenet_v2, .*, or resnet50"),
+    ({"ema": "yes"}, "ema: 'yes' given in .*; allowed is True or False"),
+    ({"mixup": 0.2, "cutmix_prob": 1.5}, "mixup: 1.5 given"),
     ({"mode": 1}, "mode: 1 given in .*; allowed is 0"),
     ({"auto_augment": "randaug-m7-mstd0.5"}, "auto_augment: 'randaug-m7-mstd0.5' given in"),
     ({"scale": [0.3, 1.0]}, "scale: .*allowed is .0.08, 1.0."),
@@ -96,12 +98,12 @@ def test_changes_are_in_our_names_and_the_rate_is_scaled_only_when_asked(tmp_pat
     ("re_value", [0], ["random", 128]), ("re_max_attempts", [10], [1]),
     ("mean", [[123.675, 116.28, 103.53]], [[127.5, 127.5, 127.5], [0.485, 0.456, 0.406]]),
     ("std", [[58.395, 57.12, 57.375]], [[127.5, 127.5, 127.5]]),
-    ("aug_splits", [0], [3]), ("mixup", [0, 0.0], [0.2]), ("cutmix", [0.0], [1.0]),
-    ("drop_path_rate", [None, 0.0], [0.1]), ("resume_opt", [False], [True]), ("ema", [False], [True]),
-    ("clip_grad", [False], [True]), ("layer_decay", [None], [0.75]), ("gradient_accumulation_steps", [1], [2]),
+    ("aug_splits", [0], [3]), ("mixup", [0, 0.0], []), ("cutmix", [0.0], []),
+    ("drop_path_rate", [None, 0.0], [0.1]), ("resume_opt", [False], [True]), ("ema", [False], [2]),
+    ("clip_grad", [False], [True]), ("layer_decay", [None], [0.75]), ("gradient_accumulation_steps", [1], []),
     ("amp_cast_list", [None], ["[nn.Conv1d, nn.Conv2d]"]), ("val_amp_level", ["O0"], ["O2", "O3"]),
     ("reduction", ["mean"], ["sum"]), ("aux_factor", [0.0], [0.4]), ("warmup_factor", [0.0], [0.01]),
-    ("lr_epoch_stair", [False], [True]), ("num_cycles", [1], [2]), ("weight_decay_filter", ["disable"], ["auto"]),
+    ("lr_epoch_stair", [False], [True]), ("num_cycles", [1], [2]), ("weight_decay_filter", ["disable"], ["norm_and_bias"]),
     # Logs and files; and what belongs to something that is off.
     ("log_interval", [1, 100], []), ("ckpt_save_interval", [1, 5], []), ("ckpt_save_policy", [None, "top_k"], []),
     ("eval_shuffle", [False, True], []), ("cutmix_prob", [0.0, 1.0], []), ("ema_decay", [0.9999, 0.9], []),
@@ -122,14 +124,59 @@ def test_the_test_images_of_cifar10_are_called_test_there(tmp_path):
     assert load(tmp_path, val_split="test", **cifar) == load(tmp_path, **cifar)
 
 
-def test_colours_that_mindcv_would_jitter_are_refused_also_where_the_key_is_left_out(tmp_path):
-    """Its default is 0.4, which acts where there is no auto_augment; here nothing jitters."""
+def test_colours_that_mindcv_would_jitter_are_jittered_also_where_the_key_is_left_out(tmp_path):
+    """Its default is 0.4, which acts where there is no auto_augment."""
     for value in (None, 0.0, [0.0, 0.0, 0.0]):
-        assert load(tmp_path, auto_augment=None, color_jitter=value).augment == "crop+flip"
-    for value in (0.4, [0.4, 0.4, 0.4]):
-        with pytest.raises(InputError, match="^color_jitter: .*0.4.* given in .* without auto_augment; allowed is None"):
-            load(tmp_path, auto_augment=None, color_jitter=value)
-    with pytest.raises(InputError, match="^color_jitter: 0.4 is meant where the key is left out in .* without auto_augment"):
-        load(tmp_path, auto_augment=None)
+        assert load(tmp_path, auto_augment=None, color_jitter=value).jitter == 0
+    for value in (0.3, [0.3, 0.3, 0.3]):
+        assert load(tmp_path, auto_augment=None, color_jitter=value).jitter == 0.3
+    assert load(tmp_path, auto_augment=None).jitter == 0.4 and load(tmp_path).jitter == 0
+    with pytest.raises(InputError, match="^color_jitter: .0.4, 0.4, 0.1. given in .*; allowed is a number below 1, or "):
+        load(tmp_path, auto_augment=None, color_jitter=[0.4, 0.4, 0.1])
     cifar = {"dataset": "cifar10", "num_classes": 10, "image_resize": 32}  # where mindcv has no jitter
     assert load(tmp_path, auto_augment=None, **cifar).augment == "crop+flip"
+    assert load(tmp_path, auto_augment=None, **cifar).jitter == 0
+
+
+# What the files of configs/mobilenetv2 and mobilenetv3 say otherwise than those of configs/ghostnet.
+MOBILE = {key: value for key, value in RECIPE.items() if key not in ("re_prob", "auto_augment", "loss_scale_type",
+                                                                     "drop_overflow_update")}
+MOBILE |= {"min_lr": 0.0, "warmup_epochs": 4, "loss_scale": 1024}
+MOBILENETS = {
+    "mobilenet_v2_100": {"model": "mobilenet_v2_100", "batch_size": 256, "epoch_size": 320, "decay_epochs": 316,
+                         "weight_decay": 4e-5},
+    "mobilenet_v3_large": {"model": "mobilenet_v3_large_100", "batch_size": 75, "epoch_size": 420, "decay_epochs": 416,
+                           "lr": 1.08, "weight_decay_filter": "auto"},
+    "mobilenet_v3_small": {"model": "mobilenet_v3_small_100", "batch_size": 75, "epoch_size": 470, "decay_epochs": 466,
+                           "lr": 0.77, "weight_decay_filter": "auto", "color_jitter": 0.4}}
+
+
+@pytest.mark.parametrize("name", MOBILENETS)
+def test_recipes_of_mobilenets_are_the_same_run_as_ours(name, root, tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**MOBILE, **MOBILENETS[name]}))
+    theirs = Config.load(path)
+    file = root / "notebooks" / "params" / f"imagenet_{name}.yaml"
+    ours = Config.load(file)
+    assert theirs.model_dump(exclude=PLACES) == ours.model_dump(exclude=PLACES)
+    assert ours.ratio == 1 and ours.global_batch == ours.lr_batch and not ours.remarks()
+    assert set(yaml.safe_load(file.read_text())) <= set(Config.model_fields) and "commit 51b0636" in file.read_text()
+
+
+def test_ghostnetv2s_recipe_is_a_run(root):
+    config = Config.load(root / "notebooks" / "params" / "imagenet_ghostnetv2_100.yaml")
+    assert (config.model, config.ratio, config.optimizer, config.ema, config.schedule) == (
+        "ghostnetv2", 2, "rmsprop", 0.9999, "stairs")
+    rates = [learning_rate(config, 1251 * epoch, 1251) for epoch in (3, 4, 5, 100, 449)]
+    assert rates == pytest.approx([0.064 * 0.973**stairs for stairs in (1, 1, 2, 41, 187)])
+    assert learning_rate(config, 1251, 1251) == pytest.approx(0.064 / 3)
+
+
+def test_other_options_of_theirs_are_read(tmp_path):
+    both = load(tmp_path, mixup=0.2, cutmix=1.0)
+    assert (both.mixup, both.mixup_alpha, both.cutmix, both.cutmix_alpha) == (0.5, 0.2, 0.5, 1.0)
+    one = load(tmp_path, mixup=0.8, cutmix_prob=0.4)
+    assert (one.mixup, one.mixup_alpha, one.cutmix) == (0.4, 0.8, 0.0)
+    rest = load(tmp_path, ema=True, ema_decay=0.999, gradient_accumulation_steps=4, use_nesterov=True)
+    assert (rest.ema, rest.accumulate, rest.nesterov) == (0.999, 4, True) and load(tmp_path).ema == 0
+    assert (load(tmp_path, opt="rmsprop", eps=0.01).epsilon, load(tmp_path, model="resnet50").dropout) == (0.01, 0.0)

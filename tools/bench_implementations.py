@@ -43,7 +43,8 @@ def mindspore_network(options) -> dict[str, float]:
     from ghostlib.device import use_device
     from ghostlib.kernels import fused
     from ghostlib.models import ghostnet
-    from ghostlib.training.step import TrainStep, make_optimizer
+    from ghostlib.training.optimizers import make_optimizer
+    from ghostlib.training.step import TrainStep
     use_device("CPU")
     config = Config(dropout=0.0, num_classes=1000, dataset="imagefolder", data_dir="-", image_size=SIZE,
                     batch_size=options.batch)

@@ -64,7 +64,8 @@ def measure(options) -> dict:
     from ghostlib.deploy import fold_batchnorm
     from ghostlib.device import use_device
     from ghostlib.kernels import fused
-    from ghostlib.training.step import TrainStep, make_optimizer
+    from ghostlib.training.optimizers import make_optimizer
+    from ghostlib.training.step import TrainStep
     use_device("CPU")
     config = Config(dropout=0.0, num_classes=1000, dataset="imagefolder", data_dir="-", image_size=SIZE,
                     batch_size=options.batch)

@@ -16,7 +16,7 @@ from ghostlib.data.batches import Batch, Data, batch_count, padded, share_of
 from ghostlib.data.contents import Contents
 from ghostlib.data.decoding import Box, Unreadable, decode, orientation
 from ghostlib.data.listing import Listing, difference_of_names, fingerprint, hold_out, scan
-from ghostlib.data.randaugment import randaugment
+from ghostlib.data.randaugment import jitter, randaugment
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.paths import expand
 from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream
@@ -180,7 +180,9 @@ class FolderBatches:
         """A cropped photograph mirrored half of the time, and what else the configuration names."""
         if self._config.augment != "crop" and rng.random() < 0.5:
             picture = np.asarray(Image.fromarray(picture).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
-        return randaugment(picture, rng) if self._config.augment == "randaugment" else picture
+        if self._config.augment == "randaugment":
+            picture = randaugment(picture, rng)
+        return jitter(picture, self._config.jitter, rng) if self._config.jitter else picture
 
     def _first_readable(self, order: np.ndarray, place: int, box: Box | None) -> tuple[int, np.ndarray]:
         """The image at a place of the epoch; in training the next that can be read, if it cannot."""

@@ -116,3 +116,14 @@ def randaugment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             level = np.clip(rng.normal(MAGNITUDE, DEVIATION), 0, GREATEST) / GREATEST
             image = OPERATIONS[names[choice]](image, float(level), rng)
     return image
+
+
+JITTERED = "Brightness", "Contrast", "Color"
+
+
+def jitter(picture: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Changes brightness, contrast and saturation of a photograph (H, W, 3) uint8, in random order, each by a factor between
+    1 - strength and 1 + strength; a copy. Source: torchvision's ColorJitter, as which mindcv's `color_jitter` acts."""
+    for place in rng.permutation(len(JITTERED)):
+        picture = enhance(JITTERED[place], picture, rng.uniform(1 - strength, 1 + strength))
+    return picture

@@ -15,7 +15,7 @@ SIZES = 32, 64, 224  # pixels that are tried, the first that the network takes
 IMAGES = 2
 
 
-def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], name: str,
+def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], what: str,
                     shape: tuple[int, int, int] | None = None) -> None:
     """Refuses to rewrite a network where that would change what it computes.
 
@@ -25,7 +25,7 @@ def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], name: s
     Args:
         net: Left as it was.
         rewrite: What is done to it; may change its argument, a copy.
-        name: Of that, for the error.
+        what: It is called, for the error.
         shape: Channels, height and width of the images; None tries squares of SIZES.
 
     Raises:
@@ -37,27 +37,27 @@ def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], name: s
     avoid_reference_convolutions()
     rng, mode = np.random.default_rng(0), mindspore.get_context("mode")
     original = copy.deepcopy(net).set_train(False)
-    for parameter in original.get_parameters():
+    for name, parameter in original.parameters_and_names():  # what it calls itself changes with where a cell is put
         if parameter.ndim == 1:
-            middle = 1 if parameter.name.endswith(("gamma", "moving_variance")) else 0
+            middle = 1 if name.endswith(("gamma", "moving_variance")) else 0
             parameter.set_data(Tensor(rng.uniform(middle - 0.5, middle + 0.5, parameter.shape), parameter.dtype))
     channels = convolutions[0].in_channels
     shapes = [shape] if shape else [(channels, size, size) for size in SIZES]
     try:
         mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
-        images, expected = _first_accepted(original, [rng.normal(size=(IMAGES, *each)) for each in shapes], name)
+        images, expected = _first_accepted(original, [rng.normal(size=(IMAGES, *each)) for each in shapes], what)
         found = rewrite(original).set_train(False)(images)
     finally:
         mindspore.set_context(mode=mode)
     largest = np.abs(expected.asnumpy()).max()
     difference = np.abs(found.asnumpy() - expected.asnumpy()).max()
     if not difference <= TOLERANCE * largest:
-        raise InputError(f"net: {name} would change what it computes: on random images its answers differ by "
+        raise InputError(f"net: {what} would change what it computes: on random images its answers differ by "
                          f"{difference / largest:.1g} of the largest, allowed is {TOLERANCE:g}; a cell whose IN_ORDER, or "
                          f"SequentialCell, is not the order in which its children run would do that")
 
 
-def _first_accepted(net: nn.Cell, batches: list[np.ndarray], name: str) -> tuple[Tensor, Tensor]:
+def _first_accepted(net: nn.Cell, batches: list[np.ndarray], what: str) -> tuple[Tensor, Tensor]:
     """The first of some batches that a network takes, and its answer."""
     for number, batch in enumerate(batches):
         images = Tensor(batch, mindspore.float32)
@@ -65,7 +65,7 @@ def _first_accepted(net: nn.Cell, batches: list[np.ndarray], name: str) -> tuple
             return images, net(images)
         except (ValueError, RuntimeError, TypeError) as error:
             if number + 1 == len(batches):
-                raise InputError(f"net: {name} compares answers before and after, and the network takes no image of "
+                raise InputError(f"net: {what} compares answers before and after, and the network takes no image of "
                                  f"{' x '.join(map(str, batch.shape[1:]))} ({str(error).splitlines()[0][:120]}); "
                                  f"give shape=(channels, height, width)") from None
     raise AssertionError("no batch")

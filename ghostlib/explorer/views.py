@@ -20,7 +20,8 @@ from ghostlib.features import activations, ghost_layers, stages
 from ghostlib.ghost import split_channels
 from ghostlib.paths import expand
 from ghostlib.redundancy import LinearMaps
-from ghostlib.training.loop import LAST, build, config_of
+from ghostlib.training.run_folder import LAST
+from ghostlib.training.setup import build, config_of
 from ghostlib.weights.load import load_weights
 
 DIGITS = "digits"

@@ -18,7 +18,7 @@ from ghostlib.features import stages
 from ghostlib.progress import progress_bar
 from ghostlib.redundancy.allocation import allocate, layer_macs, losses
 from ghostlib.redundancy.controls import intrinsic_study, ratio_study, similarity_study
-from ghostlib.training.loop import build, config_of, prepare
+from ghostlib.training.setup import build, config_of, prepare
 
 KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
 IMAGES = 192  # three splits of 64

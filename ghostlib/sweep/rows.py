@@ -165,7 +165,7 @@ def check_folder(sweep: Sweep) -> None:
 
 def _counted(config: Config) -> dict[str, int]:
     from ghostlib.complexity import count
-    from ghostlib.training.loop import build
+    from ghostlib.training.setup import build
 
     cost = count(build(config), (3, config.image_size, config.image_size))
     return {"weights": cost.weights, "macs": cost.macs}

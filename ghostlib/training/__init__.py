@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ghostlib.training.evaluation import Evaluation, answers, evaluate
     from ghostlib.training.launch import Launch
-    from ghostlib.training.loop import Run, build, config_of, prepare, train
+    from ghostlib.training.loop import Run, train
     from ghostlib.training.run_folder import LAST
     from ghostlib.training.schedule import learning_rate
+    from ghostlib.training.setup import build, config_of, prepare
 
 _HOMES = {**dict.fromkeys(("Evaluation", "answers", "evaluate"), "evaluation"), "Launch": "launch",
           "learning_rate": "schedule", "LAST": "run_folder",
-          **dict.fromkeys(("Run", "build", "config_of", "prepare", "train"), "loop")}
+          **dict.fromkeys(("Run", "train"), "loop"), **dict.fromkeys(("build", "config_of", "prepare"), "setup")}
 
 __all__ = ["LAST", "Evaluation", "Launch", "Run", "answers", "build", "config_of", "evaluate", "learning_rate", "prepare",
            "train"]

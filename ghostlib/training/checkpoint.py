@@ -17,6 +17,8 @@ from ghostlib.data.contents import Contents, difference_of_classes
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.former_names import current_name, current_names
 from ghostlib.results import provenance, write_bytes
+from ghostlib.training.average import WeightAverage
+from ghostlib.training.optimizers import memory_of
 from ghostlib.weights.digest import is_damaged, with_digest
 from ghostlib.weights.finite import check_finite
 from ghostlib.weights.load import OPTIMIZER, put
@@ -64,8 +66,9 @@ class State:
 
 
 def save_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, state: State, config: Config,
-                contents: Contents) -> None:
-    """Writes network, momentum and State; Config, versions and what it was trained on go into the metadata.
+                contents: Contents, average: WeightAverage | None = None) -> None:
+    """Writes network, what its optimizer remembers, the weights' average if there is one, and State; Config, versions and
+    what it was trained on go into the metadata.
 
     At any moment the file is the previous bundle or this one, whole.
 
@@ -74,16 +77,26 @@ def save_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, state: State,
             intact.
     """
     tensors = {name: parameter.asnumpy() for name, parameter in net.parameters_and_names()}
-    tensors |= {name: moment.asnumpy() for name, moment in _momentum(net, optimizer).items()}
+    tensors |= {name: moment.asnumpy() for name, moment in _memory(net, optimizer, config, average).items()}
+    _write(path, tensors, {"format": FORMAT, "state": json.dumps(asdict(state))}, config, contents)
+
+
+def save_average(path: Path, average: WeightAverage, config: Config, contents: Contents) -> None:
+    """Writes the average of the weights as weights; errors and metadata as for a bundle, but nothing is resumed from it."""
+    _write(path, {name: parameter.asnumpy() for name, parameter in average.named().items()}, {}, config, contents)
+
+
+def _write(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str], config: Config, contents: Contents) -> None:
     if damage := check_finite(tensors):
         raise RunError(f"{path}: not written: {damage}")
-    metadata = {"format": FORMAT, "config": json.dumps(config.model_dump()), "state": json.dumps(asdict(state)),
-                "data": contents.to_json(), "versions": json.dumps(provenance())}
+    metadata = {**metadata, "config": json.dumps(config.model_dump()), "data": contents.to_json(),
+                "versions": json.dumps(provenance())}
     write_bytes(path, save(tensors, with_digest(tensors, metadata)))
 
 
-def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Config, contents: Contents) -> State:
-    """Sets network and momentum to what a bundle holds and gives its State; nothing is changed unless all fits.
+def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Config, contents: Contents,
+                average: WeightAverage | None = None) -> State:
+    """Sets network, optimizer and average to what a bundle holds and gives its State; nothing is changed unless all fits.
 
     Warns of a bundle of an earlier version, which does not say what it was trained on.
 
@@ -116,7 +129,7 @@ def load_bundle(path: Path, net: nn.Cell, optimizer: nn.Optimizer, config: Confi
     elif difference := Contents.of_json(metadata["data"]).difference(contents):
         raise InputError(f"resume: {path} is of a run on other images than {config.data_dir} holds now: {difference}; "
                          f"wanted are the same, or another run_dir")
-    momentum = _momentum(net, optimizer)
+    momentum = _memory(net, optimizer, config, average)
     tensors = _renamed(tensors, momentum)
     lost = [name for name, moment in momentum.items() if name not in tensors or tensors[name].shape != moment.shape]
     if lost:
@@ -149,11 +162,15 @@ def check_classes(source: str, classes: Sequence[str]) -> None:
                          f"last layer, which then learns these")
 
 
-def _momentum(net: nn.Cell, optimizer: nn.Optimizer) -> dict[str, Parameter]:
-    """The optimizer's momentum by the name of the weight it belongs to; its own names change as cells are nested."""
+def _memory(net: nn.Cell, optimizer: nn.Optimizer, config: Config, average: WeightAverage | None) -> dict[str, Parameter]:
+    """What a run remembers besides its weights, by the name of the weight it belongs to; MindSpore's own names change as
+    cells are nested."""
     names = {id(parameter): name for name, parameter in net.parameters_and_names()}
-    return {f"{OPTIMIZER}momentum.{names[id(weight)]}": moment
-            for weight, moment in zip(optimizer.parameters, optimizer.moments)}
+    memory = {f"{OPTIMIZER}{kind}.{names[id(weight)]}": moment for kind, moments in memory_of(optimizer, config).items()
+              for weight, moment in zip(optimizer.parameters, moments)}
+    if average is not None:
+        memory |= {f"{OPTIMIZER}ema.{names[id(weight)]}": mean for weight, mean in zip(average.weights, average.averages)}
+    return memory
 
 
 def _read_config(text: str) -> dict[str, Any]:
@@ -164,8 +181,9 @@ def _read_config(text: str) -> dict[str, Any]:
 
 def _renamed(tensors: dict[str, np.ndarray], momentum: dict[str, Parameter]) -> dict[str, np.ndarray]:
     """The tensors with the momentum of layers that had another name in an earlier version under that of now."""
+    begin = f"{OPTIMIZER}momentum."  # all that those versions remembered
+
     def name_now(name: str) -> str:
-        begin = f"{OPTIMIZER}momentum."
         now = begin + current_name(name.removeprefix(begin))
         return now if name.startswith(begin) and name not in momentum and now in momentum else name
     return {name_now(name): array for name, array in tensors.items()}

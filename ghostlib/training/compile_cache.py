@@ -58,8 +58,9 @@ HARMLESS = {
     "broken_limit": "is counted by Python alone",
     "bad_steps": "is counted by Python alone",
     "val_interval": "is counted by Python alone",
-    **dict.fromkeys(("augment", "erasing", "repeats", "val_share"), "images are inputs"),
-    **dict.fromkeys(("epochs", "schedule", "warmup_epochs", "lr_end", "milestones", "lr_decay"), "the rate is an input"),
+    **dict.fromkeys(("augment", "jitter", "erasing", "repeats", "val_share"), "images are inputs"),
+    **dict.fromkeys(("epochs", "schedule", "warmup_epochs", "lr_end", "milestones", "lr_decay", "decay_epochs"),
+                    "the rate is an input"),
 }
 
 
@@ -68,7 +69,7 @@ class Graph(NamedTuple):
 
     cell: nn.Cell
     training: bool
-    inputs: Sequence[np.ndarray | np.float32]
+    inputs: Sequence[np.ndarray | np.generic]
 
 
 def graph_of_test(net: nn.Cell, config: Config) -> Graph:

@@ -4,12 +4,12 @@ What the ranks must agree on goes through sums over all of them (MindSpore's All
 collective that works on CPUs and NPUs alike.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import mindspore
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, Tensor, ops
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError
@@ -36,10 +36,15 @@ class Ranks:
         """Gives every rank the values that these parameters have on rank 0, bit for bit."""
         self._replace(list(parameters), lambda own: own if self.first else np.zeros_like(own))
 
-    def average_statistics(self, net: nn.Cell) -> None:
+    def average_statistics(self, parameters: Mapping[str, Parameter]) -> None:
         """Gives every rank the mean of all ranks' running statistics, each gathered on other images, so that they
-        test, and store, one and the same network."""
-        statistics = [p for p in net.get_parameters() if p.name.endswith(("moving_mean", "moving_variance"))]
+        test, and store, one and the same network.
+
+        Args:
+            parameters: By the names that the network gives them. What a Parameter calls itself is that of the cell which it
+                was last put into: a pass of `ghostlib.kernels` calls a moving_mean mean1. Others are left.
+        """
+        statistics = [p for name, p in parameters.items() if name.endswith(("moving_mean", "moving_variance"))]
         self._replace(statistics, lambda own: own / self.size)
 
     def _replace(self, parameters: list[Parameter], part) -> None:

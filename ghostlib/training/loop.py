@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +14,27 @@ from mindspore import Tensor, nn
 from tqdm import tqdm
 
 from ghostlib import results
-from ghostlib.complexity import Complexity, count
+from ghostlib.complexity import Complexity
 from ghostlib.config import Config
-from ghostlib.data import load
 from ghostlib.data.batches import Data
 from ghostlib.device import use_device
-from ghostlib.errors import InputError, RunError, some
+from ghostlib.errors import RunError
 from ghostlib.kernels import accelerated
-from ghostlib.models import MODELS
-from ghostlib.paths import expand
 from ghostlib.progress import progress_bar, tell
 from ghostlib.training import compile_cache as graphs
 from ghostlib.training import run_folder
-from ghostlib.training.checkpoint import State, check_classes, load_bundle, save_bundle
+from ghostlib.training.average import WeightAverage
+from ghostlib.training.checkpoint import State, load_bundle, save_average, save_bundle
 from ghostlib.training.distributed import Ranks, join
 from ghostlib.training.evaluation import Evaluation, answers, evaluate
-from ghostlib.training.feed import Feed, outcomes
+from ghostlib.training.feed import Feed, example, outcomes
+from ghostlib.training.optimizers import make_optimizer, memory_of
 from ghostlib.training.precision import set_precision
-from ghostlib.training.run_folder import ANSWERS, BEST, HISTORY, LAST
-from ghostlib.training.step import TrainStep, make_optimizer
-from ghostlib.weights.load import check_finite, load_weights
+from ghostlib.training.run_folder import ANSWERS, AVERAGE, BEST, HISTORY, LAST
+from ghostlib.training.setup import prepare
+from ghostlib.training.step import TrainStep
+from ghostlib.weights import check_finite
 
-SMALL = 64  # pixels; up to this size a first convolution that can stride does not, unless told to
 COLUMNS = ["epoch", "lr", "train_loss", "train_top1", "loss_scale", "images_per_second", "seconds", "test_loss", "test_top1",
            "test_top5"]  # of a history
 CHECK = 50  # steps between looks at the loss: each look waits for the device
@@ -51,7 +49,8 @@ class Run:
         net: The trained network, in evaluation state.
         data: The dataset it saw.
         history: One row an epoch: epoch (from 1), lr of its last step, train_loss, train_top1, loss_scale, test_loss,
-            test_top1, test_top5, images_per_second (training alone), seconds.
+            test_top1, test_top5, images_per_second (training alone), seconds; with `config.ema` ema_loss, ema_top1 and
+            ema_top5, those of the weights' average.
         test: The last epoch's outcome on the test split.
         row: What `row.json` holds.
     """
@@ -62,57 +61,6 @@ class Run:
     history: pd.DataFrame
     test: Evaluation
     row: dict[str, Any]
-
-
-def config_of(run_dir: str | Path) -> Config:
-    """A finished run's Config, changed to look at what it ended with: its weights, images as they are, one device."""
-    run_dir = Path(expand(run_dir, "run_dir"))
-    return Config.load(run_dir / "config.yaml", {
-        "weights": str(run_dir / LAST), "new_head": False, "epochs": 0, "warmup_epochs": 0, "schedule": "cosine",
-        "milestones": [], "resume": False, "augment": "none", "erasing": 0.0, "devices": 1, "sink": False})
-
-
-def build(config: Config) -> nn.Cell:
-    """The untrained network that a Config names, its weights a function of the seed."""
-    mindspore.set_seed(config.seed)
-    make = MODELS[config.model]
-    options = {"dropout": config.dropout,
-               "stem_stride": config.stem_stride or (1 if config.image_size <= SMALL else 2)}
-    taken = {name: value for name, value in options.items() if name in signature(make).parameters}
-    if config.dropout and "dropout" not in taken:
-        raise InputError(f"dropout: {config.dropout} given; {config.model} has none; allowed is 0")
-    return make(config.width, config.ratio, config.kernel, config.num_classes, **taken)
-
-
-def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Complexity]:
-    """Network, data and cost of a run, everything that can be refused refused, and nothing written.
-
-    Raises:
-        InputError: For a device that is not there, unusable data or weights, or layers that do not exist.
-    """
-    use_device(config.device)
-    data = load(config, ranks.rank, ranks.size)
-    net = build(config)
-    cost = count(net, (3, config.image_size, config.image_size))
-    if config.epochs and config.batch_size == 1:
-        _check_single(cost)
-    if config.weights:
-        if not config.new_head:
-            check_classes(config.weights, data.classes)
-        load_weights(net, config.weights, config.new_head)
-    return net, data, cost
-
-
-def _check_single(cost: Complexity) -> None:
-    """Refuses to train on single images where BatchNorm would see one value of each channel.
-
-    It would give its shift, whatever the image shows, and pass no gradient on: such a network "trains" and learns nothing.
-    """
-    norms = cost.table[cost.table.type == "normalisation"]
-    single = [layer for layer, shape in zip(norms.layer, norms.output) if shape[1:] in ((), (1, 1))]
-    if single:
-        raise InputError(f"batch_size: 1 given; BatchNorm {some(single)} would see one value for each channel and learn "
-                         f"nothing; allowed are 2 and more, or larger images")
 
 
 def train(config: Config, progress: bool = True, compile_cache: bool = False) -> Run:
@@ -147,32 +95,36 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
         run_folder.check_unused(config)
     net, data, cost = prepare(config, ranks)
     with run_folder.owned(config, ranks.first):
-        step, state = _begin(config, net, data, ranks, compile_cache)
+        step, average, state = _begin(config, net, data, ranks, compile_cache)
         start -= state.seconds
-        test = _train_epochs(step, net, data, state, config, ranks, start, progress)
+        test = _train_epochs(step, average, net, data, state, config, ranks, start, progress)
         test, row = _finish(step, net, data, cost, state, test, config, ranks, start, progress)
     return Run(config, net, data, pd.DataFrame(state.history, columns=None if state.history else COLUMNS), test, row)
 
 
-def _begin(config: Config, net: nn.Cell, data: Data, ranks: Ranks, compile_cache: bool) -> tuple[TrainStep, State]:
-    """A step of training and where the run stands, the same on all ranks: at its start, or where it was resumed."""
+def _begin(config: Config, net: nn.Cell, data: Data, ranks: Ranks, compile_cache: bool
+           ) -> tuple[TrainStep, WeightAverage | None, State]:
+    """A step of training, the weights' average if one is wanted, and where the run stands, the same on all ranks: at its
+    start, or where it was resumed."""
     set_precision(net, config)
     optimizer = make_optimizer(net, config)
     fast = accelerated(net) if config.amp == "O0" else net  # the same weights, moved by the same step
     step, state = TrainStep(fast, optimizer, config, ranks.size), State(loss_scale=config.loss_scale)
+    average = WeightAverage(net, step, config.ema) if config.ema else None
     if ranks.first:
         resumed = config.resume and (Path(config.run_dir) / LAST).exists()
         if resumed:
-            state = load_bundle(Path(config.run_dir) / LAST, net, optimizer, config, data.contents)
+            state = load_bundle(Path(config.run_dir) / LAST, net, optimizer, config, data.contents, average)
         run_folder.begin(config, resumed)
-    ranks.share([*net.get_parameters(), *optimizer.moments])
+    remembered = [moment for moments in memory_of(optimizer, config).values() for moment in moments]
+    ranks.share([*net.get_parameters(), *remembered, *(average.averages if average else ())])
     _share_state(state, ranks)
     step.scale.set_data(Tensor(state.loss_scale, mindspore.float32))
     step.good.set_data(Tensor(state.good_steps, mindspore.int32))
     if graphs.wanted(compile_cache):
         step_graph, test_graph = _known_graphs(step, fast, net, config)
         graphs.compile_known(config, {**({"step": step_graph} if config.epochs else {}), "test": test_graph}, ranks)
-    return step, state
+    return step, average, state
 
 
 def _finish(step: TrainStep, net: nn.Cell, data: Data, cost: Complexity, state: State, test: Evaluation | None,
@@ -192,11 +144,12 @@ def _finish(step: TrainStep, net: nn.Cell, data: Data, cost: Complexity, state: 
     return test, row
 
 
-def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, config: Config, ranks: Ranks, start: float,
-                  progress: bool) -> Evaluation | None:
+def _train_epochs(step: TrainStep, average: WeightAverage | None, net: nn.Cell, data: Data, state: State, config: Config,
+                  ranks: Ranks, start: float, progress: bool) -> Evaluation | None:
     """Trains from where `state` stands to the last epoch, testing and saving; the last test, if any."""
-    steps = outcomes(step, Feed(net, data.train, config, state.epoch, ranks.rank), config.sink)
-    images = len(data.train) * config.global_batch
+    feed = Feed(net, data.train, config, state.epoch, ranks.rank)
+    running = outcomes(step, feed, config.sink)
+    images = feed.steps * config.global_batch
     test: Evaluation | None = None
     known: dict[str, np.ndarray] = {}
     with progress_bar(config.epochs * images, "images", progress and ranks.first) as bar:
@@ -204,8 +157,8 @@ def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, confi
         for remark in data.remarks if ranks.first else ():
             tell(bar, remark)
         for epoch in range(state.epoch, config.epochs):
-            row = _train_epoch(step, steps, len(data.train), config, state, ranks, bar)
-            ranks.average_statistics(net)
+            row = _train_epoch(step, average, running, feed.steps, config, state, ranks, bar)
+            ranks.average_statistics(dict(net.parameters_and_names()))
             if damage := check_finite({name: p.asnumpy() for name, p in net.parameters_and_names()}):
                 raise RunError(f"loss: the network is no longer finite after epoch {epoch + 1}: {damage}; a smaller lr or a "
                                f"longer warm-up may help; {_last_good(config)}")
@@ -217,12 +170,15 @@ def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, confi
                                    f"longer warm-up may help; {_last_good(config)}")
                 row |= {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5}
                 better, state.best = test.top1 > state.best, max(test.top1, state.best)
+                row |= _test_average(average, step.net, data, ranks)
             state.history.append(row)
             state.epoch, state.seconds = epoch + 1, time.perf_counter() - start
             state.loss_scale, state.good_steps = float(step.scale.value()), int(step.good.value())
             if ranks.first:  # before anything is told: no word can cost an epoch
                 for name in (LAST, BEST) if better else (LAST,):
-                    save_bundle(Path(config.run_dir) / name, net, step.optimizer, state, config, data.contents)
+                    save_bundle(Path(config.run_dir) / name, net, step.optimizer, state, config, data.contents, average)
+                if average:
+                    save_average(Path(config.run_dir) / AVERAGE, average, config, data.contents)
                 results.write_table(Path(config.run_dir) / HISTORY, pd.DataFrame(state.history))
             if test:
                 bar.set_postfix_str(f"epoch {epoch + 1}, loss {row['train_loss']:.3f}, test {100 * test.top1:.1f} %")
@@ -232,30 +188,39 @@ def _train_epochs(step: TrainStep, net: nn.Cell, data: Data, state: State, confi
 
 def _known_graphs(step: TrainStep, fast: nn.Cell, net: nn.Cell, config: Config) -> tuple[graphs.Graph, graphs.Graph]:
     """What a run compiles: its step and its test."""
-    test = graphs.graph_of_test(fast, config)
-    inputs = [*test.inputs, np.zeros(config.batch_size, np.int32), np.float32(0)]
-    if config.dropout:
-        inputs.append(np.zeros((config.batch_size, net.dropout.features), np.float32))
-    return graphs.Graph(step, True, inputs), test
+    return graphs.Graph(step, True, example(net, config)), graphs.graph_of_test(fast, config)
 
 
-def _train_epoch(step: TrainStep, running: Iterator[tuple[Tensor, Tensor]], steps: int, config: Config, state: State,
-                 ranks: Ranks, bar: tqdm) -> dict[str, Any]:
+def _test_average(average: WeightAverage | None, net: nn.Cell, data: Data, ranks: Ranks) -> dict[str, float]:
+    """The columns of a history that are the average's own."""
+    if average is None:
+        return {}
+    ranks.average_statistics(average.named())
+    with average.in_place():
+        test = evaluate(net, data.test, ranks)
+    return {"ema_loss": test.loss, "ema_top1": test.top1, "ema_top5": test.top5}
+
+
+def _train_epoch(step: TrainStep, average: WeightAverage | None, running: Iterator[tuple[Tensor, Tensor]], steps: int,
+                 config: Config, state: State, ranks: Ranks, bar: tqdm) -> dict[str, Any]:
     """One pass over the training images; the row of `Run.history` without its test columns."""
     step.set_train(True)
     start = time.perf_counter()
     table = []
     for number in range(steps):
-        table.append(next(running))
+        for _ in range(config.accumulate):
+            table.append(next(running))
+            bar.update(config.batch_size * config.devices)
         if number % CHECK == 0 or number + 1 == steps:
             _check_progress(step, float(table[-1][0]), state, steps, config)
         state.step += 1
-        bar.update(config.global_batch)
+        if average:
+            average(Tensor(state.step, mindspore.float32))
     sums = ranks.sum(np.array([[float(value) for value in values] for values in table]).sum(axis=0))
     seconds = time.perf_counter() - start
     images = steps * config.global_batch
     return {"epoch": state.epoch + 1, "lr": float(step.optimizer.learning_rate.value()),
-            "train_loss": sums[0] / (steps * ranks.size), "train_top1": sums[1] / images,
+            "train_loss": sums[0] / (len(table) * ranks.size), "train_top1": sums[1] / images,
             "loss_scale": float(step.scale.value()), "images_per_second": images / seconds, "seconds": seconds}
 
 

@@ -10,8 +10,10 @@ from ghostlib.errors import InputError, RunError
 from ghostlib.lock import hold
 
 CONFIG, HISTORY, LAST, BEST, ANSWERS = "config.yaml", "history.csv", "last.safetensors", "best.safetensors", "answers.csv"
+AVERAGE = "average.safetensors"
 FILES = {results.ROW: "the run as one row", HISTORY: "its curves", CONFIG: "its parameters",
          LAST: "its weights and all that resuming needs", BEST: "the same after its best epoch",
+         AVERAGE: "the moving average of its weights",
          ANSWERS: "what it answered to each test image"}
 SLACK = 2.0  # seconds by which clocks of a disk and of this machine may differ
 

@@ -9,11 +9,12 @@ def learning_rate(config: Config, step: float, steps_per_epoch: int) -> float:
     """The rate of one step.
 
     It rises linearly from 0 to `config.peak_lr` over the warm-up, then falls as half a cosine from there to lr_end at
-    the run's last step (mindcv recipe), by lr_decay at each milestone, or not at all. Past the end it stays where it
-    ended.
+    the run's last step (mindcv recipe), by lr_decay at each milestone or every decay_epochs (timm's, of whole epochs), or
+    not at all. Past the end it stays where it ended.
 
     Args:
-        config: `peak_lr` and the fields lr_end, lr_decay, schedule, milestones, warmup_epochs and epochs are used.
+        config: `peak_lr` and the fields lr_end, lr_decay, decay_epochs, schedule, milestones, warmup_epochs and epochs are
+            used.
         step: Counted from 0 over the whole run.
         steps_per_epoch: What turns epochs into steps.
     """
@@ -23,6 +24,8 @@ def learning_rate(config: Config, step: float, steps_per_epoch: int) -> float:
     if config.schedule == "steps":
         passed = sum(step >= milestone * steps_per_epoch for milestone in config.milestones)
         return config.peak_lr * config.lr_decay**passed
+    if config.schedule == "stairs":
+        return config.peak_lr * config.lr_decay ** (step // steps_per_epoch // config.decay_epochs)
     if config.schedule == "constant":
         return config.peak_lr
     progress = min(1.0, (step - warmup) / max(1, config.epochs * steps_per_epoch - warmup))

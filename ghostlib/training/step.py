@@ -1,4 +1,4 @@
-"""One training step, compiled: forward, backward and the optimizer's update; a new optimizer goes into `make_optimizer`."""
+"""One training step, compiled: forward, backward and the optimizer's update."""
 
 import mindspore
 from mindspore import Parameter, Tensor, nn, ops
@@ -10,8 +10,11 @@ GROWTH = 2000  # good steps after which a dynamic loss scale doubles; mindcv rec
 
 
 class TrainStep(nn.Cell):
-    """Called with images (N, 3, H, W), labels (N,), the learning rate, and dropout's noise if the network has dropout,
-    it returns the loss and how many images were right.
+    """Called with what `Feed` gives it, images (N, 3, H, W), labels (N,), the learning rate and `feed.extras`, it returns
+    the loss and how many images were right; of mixed ones the label of which there is more is the right one.
+
+    With `config.accumulate` a step is made of so many calls, each with BatchNorm's statistics of its own images, and its
+    gradient is the mean of theirs; only the last call changes weights.
 
     A step whose gradient is not finite changes no weight and no momentum. Of many ranks each calls it with its own
     images; the gradients are averaged before anything else is made of them, so that all change their weights alike.
@@ -19,7 +22,7 @@ class TrainStep(nn.Cell):
     Args:
         net: Images to logits (N, classes).
         optimizer: Over the network's trainable weights.
-        config: Fields label_smoothing, clip and loss_scale, and `dynamic_scale`, are used.
+        config: Fields label_smoothing, clip, loss_scale and accumulate, `mixed` and `dynamic_scale` are used.
         ranks: Over how many ranks gradients are averaged.
 
     Attributes:
@@ -46,19 +49,38 @@ class TrainStep(nn.Cell):
         if ranks > 1:
             self.average = nn.DistributedGradReducer(optimizer.parameters, True, ranks)
         self.gradients = ops.value_and_grad(self.forward, None, optimizer.parameters, has_aux=True)
+        self.parts = config.accumulate
+        if self.parts > 1:
+            self.sums = optimizer.parameters.clone("accumulated", init="zeros")
+        self.has_dropout, self.mixed = config.dropout > 0, config.mixed
 
-    def forward(self, images: Tensor, labels: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
-        logits = self.net(images) if kept is None else self.net(images, kept)
+    def forward(self, images: Tensor, labels: Tensor, extras: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        logits = self.net(images, extras[0]) if self.has_dropout else self.net(images)
         logits = logits.astype(mindspore.float32)  # mindcv recipe: the loss in float32, whatever the network is in
         loss = self.loss(logits, labels)
+        if self.mixed:
+            others, own = extras[self.has_dropout], extras[self.has_dropout + 1]
+            loss = own * loss + (1 - own) * self.loss(logits, others)
         return loss * self.scale, loss, logits
 
-    def construct(self, images: Tensor, labels: Tensor, rate: Tensor,
-                  kept: Tensor | None = None) -> tuple[Tensor, ...]:
+    def construct(self, images: Tensor, labels: Tensor, rate: Tensor, *extras: Tensor) -> tuple[Tensor, ...]:
         ops.assign(self.optimizer.learning_rate, rate)
-        outputs, gradients = self.gradients(images, labels, kept)
+        outputs, gradients = self.gradients(images, labels, extras)
         loss, logits = outputs[1], outputs[2]
-        right = (logits.argmax(axis=1) == labels).astype(mindspore.float32).sum()
+        right = (logits.argmax(axis=1) == labels).astype(mindspore.float32)
+        if self.mixed:
+            others, own = extras[self.has_dropout], extras[self.has_dropout + 1]
+            right = ops.select(own < 0.5, (logits.argmax(axis=1) == others).astype(mindspore.float32), right)
+        if self.parts == 1:
+            self._update(gradients)
+        else:
+            self.each(ops.assign_add, self.sums, gradients)
+            if extras[-1]:
+                self._update(self.each(ops.partial(_part_of, self.parts), self.sums))
+                self.each(_clear, self.sums)
+        return loss, right.sum()
+
+    def _update(self, gradients: tuple[Tensor, ...]) -> None:
         if self.scaled:
             gradients = self.each(ops.partial(_unscale, self.scale), gradients)
         if self.ranks > 1:
@@ -71,7 +93,6 @@ class TrainStep(nn.Cell):
         ops.assign(self.bad, (self.bad + 1) * (1 - finite.astype(mindspore.int32)))
         if self.dynamic:
             self._rescale(finite)
-        return loss, right
 
     def _rescale(self, finite: Tensor) -> None:
         """Computed and not branched, or MindSpore 2.10 compiles the whole step a second time."""
@@ -86,15 +107,9 @@ def _unscale(scale: Tensor, gradient: Tensor) -> Tensor:
     return gradient.astype(mindspore.float32) / scale
 
 
-def make_optimizer(net: nn.Cell, config: Config) -> nn.Optimizer:
-    """Momentum SGD whose rate the step sets.
+def _part_of(parts: int, total: Tensor) -> Tensor:
+    return total / parts
 
-    Weight decay applies to all weights or, without `decay_all`, to all but biases and BatchNorm's. The groups say so
-    even where it is all: a plain list of weights MindSpore decays without those named gamma and beta.
-    """
-    weights = net.trainable_params()
-    decayed = [w for w in weights if config.decay_all or w.ndim > 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}]
-    if len(decayed) < len(weights):
-        groups.append({"params": [w for w in weights if w.ndim == 1], "weight_decay": 0.0})
-    return nn.Momentum([*groups, {"order_params": weights}], config.peak_lr, config.momentum)
+
+def _clear(total: Tensor) -> Tensor:
+    return ops.assign(total, ops.zeros_like(total))

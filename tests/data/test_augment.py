@@ -141,3 +141,13 @@ def test_crops_are_of_the_recipes_sizes_and_shapes_and_lie_inside():
     assert 0.74 < ratio.min() < 0.77 and 1.3 < ratio.max() < 1.35 and abs(np.log(ratio).mean()) < 0.03
     assert augment.crop_box(np.random.default_rng(0), 1000, 10) == (493, 0, 13, 10)
     assert augment.crop_box(np.random.default_rng(0), 1, 1) == (0, 0, 1, 1)
+
+
+def test_jitter_changes_colours_by_no_more_than_it_is_allowed_to_and_repeats_itself():
+    picture = np.random.default_rng(1).integers(60, 180, (12, 10, 3)).astype(np.uint8)
+    rng = np.random.default_rng(3)
+    means = np.array([randaugment.jitter(picture, 0.2, rng).mean() for _ in range(200)])
+    assert means.min() >= 0.79 * picture.mean() and means.max() <= 1.21 * picture.mean() and np.ptp(means) > 20
+    one, other = (randaugment.jitter(picture, 0.4, np.random.default_rng(7)) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    assert one.shape == picture.shape and one.dtype == np.uint8 and (one != picture).any()

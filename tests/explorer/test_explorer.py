@@ -13,7 +13,7 @@ from ghostlib.errors import InputError
 from ghostlib.explorer import views
 from ghostlib.explorer.panel import Panel
 from ghostlib.figures import mosaic, signed, tile
-from ghostlib.training.loop import build
+from ghostlib.training.setup import build
 
 SMALL = Config(model="vgg16", width=0.125, ratio=1)
 

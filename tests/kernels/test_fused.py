@@ -16,7 +16,8 @@ from ghostlib.deploy import fold_batchnorm
 from ghostlib.device import use_device
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.kernels import fused, native
-from ghostlib.training.step import TrainStep, make_optimizer
+from ghostlib.training.optimizers import make_optimizer
+from ghostlib.training.step import TrainStep
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no compiler here: MindSpore's operators are used")
 

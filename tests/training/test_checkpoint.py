@@ -24,7 +24,8 @@ from ghostlib.config import Config
 from ghostlib.data import load
 from ghostlib.data.folders import save_folder
 from ghostlib.errors import InputError, RunError
-from ghostlib.training import checkpoint, loop
+from ghostlib.training import checkpoint, loop, setup
+from ghostlib.training.optimizers import make_optimizer
 
 # Dropout, erasing and shuffling: all that is random takes part.
 RUN = {"model": "vgg16", "width": 0.0625, "ratio": 2, "epochs": 3, "batch_size": 128, "dropout": 0.2, "erasing": 0.3,
@@ -102,8 +103,8 @@ def test_images_that_moved_change_nothing_and_others_are_refused(tmp_path):
 def saved(tmp_path_factory):
     """A bundle with its Config, network and optimizer, untrained."""
     config = Config(model="resnet20", width=0.25)
-    net = loop.build(config)
-    optimizer = loop.make_optimizer(net, config)
+    net = setup.build(config)
+    optimizer = make_optimizer(net, config)
     path = tmp_path_factory.mktemp("bundle") / "last.safetensors"
     state = checkpoint.State(epoch=2, best=0.5, history=[{"epoch": 1}])
     checkpoint.save_bundle(path, net, optimizer, state, config, CONTENTS)
@@ -254,12 +255,12 @@ def test_weights_are_not_judged_on_other_classes(classes, message, saved):
 def test_the_way_out_of_other_classes_is_a_new_head(saved, tmp_path, monkeypatch):
     digits = load(Config())
     renamed = dataclasses.replace(digits, classes=list("abcdefghij"))
-    monkeypatch.setattr(loop, "load", lambda *_: renamed)
+    monkeypatch.setattr(setup, "load", lambda *_: renamed)
     start = Config(model="resnet20", width=0.25, weights=str(saved[0]), run_dir=str(tmp_path / "run"))
     for config in (start, start.having(epochs=0)):
         with pytest.raises(InputError, match="other classes: class '0' is missing and 9 more; class 'a' is new and 9"):
-            loop.prepare(config)
-    net, *_ = loop.prepare(start.having(new_head=True))
+            setup.prepare(config)
+    net, *_ = setup.prepare(start.having(new_head=True))
     np.testing.assert_array_equal(net.conv1.weight.asnumpy(), saved[2].conv1.weight.asnumpy())
     assert not (tmp_path / "run").exists()
 
@@ -268,12 +269,12 @@ def test_the_way_out_of_other_classes_is_a_new_head(saved, tmp_path, monkeypatch
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 def test_what_is_not_finite_is_not_saved_and_the_previous_bundle_stays(name, value, saved, tmp_path):
     _, config, _, _ = saved
-    net = loop.build(config)
-    optimizer = loop.make_optimizer(net, config)
+    net = setup.build(config)
+    optimizer = make_optimizer(net, config)
     path = tmp_path / "last.safetensors"
     checkpoint.save_bundle(path, net, optimizer, checkpoint.State(epoch=1), config, CONTENTS)
     before = path.read_bytes()
-    parameter = {**dict(net.parameters_and_names()), **checkpoint._momentum(net, optimizer)}[name]
+    parameter = {**dict(net.parameters_and_names()), **checkpoint._memory(net, optimizer, config, None)}[name]
     array = parameter.asnumpy().copy()
     array.flat[:2] = value
     parameter.set_data(Tensor(array))
@@ -299,7 +300,7 @@ def test_a_full_disk_leaves_the_previous_bundle(saved, tmp_path, monkeypatch):
 def test_a_bundle_is_also_a_weights_file(saved):
     from ghostlib.weights import load_weights
     path, config, net, _ = saved
-    other = loop.build(config.having(seed=5))
+    other = setup.build(config.having(seed=5))
     load_weights(other, path)
     np.testing.assert_array_equal(other.conv1.weight.asnumpy(), net.conv1.weight.asnumpy())
 

@@ -15,11 +15,12 @@ from safetensors.numpy import load_file
 
 from ghostlib.config import Config
 from ghostlib.kernels import native
-from ghostlib.training import compile_cache, loop
+from ghostlib.training import compile_cache, loop, setup
 from ghostlib.training.compile_cache import HARMLESS, MANIFEST, Graph
 from ghostlib.training.distributed import Ranks
+from ghostlib.training.optimizers import make_optimizer
 from ghostlib.training.precision import set_precision
-from ghostlib.training.step import TrainStep, make_optimizer
+from ghostlib.training.step import TrainStep
 
 TINY = {"model": "vgg16", "width": 0.0625, "epochs": 1, "batch_size": 256}
 
@@ -65,7 +66,7 @@ def test_what_shapes_a_graph_never_looks_at_the_harmless_fields():
             return getattr(self._config, name)
     for options in ({}, {"model": "vgg16", "dropout": 0.5, "amp": "O2", "loss_scale": 8.0, "clip": 1.0}):
         config = Watched(Config(**options))
-        net = loop.build(config)
+        net = setup.build(config)
         set_precision(net, config)
         step = TrainStep(net, make_optimizer(net, config), config)
         loop._known_graphs(step, net, net, config)
@@ -120,7 +121,7 @@ def test_it_is_for_one_run_a_process_and_for_our_own_networks(cache, monkeypatch
     assert compile_cache.compile_known(Config(), graphs()) == "not used: this process has used it for another run"
     monkeypatch.setattr(compile_cache, "_used", [])
     assert "nothing is proven of it but on a CPU" in compile_cache.compile_known(Config(device="Ascend"), graphs())
-    monkeypatch.setitem(loop.MODELS, "vgg16", graphs)
+    monkeypatch.setitem(setup.MODELS, "vgg16", graphs)
     assert "vgg16 is no network of ghostlib's own" in compile_cache.compile_known(Config(model="vgg16"), graphs())
     monkeypatch.setenv("MS_COMPILER_CACHE_ENABLE", "1")
     assert "left alone: MS_COMPILER_CACHE_ENABLE is set" == compile_cache.compile_known(Config(), graphs())

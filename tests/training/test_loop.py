@@ -18,13 +18,15 @@ from safetensors.numpy import load_file
 from ghostlib import data, features, results
 from ghostlib.__main__ import main
 from ghostlib.config import Config
+from ghostlib.data import load
 from ghostlib.errors import InputError, RunError
 from ghostlib.ghost import ghostify
 from ghostlib.models import MODELS, resnet20
-from ghostlib.training import evaluation, loop
+from ghostlib.training import evaluation, loop, setup
+from ghostlib.training.optimizers import make_optimizer
 from ghostlib.training.precision import set_precision
 from ghostlib.training.schedule import learning_rate
-from ghostlib.training.step import GROWTH, TrainStep, make_optimizer
+from ghostlib.training.step import GROWTH, TrainStep
 from ghostlib.weights import save_weights
 
 SMALL = {"model": "resnet20", "width": 0.25, "epochs": 1}
@@ -50,7 +52,7 @@ def assert_equal_bundles(one, other):
 def test_a_tiny_ghost_network_overfits_64_digits(monkeypatch):
     monkeypatch.setitem(MODELS, "resnet20", resnet20)  # all nine blocks: it is about what the network can learn
     config = Config(model="resnet20", width=0.5, augment="none", weight_decay=0.0, label_smoothing=0.0)
-    net, digits, _ = loop.prepare(config)
+    net, digits, _ = setup.prepare(config)
     batch = next(digits.train.epoch(0))
     images, labels = Tensor(batch.images), Tensor(batch.labels)
     step = TrainStep(net, make_optimizer(net, config), config).set_train(True)
@@ -125,7 +127,7 @@ def test_so_many_steps_without_a_finite_loss_stop_the_run_and_the_last_good_bund
     good = Config(**SMALL, schedule="constant", run_dir=str(tmp_path))
     loop.train(good, progress=False)
     before = (tmp_path / "last.safetensors").read_bytes()
-    net, _, _ = loop.prepare(good)
+    net, _, _ = setup.prepare(good)
     for parameter in net.get_parameters():  # weights that overflow whatever they meet
         parameter.set_data(Tensor(np.full(parameter.shape, 1e30, np.float32)))
     save_weights(net, tmp_path / "wild.safetensors")
@@ -146,15 +148,15 @@ def test_so_many_steps_without_a_finite_loss_stop_the_run_and_the_last_good_bund
 def test_what_is_no_longer_finite_ends_a_run_shorter_than_bad_steps_and_the_last_good_bundle_stays(
         damage, message, tmp_path, monkeypatch):
     """Also what MindSpore's ReLU on a CPU, which makes 0 of NaN, would hide from the loss."""
-    epoch, build, nets = loop._train_epoch, loop.build, []
-    monkeypatch.setattr(loop, "build", lambda config: nets.append(build(config)) or nets[-1])
+    epoch, build, nets = loop._train_epoch, setup.build, []
+    monkeypatch.setattr(setup, "build", lambda config: nets.append(build(config)) or nets[-1])
 
-    def damaged(step, outcomes, *rest):
+    def damaged(step, *rest):
         net = nets[0]
         if damage == "loss":
             net.classifier.bias.set_data(Tensor(np.full(10, np.nan, np.float32)))
-        row = epoch(step, outcomes, *rest)
-        if rest[2].epoch == 1:
+        row = epoch(step, *rest)
+        if rest[4].epoch == 1:
             wanted = "moving_variance" if damage == "statistics" else "classifier.bias"
             parameter = next(one for name, one in net.parameters_and_names() if name.endswith(wanted))
             array = parameter.asnumpy().copy()
@@ -183,9 +185,9 @@ def test_single_images_whose_maps_are_single_pixels_teach_nothing_and_are_refuse
             loop.train(config, progress=False)
         assert not (tmp_path / "run").exists()
     else:
-        loop.prepare(config)
-    loop.prepare(config.having(epochs=0))  # to judge them one by one is no fault
-    loop.prepare(config.having(batch_size=2))
+        setup.prepare(config)
+    setup.prepare(config.having(epochs=0))  # to judge them one by one is no fault
+    setup.prepare(config.having(batch_size=2))
 
 
 @pytest.mark.slow
@@ -211,7 +213,7 @@ def test_an_unwritable_run_folder_is_refused(tmp_path):
 
 def test_weights_start_from_the_seed():
     def first(seed):
-        return loop.build(Config(**SMALL, seed=seed)).conv1.weight.asnumpy()
+        return setup.build(Config(**SMALL, seed=seed)).conv1.weight.asnumpy()
     np.testing.assert_array_equal(first(1), first(1))
     assert not np.array_equal(first(1), first(2))
 
@@ -222,16 +224,16 @@ def test_a_new_network_needs_only_the_four_common_arguments(monkeypatch):
         ghostify(net, ratio, kernel, leave=None)
         return net
     monkeypatch.setitem(MODELS, "vgg16", mynet)
-    net = loop.build(Config(model="vgg16", ratio=2))
+    net = setup.build(Config(model="vgg16", ratio=2))
     assert list(features.ghost_layers(net)) == ["0"]
     with pytest.raises(InputError, match="dropout: 0.5 given; vgg16 has none"):
-        loop.build(Config(model="vgg16", dropout=0.5))
+        setup.build(Config(model="vgg16", dropout=0.5))
 
 
 def test_small_images_keep_a_sensible_resolution():
-    assert loop.build(Config()).conv_stem.stride == (1, 1)
-    assert loop.build(Config(image_size=224)).conv_stem.stride == (2, 2)
-    assert loop.build(Config(stem_stride=2)).conv_stem.stride == (2, 2)
+    assert setup.build(Config()).conv_stem.stride == (1, 1)
+    assert setup.build(Config(image_size=224)).conv_stem.stride == (2, 2)
+    assert setup.build(Config(stem_stride=2)).conv_stem.stride == (2, 2)
 
 
 def test_the_schedule_is_the_recipes():
@@ -250,7 +252,7 @@ def test_momentum_and_decay_follow_their_definition():
     """v = m v + g + wd w; w = w - lr v, on all weights or on all but biases and BatchNorm."""
     for decay_all in (True, False):
         config = Config(**SMALL, lr=0.1, momentum=0.5, weight_decay=0.1, decay_all=decay_all)
-        net = loop.build(config)
+        net = setup.build(config)
         optimizer = make_optimizer(net, config)
         before = {p.name: p.asnumpy().copy() for p in net.trainable_params()}
         gradients = tuple(Tensor(np.ones(p.shape, np.float32)) for p in optimizer.parameters)
@@ -275,7 +277,7 @@ def test_a_queue_on_a_device_would_be_fed_what_the_loop_is_fed(tmp_path):
     """`sink` itself needs an NPU; what goes into its queue, from an epoch on, can be looked at here."""
     from mindspore import dataset
     config = Config(width=0.125, dropout=0.2, epochs=3, batch_size=300)
-    net, digits, _ = loop.prepare(config)
+    net, digits, _ = setup.prepare(config)
     feed = loop.Feed(net, digits.train, config, first_epoch=1)
     queue = dataset.GeneratorDataset(feed, feed.columns, shuffle=False)
     queued = list(queue.create_tuple_iterator(num_epochs=1, output_numpy=True))
@@ -287,8 +289,8 @@ def test_a_queue_on_a_device_would_be_fed_what_the_loop_is_fed(tmp_path):
 
 
 def test_nothing_judged_is_a_failure():
-    data = loop.load(Config())
-    net = loop.build(Config(**SMALL))
+    data = load(Config())
+    net = setup.build(Config(**SMALL))
     data.test.epoch = lambda: iter([])
     data.test.broken[:] = True
     with pytest.raises(RunError, match=r"data_dir: none of 599 test images can be read: 0, 1, 2, 3, 4 and 594 more"):
@@ -296,8 +298,8 @@ def test_nothing_judged_is_a_failure():
 
 
 def test_what_was_answered_is_told_image_by_image():
-    data = loop.load(Config())
-    net = loop.build(Config(**SMALL))
+    data = load(Config())
+    net = setup.build(Config(**SMALL))
     outcome = evaluation.evaluate(net, data.test)
     table = evaluation.answers(outcome, data.test, [f"class {name}" for name in data.classes])
     assert list(table) == ["image", "label", "answer", "probability"] and len(table) == 599
@@ -311,7 +313,7 @@ def test_what_was_answered_is_told_image_by_image():
 
 
 def test_padding_in_the_last_batch_is_not_counted():
-    net, digits, _ = loop.prepare(Config(**SMALL))
+    net, digits, _ = setup.prepare(Config(**SMALL))
     whole = evaluation.evaluate(net, digits.test)
     odd = evaluation.evaluate(net, data.load(Config(**SMALL, batch_size=50)).test)
     assert whole.count == odd.count == 599
@@ -338,9 +340,9 @@ def test_half_precision_trains_with_weights_and_loss_in_float32(model, level, tm
 def test_what_is_half_and_what_is_not(level):
     config = Config(**SMALL, amp=level)
     images = Tensor(np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32))
-    net = loop.build(config)
+    net = setup.build(config)
     exact = net(images).asnumpy()
-    net = loop.build(config)
+    net = setup.build(config)
     set_precision(net, config)
     half = net(images)
     assert exact.dtype == np.float32 and half.dtype == mindspore.float16  # the last layer is a dense one
@@ -355,7 +357,7 @@ def test_an_overflow_is_skipped_and_the_scale_recovers():
     A skipped step changes no weight and no momentum.
     """
     config = Config(**SMALL, amp="O3", loss_scale=2.0**24, loss_scale_dynamic=True)
-    net, digits, _ = loop.prepare(config)
+    net, digits, _ = setup.prepare(config)
     set_precision(net, config)
     optimizer = make_optimizer(net, config)
     step = TrainStep(net, optimizer, config).set_train(True)
@@ -381,7 +383,7 @@ def test_an_overflow_is_skipped_and_the_scale_recovers():
 @pytest.mark.slow
 def test_a_dynamic_scale_doubles_after_enough_good_steps():
     config = Config(**SMALL, loss_scale=2.0**10, loss_scale_dynamic=True)
-    net, digits, _ = loop.prepare(config)
+    net, digits, _ = setup.prepare(config)
     step = TrainStep(net, make_optimizer(net, config), config).set_train(True)
     step.good.set_data(Tensor(GROWTH - 2, mindspore.int32))
     batch = next(digits.train.epoch(0))
@@ -405,7 +407,7 @@ def test_scaling_and_clipping_do_to_the_gradient_what_they_say():
     moved = {}
     for name, changes in {"plain": {}, "scaled": {"loss_scale": 256.0}, "clipped": {"clip": 0.5}}.items():
         config = Config(**SMALL, lr=1.0, weight_decay=0.0, **changes)
-        net, digits, _ = loop.prepare(config)
+        net, digits, _ = setup.prepare(config)
         step = TrainStep(net, make_optimizer(net, config), config).set_train(True)
         batch = next(digits.train.epoch(0))
         before = [p.asnumpy().copy() for p in net.trainable_params()]

@@ -64,7 +64,7 @@ def test_going_on_keeps_what_it_goes_on_with(config):
     fill(config, *run_folder.FILES)
     run_folder.begin(config, resumed=True)
     assert sorted(path.name for path in config_folder(config).iterdir()) == [
-        "best.safetensors", "config.yaml", "history.csv", "last.safetensors"]
+        "average.safetensors", "best.safetensors", "config.yaml", "history.csv", "last.safetensors"]
 
 
 def test_what_is_older_than_the_run_is_none_of_its_files(config):

@@ -1,0 +1,76 @@
+"""From a Config to what is trained: network, data and cost, everything that can be refused refused."""
+
+from inspect import signature
+from pathlib import Path
+
+import mindspore
+from mindspore import nn
+
+from ghostlib.complexity import Complexity, count
+from ghostlib.config import Config
+from ghostlib.data import load
+from ghostlib.data.batches import Data
+from ghostlib.device import use_device
+from ghostlib.errors import InputError, some
+from ghostlib.models import MODELS
+from ghostlib.paths import expand
+from ghostlib.training.checkpoint import check_classes
+from ghostlib.training.distributed import Ranks
+from ghostlib.training.run_folder import LAST
+from ghostlib.weights import load_weights
+
+SMALL = 64  # pixels; up to this size a first convolution that can stride does not, unless told to
+
+
+def config_of(run_dir: str | Path) -> Config:
+    """A finished run's Config, changed to look at what it ended with: its weights, images as they are, one device."""
+    run_dir = Path(expand(run_dir, "run_dir"))
+    return Config.load(run_dir / "config.yaml", {
+        "weights": str(run_dir / LAST), "new_head": False, "epochs": 0, "warmup_epochs": 0, "schedule": "cosine",
+        "milestones": [], "resume": False, "augment": "none", "erasing": 0.0, "devices": 1, "sink": False})
+
+
+def build(config: Config) -> nn.Cell:
+    """The untrained network that a Config names, its weights a function of the seed."""
+    mindspore.set_seed(config.seed)
+    make = MODELS[config.model]
+    options = {"dropout": config.dropout,
+               "stem_stride": config.stem_stride or (1 if config.image_size <= SMALL else 2)}
+    taken = {name: value for name, value in options.items() if name in signature(make).parameters}
+    if config.dropout and "dropout" not in taken:
+        raise InputError(f"dropout: {config.dropout} given; {config.model} has none; allowed is 0")
+    return make(config.width, config.ratio, config.kernel, config.num_classes, **taken)
+
+
+def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Complexity]:
+    """Network, data and cost of a run, everything that can be refused refused, and nothing written.
+
+    Raises:
+        InputError: For a device that is not there, unusable data or weights, or layers that do not exist.
+    """
+    use_device(config.device)
+    data = load(config, ranks.rank, ranks.size)
+    net = build(config)
+    cost = count(net, (3, config.image_size, config.image_size))
+    if config.epochs and config.batch_size == 1:
+        _check_single(cost)
+    if config.epochs and config.accumulate > len(data.train):
+        raise InputError(f"accumulate: {config.accumulate} given; an epoch has {len(data.train)} batch(es); allowed is at "
+                         f"most that, or a smaller batch_size")
+    if config.weights:
+        if not config.new_head:
+            check_classes(config.weights, data.classes)
+        load_weights(net, config.weights, config.new_head)
+    return net, data, cost
+
+
+def _check_single(cost: Complexity) -> None:
+    """Refuses to train on single images where BatchNorm would see one value of each channel.
+
+    It would give its shift, whatever the image shows, and pass no gradient on: such a network "trains" and learns nothing.
+    """
+    norms = cost.table[cost.table.type == "normalisation"]
+    single = [layer for layer, shape in zip(norms.layer, norms.output) if shape[1:] in ((), (1, 1))]
+    if single:
+        raise InputError(f"batch_size: 1 given; BatchNorm {some(single)} would see one value for each channel and learn "
+                         f"nothing; allowed are 2 and more, or larger images")
