@@ -210,6 +210,8 @@ class Config(BaseModel):
             raise _impossible("jitter", self.jitter, f"it is for photographs; {self.dataset} allows 0")
         if self.nesterov and self.optimizer != "momentum":
             raise _impossible("nesterov", self.nesterov, f"{self.optimizer} has no such option; allowed is false")
+        if self.nesterov and not self.momentum:
+            raise _impossible("nesterov", self.nesterov, "there is no momentum to look ahead by; allowed is false")
         if self.mixup + self.cutmix > 1:
             raise _impossible("mixup", self.mixup, f"it and cutmix ({self.cutmix:g}) are shares of the same batches; "
                               f"allowed is at most 1 together")

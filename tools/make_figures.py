@@ -104,7 +104,7 @@ for name, figure in (
         ("contrasts", figures.fig_contrasts(ablation.contrasts_of(rows), ablation.MARGIN)),
         ("cost", figures.fig_cost(table)),
         ("layer_ratios", figures.fig_layer_ratios(allocation, uniform=2)),
-        ("rivals", figures.fig_rivals(paper.networks([5, 6, 7]), paper.rivals([5, 6, 7]), paper.reported([5, 6, 7])))):
+        ("rivals", figures.fig_rivals(paper.drawn(), paper.rivals([5, 6, 7]), paper.reported([3, 4, 5, 6, 7])))):
     figure.savefig(TARGET / f"{name}.png")
 picture_of("notebooks/explore.ipynb", "still").save(TARGET / "explorer.png", **AS_PNG)
 plt.close("all")

@@ -1,13 +1,17 @@
 """What the redundancy study found, and what the paper's networks save: controls, ratios, costs."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
+from ghostlib.figures.labels import Point, write_names
 from ghostlib.figures.style import TEST, TRAIN
 
+CROSS = 6  # pixels from the middle of a cross to its edge
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (4, 1, 1, 1)), (0, (8, 2)))  # lines that lie together stay apart in print
 
 
@@ -110,22 +114,25 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
 
     Args:
         published: Of `paper.networks`: network, ratio, macs, top1, dataset.
-        rivals: Of `paper.rivals`.
+        rivals: Of `paper.rivals`; those with a model are built here, too, and drawn darker.
         reproductions: Of `paper.reported`: network, top1, top1_high, kind, checked; a range is a line.
     """
     titles = {"cifar10": "CIFAR-10", "imagenet": "ImageNet"}
     datasets = [name for name in titles if name in set(published.dataset)]
-    figure, axes = plt.subplots(1, len(datasets), figsize=(6 * len(datasets), 4.8), squeeze=False)
+    figure, axes = plt.subplots(1, len(datasets), figsize=(6.6 * len(datasets), 5.6), squeeze=False)
+    drawn = {}
     for ax, dataset in zip(axes.flat, datasets):
         own, others = (table[table.dataset == dataset] for table in (published, rivals))
         kinds = {"with Ghost modules": (own[own.ratio > 1], "o", TEST), "plain": (own[own.ratio == 1], "s", TRAIN),
-                 "rivals": (others, "^", "0.5")}
+                 "rivals built here": (others[others.model.notna()], "^", "0.2"),
+                 "other rivals": (others[others.model.isna()], "^", "0.6")}
+        points = []
         for label, (rows, marker, colour) in kinds.items():
-            ax.plot(rows.macs, rows.top1, marker, color=colour, label=f"{label}, as printed")
-            for row in rows.itertuples():
-                name = row.network.replace(", s = ", ", s").replace("l1-", "ℓ1-")
-                ax.annotate(name, (row.macs, row.top1), (9, 2 if marker == "s" else -4), textcoords="offset points",
-                            fontsize=7)
+            if len(rows):
+                ax.plot(rows.macs, rows.top1, marker, color=colour, label=f"{label}, as printed")
+            points += [Point(row.macs, row.top1, row.network.replace(", s = ", ", s").replace(", d = ", " d")
+                             .replace("l1-", "ℓ1-"), colour, marker, row.macs, row.macs, row.top1, row.top1)
+                       for row in rows.itertuples()]
         again = reproductions[reproductions.dataset == dataset]
         sure = (again.kind == "trained") & (again.checked == "yes")
         for label, colour, shown in (("trained by others", "0.1", again[sure]),
@@ -138,6 +145,14 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.margins(x=0.2)
-        ax.legend(loc="lower right", fontsize=7)
+        ax.margins(x=0.18, y=0.08)
+        drawn[ax] = points, [(place, top1) for place, row in zip(0.95 * again.network.map(own.set_index("network").macs),
+                                                                 again.itertuples()) for top1 in (row.top1, row.top1_high)]
+    handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, fontsize=8)
+    figure.canvas.draw()  # lays out; then it stays, so that names stay where they are free
+    figure.set_layout_engine("none")
+    for ax, (points, crosses) in drawn.items():
+        places = ax.transData.transform([cross for cross in crosses if not np.isnan(cross[1])] or np.zeros((0, 2)))
+        write_names(ax, points, [Bbox([place - CROSS, place + CROSS]) for place in places], fontsize=7)
     return figure

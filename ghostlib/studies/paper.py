@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ghostlib.complexity import Complexity
     from ghostlib.config import Config
 
+LIKE = 0.15  # share of the multiply-adds by which networks of like cost may differ
 PUBLISHED = Path(__file__).parents[2] / "data" / "paper"
 
 
@@ -41,6 +42,12 @@ def networks(tables: Sequence[int] | None = None) -> pd.DataFrame:
     rows["macs_digit"] = rows.macs.map(lambda text: 100.0 if float(text) >= 1000 else 1.0)  # printed as 4.1G, 313M
     rows = rows.astype({"weights": float, "macs": float})
     return rows[rows.table.isin(tables or known)].reset_index(drop=True)
+
+
+def drawn() -> pd.DataFrame:
+    """Those of `networks` that stand beside rivals in a figure: all of d = 3, other d lie on one another."""
+    rows = networks()
+    return rows[rows.kernel == 3].reset_index(drop=True)
 
 
 def imagenet(width: float) -> pd.DataFrame:
@@ -97,10 +104,36 @@ def catalogue(table: pd.DataFrame, weights: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def rivals(tables: Sequence[int]) -> pd.DataFrame:
-    """Networks that the paper compares itself with and this package does not build: table, network, weights, macs (in
-    millions), top1 and top5 in percent, dataset, source; as published."""
+    """Networks that the paper compares itself with: table, network, model and width (of those that this package builds),
+    weights, macs (in millions), top1 and top5 in percent, dataset, source; as published."""
     rows = pd.read_csv(PUBLISHED / "rivals.csv")
     return rows[rows.table.isin(tables)].reset_index(drop=True)
+
+
+def built_rivals(tables: Sequence[int]) -> pd.DataFrame:
+    """Those rivals that this package builds, with the columns of `networks`, as far as a count needs them."""
+    rows = pd.read_csv(PUBLISHED / "rivals.csv", dtype={"weights": str})
+    rows = rows[rows.table.isin(tables) & rows.model.notna()].reset_index(drop=True)
+    rows["weights_digit"] = rows.weights.map(_last_digit)
+    return rows.astype({"weights": float}).assign(ratio=1, kernel=3, image_size=224, num_classes=1000, count_rule="all",
+                                                  macs_digit=1.0)
+
+
+def answer_on_rivals(own: pd.DataFrame, others: pd.DataFrame) -> str:
+    """Whether the paper's own networks beat the built rivals of like cost, as printed, in sentences.
+
+    Args:
+        own, others: Of `networks` and `built_rivals`, both of ImageNet.
+    """
+    told = []
+    for row in own[own.network.str.startswith("GhostNet")].itertuples():
+        like = others[(others.macs / row.macs - 1).abs() <= LIKE]
+        if len(like):
+            best = like.loc[like.top1.idxmax()]
+            told.append(f"{row.network} ({row.top1:.1f} %, {row.macs:.0f} M) is {row.top1 - best.top1:+.1f} points from "
+                        f"{best.network} ({best.macs:.0f} M)")
+    return (f"As printed, beside the best rival that is built here, within {100 * LIKE:.0f} % of its multiply-adds: "
+            f"{'; '.join(told) or 'there is none'}.")
 
 
 def reported(tables: Sequence[int]) -> pd.DataFrame:
@@ -112,6 +145,23 @@ def reported(tables: Sequence[int]) -> pd.DataFrame:
     text = [f"{one.top1:g}" + ("" if pd.isna(one.top1_high) else f" to {one.top1_high:g}") for one in rows.itertuples()]
     return rows.assign(reported=text, difference=(rows.top1 - rows.printed).round(2),
                        difference_high=(rows.top1_high - rows.printed).round(2)).reset_index(drop=True)
+
+
+def answer_on_speeds(measured: pd.DataFrame) -> str:
+    """How fast GhostNets are beside their successor and the rivals of like cost, in sentences.
+
+    Args:
+        measured: As for `speeds.summary`, of networks named as in `networks` and `built_rivals`, with macs.
+    """
+    macs, told = measured.groupby("network").macs.first(), []
+    for own in [name for name in macs.index if name.startswith("GhostNet ")]:
+        like = [name for name in macs.index if abs(macs[name] / macs[own] - 1) <= LIKE and not name.startswith("GhostNet ")]
+        for name in like:
+            times = [f"{verb} {speeds.as_clause(speeds.times_as_fast(measured, own, name, part))}"
+                     for verb, part in (("trains", "training"), ("answers", "evaluation"))]
+            told.append(f"{own} {' and '.join(times)} as {name}")
+    return (f"At like multiply-adds (within {100 * LIKE:.0f} %), turn by turn: {'; '.join(told) or 'nothing was measured'}. "
+            f"On two CPU cores, by our kernel where it serves; on an NPU nothing was measured.")
 
 
 def _last_digit(text: str) -> float:
@@ -201,6 +251,13 @@ def summary_of_sizes(table: pd.DataFrame, speedup: pd.DataFrame, ratio: int, who
         ("Do the printed sizes hold?", f"for {both.sum()} of {len(table)} networks"),
         (f"Is a Ghost layer {ratio} times cheaper?", f"{speedup.counted.min():.2f} to {speedup.counted.max():.2f} times"),
         ("Is GhostNet as a whole?", f"{whole:.2f} times")], columns=["question", "answer"]).set_index("question")
+
+
+def not_as_printed(table: pd.DataFrame) -> str:
+    """Those networks whose count is another than what is printed, in a sentence; `table` as `sizes` gives it."""
+    off = [f"{row.network} ({row.macs_counted:.1f} M multiply-adds, printed {row.macs:g}; {row.weights_counted:.2f} M "
+           f"weights, printed {row.weights:g})" for row in table[~(table.weights_agree & table.macs_agree)].itertuples()]
+    return f"Counted otherwise than printed: {', '.join(off) or 'none'}."
 
 
 def against_twins(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,58 @@
+"""Where a training step of a network goes here, operator by operator, as MindSpore's profiler counts it.
+
+    python tools/profile_step.py data/results/rivals_operators.csv mobilenet_v2 mobilenet_v3_large ghostnet ghostnetv2
+
+At width 1.0 and 224 x 224, with our kernel. Needs a machine that does nothing else; a minute a network.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from mindspore import Tensor
+from mindspore.profiler import ProfilerActivity, profile, tensorboard_trace_handler
+from profile_mindcv import STEPS, operators
+
+from ghostlib import results
+from ghostlib.config import Config
+from ghostlib.device import use_device
+from ghostlib.kernels import accelerated
+from ghostlib.training import build
+from ghostlib.training.feed import example
+from ghostlib.training.optimizers import make_optimizer
+from ghostlib.training.step import TrainStep
+
+BATCH = 32
+
+
+def spent(model: str) -> pd.DataFrame:
+    """Operator, calls and milliseconds of one training step."""
+    config = Config(model=model, width=1.0, num_classes=1000, dataset="imagefolder", image_size=224, batch_size=BATCH)
+    net = build(config)
+    step = TrainStep(accelerated(net), make_optimizer(net, config), config).set_train(True)
+    inputs = [Tensor(array) for array in example(net, config)]
+    inputs[0] = Tensor(np.random.default_rng(0).normal(size=inputs[0].shape).astype(np.float32))
+    for _ in range(2):
+        step(*inputs)[0].asnumpy()
+    with tempfile.TemporaryDirectory() as folder:
+        with profile(activities=[ProfilerActivity.CPU], on_trace_ready=tensorboard_trace_handler(folder)):
+            for _ in range(STEPS):
+                step(*inputs)[0].asnumpy()
+        found = operators(Path(folder))
+    rows = [{"model": model, "operator": name, "calls": calls, "ms": ms} for name, (calls, ms) in found.items()]
+    return pd.DataFrame(rows).sort_values("ms", ascending=False)
+
+
+def main(target: str, *names: str) -> None:
+    use_device("CPU")
+    table = pd.concat([spent(name) for name in names]).round(2)
+    results.write_table(target, table.assign(batch=BATCH, **results.provenance()))
+    for name, rows in table.groupby("model", sort=False):
+        most = ", ".join(f"{row.operator} {row.ms:.0f}" for row in rows.head(10).itertuples())
+        print(f"{name}: {rows.ms.sum():.0f} ms, {most}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
