@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from mindspore import nn
 
-Group = tuple[list[str], nn.Cell | None, nn.BatchNorm2d | None, bool]
+ACTIVATIONS = nn.ReLU, nn.ReLU6, nn.HSwish
+Group = tuple[list[str], nn.Cell | None, nn.BatchNorm2d | None, nn.Cell | None]
 
 
 def put_cell(parent: nn.Cell, key: str, cell: nn.Cell) -> None:
@@ -39,7 +40,7 @@ class keep_names:
 
 
 def convolution_groups(cell: nn.Cell) -> Iterator[Group]:
-    """The children of a cell in groups that run as one: convolution, BatchNorm, ReLU, each of them optional.
+    """The children of a cell in groups that run as one: convolution, BatchNorm, activation, each of them optional.
 
     In which order children run is known of a SequentialCell, and of a class that says so: its `IN_ORDER` names children
     that run one right after the other, a tuple for each such chain, as in ``(("conv1", "bn1", "relu1"), ("conv2", "bn2"))``.
@@ -47,7 +48,8 @@ def convolution_groups(cell: nn.Cell) -> Iterator[Group]:
     run. In a chain `nn.Identity` is passed over, and a child of another kind is no part of any group.
 
     Yields:
-        The keys of a group's children, its first child if that is no BatchNorm, its BatchNorm, and whether a ReLU ends it.
+        The keys of a group's children, its first child if that is no BatchNorm, its BatchNorm, and the activation, one of
+        ACTIVATIONS, that ends it.
     """
     children = {key: child for key, child in cell._cells.items() if child is not None}
     if isinstance(cell, nn.SequentialCell):
@@ -65,15 +67,15 @@ def _groups_of(children: list[tuple[str, nn.Cell]]) -> Iterator[Group]:
         keys, first = [children[0][0]], children[0][1]
         children.pop(0)
         norm = first if isinstance(first, nn.BatchNorm2d) else None
-        relu = False
-        while children and not relu:
+        activation = None
+        while children and activation is None:
             key, following = children[0]
             if isinstance(following, nn.BatchNorm2d) and norm is None and hasattr(first, "out_channels"):
                 norm = following
-            elif isinstance(following, nn.ReLU) and (norm is not None or hasattr(first, "out_channels")):
-                relu = True
+            elif isinstance(following, ACTIVATIONS) and (norm is not None or hasattr(first, "out_channels")):
+                activation = following
             elif not isinstance(following, nn.Identity):
                 break
             keys.append(key)
             children.pop(0)
-        yield keys, None if first is norm else first, norm, relu
+        yield keys, None if first is norm else first, norm, activation

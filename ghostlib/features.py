@@ -34,13 +34,13 @@ def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
 
     def visit(cell: nn.Cell, prefix: str) -> None:
-        for keys, first, norm, relu in convolution_groups(cell):
+        for keys, first, norm, activation in convolution_groups(cell):
             name = prefix + keys[0]
             if isinstance(first, (nn.Conv2d, GhostConv2d)):
                 found[name] = {"convolution": name}
                 if norm is not None:
                     found[name]["BatchNorm"] = prefix + next(key for key in keys if cell._cells[key] is norm)
-                if relu:
+                if isinstance(activation, nn.ReLU):
                     found[name]["ReLU"] = prefix + keys[-1]
             elif isinstance(first, GhostModule) and not first.has_ghosts:  # a plain convolution-BN-ReLU
                 inside = [f"{name}.primary_conv.{key}" for key in first.primary_conv._cells]

@@ -1,14 +1,14 @@
 // What a Ghost module does after its convolution, as one pass over memory.
 //
-// Normalisation, ReLU and depthwise convolution never mix channels, so a channel is carried through all of them while
+// Normalisation, activation and depthwise convolution never mix channels, so a channel is carried through all of them while
 // it lies in the cache:
 //
-//     x --[norm 1]--[ReLU]--+------------------------------------> first maps of the output ("intrinsic")
+//     x --[norm 1]--[act.]--+------------------------------------> first maps of the output ("intrinsic")
 //                           |
-//                           +--[depthwise]--[norm 2]--[ReLU]-----> the maps after them ("ghosts")
+//                           +--[depthwise]--[norm 2]--[act.]-----> the maps after them ("ghosts")
 //
 // Each bracket can be left out, and so can either branch: the same pass is a depthwise convolution with BatchNorm, or
-// BatchNorm with ReLU alone. In Ghost-VGG and Ghost-ResNet one BatchNorm follows both branches ("joint"): the depthwise
+// BatchNorm with an activation alone. In Ghost-VGG and Ghost-ResNet one BatchNorm follows both branches ("joint"): the depthwise
 // convolution then takes x as it is. Arrays are float32, (N, C, H, W). MindSpore calls the functions at the end; which
 // inputs they take, in which order, is written in fused.py, their one caller.
 
@@ -19,21 +19,24 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
-// The modes of a normalisation (none; by given mean and variance; by those of this batch) and the options of a pass, which
-// Python sends as the floats of one array. Here alone C++ has their names and order; options.py explains them, and loads
-// no library that has others.
+// The modes of a normalisation (none; by given mean and variance; by those of this batch), the activations, and the options
+// of a pass, which Python sends as the floats of one array. Here alone C++ has their names and order; options.py explains
+// them, and loads no library that has others.
 #define MODES NONE, GIVEN, BATCH
-#define OPTIONS mode1, mode2, stride, relu, keep, joint, ghosts, eps, momentum
+#define ACTIVATIONS LINEAR, RELU, RELU6, HSWISH
+#define OPTIONS mode1, mode2, stride, activation, keep, joint, ghosts, eps, momentum
 
 #define QUOTED(...) #__VA_ARGS__
 #define NAMES(list) QUOTED(list)  // "list" spelled out: "NONE, GIVEN, BATCH"
 
 extern "C" const char* pass_modes() { return NAMES(MODES); }
+extern "C" const char* pass_activations() { return NAMES(ACTIVATIONS); }
 extern "C" const char* pass_options() { return NAMES(OPTIONS); }
 
 namespace {
@@ -102,6 +105,7 @@ float* scratch(int which, int64_t size) {
 }
 
 enum Mode { MODES };
+enum Activation { ACTIVATIONS };
 
 struct Options {
   float OPTIONS;
@@ -112,14 +116,14 @@ struct Options {
 struct Pass {
   int64_t images, maps, height, width;  // of x
   int64_t ghosts, per_map, kernel, out_height, out_width;
-  int norm1, norm2, stride;
-  bool relu, keep, joint;  // keep: the upper branch is there
+  int norm1, norm2, stride, activation;
+  bool keep, joint;  // keep: the upper branch is there
   float epsilon;
 
   Pass(const int64_t* x, const int64_t* weight, const Options& o)
       : images(x[0]), maps(x[1]), height(x[2]), width(x[3]), ghosts(int64_t(o.ghosts)), norm1(int(o.mode1)),
-        norm2(int(o.mode2)), stride(int(o.stride)), relu(o.relu != 0), keep(o.keep != 0), joint(o.joint != 0),
-        epsilon(o.eps) {
+        norm2(int(o.mode2)), stride(int(o.stride)), activation(int(o.activation)), keep(o.keep != 0),
+        joint(o.joint != 0), epsilon(o.eps) {
     kernel = ghosts ? weight[3] : 1;
     per_map = ghosts ? weight[0] / maps : 0;
     out_height = (height - 1) / stride + 1;
@@ -145,12 +149,24 @@ Lanes load(const float* at) {
   return lanes;
 }
 
+// Not max() and min(): a NaN must stay one.
+float clamp(float v, float low, float high) { return v < low ? low : v > high ? high : v; }
+
+// An affine map and the activation after it: h-swish, v clamp(v + 3, 0, 6) / 6, or a clamp, of which ReLU, ReLU6 and none
+// at all are cases, so that no loop asks which.
 struct Affine {
   float scale = 1, shift = 0;
-  bool relu = false;
+  float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
+  bool swish = false;
+
+  void follow(int activation) {
+    swish = activation == HSWISH;
+    if (activation == RELU || activation == RELU6) low = 0;
+    if (activation == RELU6) high = 6;
+  }
   float operator()(float v) const {
     v = v * scale + shift;
-    return relu && v < 0 ? 0.f : v;  // not max(): a NaN must stay one
+    return swish ? v * clamp(v + 3, 0, 6) * (1 / 6.f) : clamp(v, low, high);
   }
 };
 
@@ -281,7 +297,7 @@ void forward(const Pass& p, const Forward& f, int64_t i) {
   const int64_t step = p.maps * p.plane(), out_step = p.out_channels() * p.out_plane();
   const float* x = f.x + i * p.plane();
   Affine first = normalise(p, p.norm1, x, step, p.plane(), f.first, i);
-  first.relu = p.relu && p.keep;
+  first.follow(p.keep ? p.activation : LINEAR);
   const Affine source = p.joint ? Affine() : first;
   float *padded = scratch(0, p.padded()), *rows = scratch(1, p.padded());
   for (int64_t n = 0; n < p.images; n++) {
@@ -294,36 +310,47 @@ void forward(const Pass& p, const Forward& f, int64_t i) {
       depthwise<K>(p, padded, f.weight + j * K * K, y, rows);
       if (p.norm2 == BATCH) continue;  // its moments are known after the last image only
       Affine second = normalise(p, p.norm2, nullptr, 0, 0, f.second, j);
-      second.relu = p.relu;
-      if (p.norm2 == GIVEN || p.relu) apply(second, y, y, p.out_plane());
+      second.follow(p.activation);
+      if (p.norm2 == GIVEN || p.activation != LINEAR) apply(second, y, y, p.out_plane());
     }
   }
   for (int64_t j = p.begin(i); p.norm2 == BATCH && j < p.begin(i + 1); j++) {
     float* y = f.out + (p.first_ghost() + j) * p.out_plane();
     Affine second = normalise(p, BATCH, y, out_step, p.out_plane(), f.second, j);
-    second.relu = p.relu;
+    second.follow(p.activation);
     for (int64_t n = 0; n < p.images; n++) apply(second, y + n * out_step, y + n * out_step, p.out_plane());
   }
 }
 
-// The gradient of one channel's normalisation and of the ReLU after it. First every plane goes through `add`, then
+// The gradient of one channel's normalisation and of the activation after it. First every plane goes through `add`, then
 // `close` is called, then the gradient for each x is known.
 class NormGradient {
  public:
-  NormGradient(int norm, bool relu, const Channels& c, int64_t i, float epsilon) : norm_(norm), relu_(relu) {
+  NormGradient(int norm, int activation, const Channels& c, int64_t i, float epsilon)
+      : norm_(norm), activation_(activation) {
     if (norm == NONE) return;
     mean_ = c.mean[i];
     inverse_ = 1 / std::sqrt(c.variance[i] + epsilon);
     scale_ = c.gamma[i] * inverse_;
     shift_ = c.beta[i] - mean_ * scale_;
   }
-  bool trivial() const { return norm_ == NONE && !relu_; }
+  bool trivial() const { return norm_ == NONE && activation_ == LINEAR; }
 
-  // Masks a plane's gradient where ReLU cut off, and sums it.
+  // Takes a plane's gradient through the activation, and sums it.
   void add(const float* x, float* gradient, int64_t count) {
-    if (relu_) {
+    if (activation_ == HSWISH) {
 #pragma omp simd
-      for (int64_t q = 0; q < count; q++) gradient[q] = x[q] * scale_ + shift_ <= 0 ? 0.f : gradient[q];
+      for (int64_t q = 0; q < count; q++) {
+        const float v = x[q] * scale_ + shift_, slope = v >= 3 ? 1.f : (2 * v + 3) * (1 / 6.f);
+        gradient[q] = v <= -3 ? 0.f : gradient[q] * slope;
+      }
+    } else if (activation_ != LINEAR) {
+      const float high = activation_ == RELU6 ? 6 : std::numeric_limits<float>::infinity();
+#pragma omp simd
+      for (int64_t q = 0; q < count; q++) {
+        const float v = x[q] * scale_ + shift_;
+        gradient[q] = v <= 0 || v >= high ? 0.f : gradient[q];
+      }
     }
     if (norm_ == NONE) return;
     float sum = 0, product = 0;
@@ -345,8 +372,7 @@ class NormGradient {
   float operator()(float x, float gradient) const { return scale_ * (gradient - sum_ - (x - mean_) * product_); }
 
  private:
-  int norm_;
-  bool relu_;
+  int norm_, activation_;
   float mean_ = 0, inverse_ = 1, scale_ = 1, shift_ = 0, sum_ = 0, product_ = 0;
   double sums_ = 0, products_ = 0;
 };
@@ -363,7 +389,7 @@ void backward(const Pass& p, const Backward& b, int64_t i) {
                 end = p.begin(i + 1);
   const float* x = b.x + i * p.plane();
   float* dx = b.dx + i * p.plane();
-  NormGradient first(p.norm1, p.relu && p.keep, b.first, i, p.epsilon);
+  NormGradient first(p.norm1, p.keep ? p.activation : LINEAR, b.first, i, p.epsilon);
   // From the gradient of what comes before the depthwise branch to that of x, in place.
   auto through_first = [&] {
     if (first.trivial()) return;
@@ -390,7 +416,7 @@ void backward(const Pass& p, const Backward& b, int64_t i) {
   if (begin < end) {
     Affine source;
     if (!p.joint && p.norm1 != NONE) source = given(b.first, i, p.epsilon);
-    source.relu = !p.joint && p.relu && p.keep;
+    source.follow(!p.joint && p.keep ? p.activation : LINEAR);
     for (int64_t n = 0; n < p.images; n++) {
       const float* xn = x + n * step;
       pad(p, p.height, p.width, 1, padded + n * size, [&](int64_t q) { return source(xn[q]); });
@@ -400,7 +426,7 @@ void backward(const Pass& p, const Backward& b, int64_t i) {
     const float *weight = b.weight + j * K * K, *gradient = b.gradient + (p.first_ghost() + j) * p.out_plane();
     float *rows = scratch(1, size), *spread = scratch(2, size),
           *y = scratch(3, 2 * p.images * p.out_plane()), *dy = y + p.images * p.out_plane();
-    NormGradient second(p.norm2, p.relu, b.second, j, p.epsilon);
+    NormGradient second(p.norm2, p.activation, b.second, j, p.epsilon);
     for (int64_t n = 0; n < p.images; n++) {
       const int64_t at = n * p.out_plane();
       std::memcpy(dy + at, gradient + n * out_step, p.out_plane() * sizeof(float));

@@ -14,10 +14,12 @@ from ghostlib.deploy.agreement import check_agreement
 from ghostlib.deploy.fold import FoldedGhost
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.kernels import native
+from ghostlib.kernels.options import Activation
 from ghostlib.kernels.passes import Fixed, FusedExcite, Mean, Pass
 from ghostlib.models.layers import Excite
 
 KERNELS = (1, 3, 5, 7)
+KINDS = {type(None): Activation.LINEAR, nn.ReLU: Activation.RELU, nn.ReLU6: Activation.RELU6, nn.HSwish: Activation.HSWISH}
 
 
 def accelerated(net: nn.Cell, shape: tuple[int, int, int] | None = None) -> nn.Cell:
@@ -52,8 +54,9 @@ def _with_passes(net: nn.Cell) -> nn.Cell:
 
 
 def _replace(cell: nn.Cell) -> None:
-    for keys, first, norm, relu in convolution_groups(cell):
-        new = _pass_for(first, norm, relu)
+    for keys, first, norm, last in convolution_groups(cell):
+        activation = KINDS[type(last)]
+        new = _pass_for(first, norm, activation)
         if new is not None:
             put_cell(cell, keys[0], new)
             for key in keys[1:]:
@@ -62,7 +65,7 @@ def _replace(cell: nn.Cell) -> None:
         assert first is not None  # a BatchNorm that stands first is replaced above
         folded = any(isinstance(cell._cells[key], nn.Identity) for key in keys)
         if norm is not None or (folded and isinstance(first, nn.Conv2d) and first.has_bias):
-            put_cell(cell, keys[1], Pass(first.out_channels, norm or _bias_of(first), relu=relu))
+            put_cell(cell, keys[1], Pass(first.out_channels, norm or _bias_of(first), activation=activation))
             for key in keys[2:]:
                 put_cell(cell, key, nn.Identity())
             if norm is None:
@@ -71,12 +74,12 @@ def _replace(cell: nn.Cell) -> None:
             _replace(first)
 
 
-def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) -> nn.Cell | None:
+def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, activation: Activation) -> nn.Cell | None:
     """What replaces a group of cells, or None where its first one stays."""
     if first is None:
         assert norm is not None  # it stands first
-        return Pass(norm.num_features, norm, relu=relu)
-    if type(first) is GhostModule and first.has_ghosts and norm is None and not relu:  # it has its own inside
+        return Pass(norm.num_features, norm, activation=activation)
+    if type(first) is GhostModule and first.has_ghosts and norm is None and not activation:  # it has its own inside
         return _fused_module(first)
     if isinstance(first, (GhostConv2d, FoldedGhost)) and first.has_ghosts:
         cheap = first.cheap_operation
@@ -84,11 +87,11 @@ def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) ->
         if cheap.kernel_size[0] not in KERNELS or (cheap.has_bias and not folded):
             return None
         joined = Pass(first.intrinsic, _folded(first) if folded else norm, weight=cheap.weight, ghosts=first.ghosts,
-                       relu=relu, joint=True)
+                       activation=activation, joint=True)
         return nn.SequentialCell(first.primary_conv, joined)
     if isinstance(first, nn.Conv2d) and _is_depthwise(first) and not (first.has_bias and norm):
         return Pass(first.in_channels, None, norm or _bias_of(first), weight=first.weight, ghosts=first.out_channels,
-                     stride=first.stride[0], relu=relu, keep=False)
+                     stride=first.stride[0], activation=activation, keep=False)
     if isinstance(first, nn.AdaptiveAvgPool2d) and first.adaptive_avgpool2d.output_size == (1, 1):
         return Mean()
     if isinstance(first, Excite):
@@ -97,13 +100,13 @@ def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, relu: bool) ->
 
 
 def _fused_module(module: GhostModule) -> nn.Cell | None:
-    (_, convolution, norm1, relu), = convolution_groups(module.primary_conv)
+    (_, convolution, norm1, last), = convolution_groups(module.primary_conv)
     (_, cheap, norm2, _), = convolution_groups(module.cheap_operation)
     if module.kernel not in KERNELS:
         return None
     assert convolution is not None and cheap is not None  # each of the two begins with its convolution
     fused = Pass(module.intrinsic, norm1 or _bias_of(convolution), norm2 or _bias_of(cheap), weight=cheap.weight,
-                  ghosts=module.ghosts, relu=relu)
+                  ghosts=module.ghosts, activation=KINDS[type(last)])
     convolution.has_bias = False  # the pass adds it
     return nn.SequentialCell(convolution, fused)
 

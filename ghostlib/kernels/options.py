@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 Mode = IntEnum("Mode", "NONE GIVEN BATCH", start=0)  # a name's place is its number, as in an enum of C++
+Activation = IntEnum("Activation", "LINEAR RELU RELU6 HSWISH", start=0)
 
 
 class Options(NamedTuple):
@@ -18,7 +19,7 @@ class Options(NamedTuple):
     Attributes:
         mode1, mode2: What normalises the maps and their ghosts: nothing, a given mean and variance, or those of the batch.
         stride: Of the depthwise convolution.
-        relu: Whether ReLU follows each normalisation.
+        activation: What follows each normalisation.
         keep: Whether the normalised maps are part of the output.
         joint: Whether one normalisation follows both branches.
         ghosts: How many maps the depthwise convolution makes.
@@ -29,7 +30,7 @@ class Options(NamedTuple):
     mode1: Mode
     mode2: Mode
     stride: int
-    relu: bool
+    activation: Activation
     keep: bool
     joint: bool
     ghosts: int
@@ -38,8 +39,9 @@ class Options(NamedTuple):
 
 
 def check(library: ctypes.CDLL) -> None:
-    """Raises `RuntimeError` unless the compiled passes have the options and modes that stand here, in this order."""
-    for function, ours in (("pass_options", Options._fields), ("pass_modes", tuple(Mode.__members__))):
+    """Raises `RuntimeError` unless the compiled passes have the options, modes and activations that stand here, in order."""
+    for function, ours in (("pass_options", Options._fields), ("pass_modes", tuple(Mode.__members__)),
+                           ("pass_activations", tuple(Activation.__members__))):
         names = getattr(library, function)
         names.restype = ctypes.c_char_p
         theirs = names().decode()

@@ -10,7 +10,7 @@ import numpy as np
 from mindspore import Tensor, amp, nn, ops
 
 from ghostlib.kernels import native
-from ghostlib.kernels.options import Mode, Options
+from ghostlib.kernels.options import Activation, Mode, Options
 
 
 class Fixed:
@@ -36,13 +36,13 @@ class Pass(nn.Cell):
         weight: Depthwise kernels (maps * (s - 1), 1, d, d), or None.
         ghosts: How many maps the depthwise convolution makes.
         stride: Its stride, 1 or 2; 2 only where the maps themselves are not kept.
-        relu: Whether ReLU follows each normalisation.
+        activation: What follows each normalisation.
         keep: Whether the normalised maps are part of the output.
         joint: Whether the depthwise convolution takes the input as it is, one normalisation following both.
     """
 
     def __init__(self, maps: int, norm1, norm2=None, weight: mindspore.Parameter | None = None, ghosts: int = 0,
-                 stride: int = 1, relu: bool = False, keep: bool = True, joint: bool = False):
+                 stride: int = 1, activation: Activation = Activation.LINEAR, keep: bool = True, joint: bool = False):
         super().__init__()
         path = native.library()
         some = norm1 or norm2
@@ -58,8 +58,9 @@ class Pass(nn.Cell):
             mode1, mode2 = ((Mode.BATCH if training and not isinstance(norm, Fixed) else Mode.GIVEN) if norm else Mode.NONE
                             for norm in (norm1, norm1 if joint else norm2))
             momentum = 1 - some.momentum if some else 0  # MindSpore's cell keeps 1 - momentum
-            return Tensor(np.array(Options(mode1=mode1, mode2=mode2, stride=stride, relu=relu, keep=keep, joint=joint,
-                                           ghosts=ghosts, eps=some.eps if some else 0, momentum=momentum), np.float32))
+            sent = Options(mode1=mode1, mode2=mode2, stride=stride, activation=activation, keep=keep, joint=joint, ghosts=ghosts,
+                           eps=some.eps if some else 0, momentum=momentum)
+            return Tensor(np.array(sent, np.float32))
 
         self.train_options, self.test_options = options(True), options(False)
         self.moves1, self.moves2 = (norm is not None and not isinstance(norm, Fixed) for norm in (norm1, norm2))

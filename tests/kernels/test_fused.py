@@ -89,6 +89,32 @@ def test_a_depthwise_convolution(kernel, stride, relu, size, training):
 
 
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("activation", [nn.ReLU6, nn.HSwish])
+@pytest.mark.parametrize("layers", ["norm", "convolution, norm", "depthwise, norm", "ghosts, norm"])
+def test_other_activations(layers, activation, training):
+    """Values of both kinks and far beyond them, so that each piece of a function is met."""
+    made = {"norm": lambda: nn.BatchNorm2d(6), "convolution": lambda: nn.Conv2d(6, 6, 1),
+            "depthwise": lambda: nn.Conv2d(6, 6, 3, pad_mode="pad", padding=1, group=6),
+            "ghosts": lambda: GhostConv2d(6, 6, 1, ratio=2, kernel=3)}
+    net = randomise(nn.SequentialCell([made[name]() for name in layers.split(", ")] + [activation()]))
+    net[-2].gamma.set_data(Tensor(np.linspace(2, 6, 6).astype(np.float32)))
+    fast = fused.accelerated(net)
+    assert not any(isinstance(cell, activation) for _, cell in fast.cells_and_names())
+    x = np.random.default_rng(2).normal(size=(3, 6, 9, 9)).astype(np.float32)
+    expected, found = outcome(net, net, x, training), outcome(fast, net, x, training)
+    assert np.ptp(expected["output"]) > 5
+    assert_alike(expected, found)
+
+
+def test_a_value_that_is_no_number_stays_one():
+    for activation in (nn.ReLU, nn.ReLU6, nn.HSwish):
+        fast = fused.accelerated(nn.SequentialCell(nn.BatchNorm2d(2), activation())).set_train(False)
+        x = np.zeros((1, 2, 2, 2), np.float32)
+        x[0, 1, 0, 1] = np.nan
+        assert np.isnan(fast(Tensor(x)).asnumpy()).sum() == 1
+
+
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("tail", [[], ["norm"], ["norm", "relu"]])
 @pytest.mark.parametrize(("kernel", "ratio"), [(3, 2), (1, 4), (5, 3)])
 def test_a_ghost_convolution(kernel, ratio, tail, training):

@@ -22,8 +22,8 @@ def test_pythons_options_in_another_order_are_refused(monkeypatch):
     with pytest.raises(RuntimeError) as refused:
         load()
     assert str(refused.value) == (
-        "pass_options: fused.cpp has mode1, mode2, stride, relu, keep, joint, ghosts, eps, momentum; "
-        "options.py has mode2, mode1, stride, relu, keep, joint, ghosts, eps, momentum")
+        "pass_options: fused.cpp has mode1, mode2, stride, activation, keep, joint, ghosts, eps, momentum; "
+        "options.py has mode2, mode1, stride, activation, keep, joint, ghosts, eps, momentum")
 
 
 @pytest.mark.parametrize("names", ["NONE BATCH GIVEN", "NONE GIVEN", "NONE GIVEN BATCH MOVING"])
@@ -31,6 +31,12 @@ def test_other_modes_of_python_are_refused(names, monkeypatch):
     monkeypatch.setattr(options, "Mode", IntEnum("Mode", names, start=0))
     with pytest.raises(RuntimeError, match=f"^pass_modes: fused.cpp has NONE, GIVEN, BATCH; "
                                            f"options.py has {names.replace(' ', ', ')}$"):
+        load()
+
+
+def test_other_activations_of_python_are_refused(monkeypatch):
+    monkeypatch.setattr(options, "Activation", IntEnum("Activation", "LINEAR RELU HSWISH RELU6", start=0))
+    with pytest.raises(RuntimeError, match="^pass_activations: fused.cpp has LINEAR, RELU, RELU6, HSWISH; options.py has "):
         load()
 
 
