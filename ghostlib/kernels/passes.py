@@ -58,8 +58,8 @@ class Pass(nn.Cell):
             mode1, mode2 = ((Mode.BATCH if training and not isinstance(norm, Fixed) else Mode.GIVEN) if norm else Mode.NONE
                             for norm in (norm1, norm1 if joint else norm2))
             momentum = 1 - some.momentum if some else 0  # MindSpore's cell keeps 1 - momentum
-            sent = Options(mode1=mode1, mode2=mode2, stride=stride, activation=activation, keep=keep, joint=joint, ghosts=ghosts,
-                           eps=some.eps if some else 0, momentum=momentum)
+            sent = Options(mode1=mode1, mode2=mode2, stride=stride, activation=activation, keep=keep, joint=joint,
+                           ghosts=ghosts, eps=some.eps if some else 0, momentum=momentum)
             return Tensor(np.array(sent, np.float32))
 
         self.train_options, self.test_options = options(True), options(False)
