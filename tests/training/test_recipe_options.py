@@ -73,8 +73,7 @@ def test_optimizers_follow_their_definition(options, rule, decay_all):
         weights = [rule(w, g, memory, rate, decay, config)
                    for w, g, memory, decay in zip(weights, gradients(*weights), memories, decays)]
         for parameter, expected in zip(net.trainable_params(), weights):
-            # MindSpore's RMSProp takes an approximate root on a CPU, where there are enough weights for it.
-            np.testing.assert_allclose(parameter.asnumpy(), expected, atol=2e-4 if rule is rmsprop else 2e-5)
+            np.testing.assert_allclose(parameter.asnumpy(), expected, atol=2e-5)
 
 
 def test_decay_can_leave_batchnorm_alone_and_reach_biases():
