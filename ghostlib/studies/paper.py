@@ -214,7 +214,7 @@ def sizes(published: pd.DataFrame) -> pd.DataFrame:
     Args:
         published: Of `networks`.
     """
-    counted = pd.DataFrame([count(row) for row in published.itertuples()])
+    counted = pd.DataFrame([count(row) for row in published.itertuples()], columns=["weights_counted", "macs_counted"])
     table = published[["table", "network", "weights", "macs"]].join(counted)
     for what in ("weights", "macs"):
         table[f"{what}_agree"] = agrees(published[what], counted[f"{what}_counted"], published[f"{what}_digit"])

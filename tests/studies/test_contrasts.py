@@ -134,6 +134,8 @@ def test_what_others_report_stands_beside_the_print():
     assert (vgg.printed, vgg.reported, vgg.difference, vgg.difference_high) == (93.7, "92 to 93.6", -1.7, -0.1)
     assert set(paper.reported([5]).network) == {"ResNet-56", "Ghost-ResNet-56, s = 2"}
     assert set(paper.rivals([7]).table) == {7}
+    assert paper.sizes(paper.built_rivals([5])).empty  # a table whose rivals are all others' work
+    assert paper.answer_on_rivals(paper.networks([5]), paper.built_rivals([5])).endswith("there is none.")
 
 
 def test_answers_follow_the_rows():
