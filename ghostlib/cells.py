@@ -52,14 +52,14 @@ def convolution_groups(cell: nn.Cell) -> Iterator[Group]:
         ACTIVATIONS, that ends it.
     """
     children = {key: child for key, child in cell._cells.items() if child is not None}
-    if isinstance(cell, nn.SequentialCell):
-        chains = [list(children)]
-    else:
-        declared = getattr(cell, "IN_ORDER", ())
-        chains = [[key for key in chain if key in children] for chain in declared]
-        chains += [[key] for key in children if not any(key in chain for chain in declared)]
-    for chain in chains:
-        yield from _groups_of([(key, children[key]) for key in chain])
+    declared = [tuple(children)] if isinstance(cell, nn.SequentialCell) else getattr(cell, "IN_ORDER", ())
+    chains = {key: chain for chain in declared for key in chain}
+    done: set[str] = set()
+    for key in children:  # as they were made, each chain in the place of its first
+        if key not in done:
+            chain = [other for other in chains.get(key, (key,)) if other in children]
+            done.update(chain)
+            yield from _groups_of([(other, children[other]) for other in chain])
 
 
 def _groups_of(children: list[tuple[str, nn.Cell]]) -> Iterator[Group]:

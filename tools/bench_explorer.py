@@ -10,9 +10,9 @@ from ghostlib.explorer.views import Explorer
 NETWORKS = {
     "16 maps of 32 x 32, VGG-16 at a quarter": (dict(model="vgg16", width=0.25, ratio=1), "features.3"),
     "64 maps of 56 x 56, ResNet-50 at 224": (dict(model="resnet50", ratio=1, image_size=224, dataset="imagefolder",
-                                                  num_classes=1000), "stages.0.0.body.0"),
+                                                  num_classes=1000), "layer1.0.conv1"),
     "64 of 256 maps of 56 x 56, the same": (dict(model="resnet50", ratio=1, image_size=224, dataset="imagefolder",
-                                                 num_classes=1000), "stages.0.0.body.6")}
+                                                 num_classes=1000), "layer1.0.conv3")}
 
 
 def seconds(act: Callable[[], None]) -> float:
