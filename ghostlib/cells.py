@@ -72,7 +72,7 @@ def _groups_of(children: list[tuple[str, nn.Cell]]) -> Iterator[Group]:
             key, following = children[0]
             if isinstance(following, nn.BatchNorm2d) and norm is None and hasattr(first, "out_channels"):
                 norm = following
-            elif isinstance(following, ACTIVATIONS) and (norm is not None or hasattr(first, "out_channels")):
+            elif type(following) in ACTIVATIONS and (norm is not None or hasattr(first, "out_channels")):
                 activation = following
             elif not isinstance(following, nn.Identity):
                 break

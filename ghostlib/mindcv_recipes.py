@@ -130,7 +130,7 @@ KEYS: dict[str, tuple[Any, Callable[[Any], Fields]]] = {
     "ckpt_save_dir": ("./ckpt", _as("run_dir")),
     "epoch_size": (90, _as("epochs")),
     "dataset_sink_mode": (True, _as("sink")),
-    "ema": (False, _one_of("ema", {True: 0.0, False: 0.0})),  # see below
+    "ema": (False, _only(True, False)),  # see below
     "ema_decay": (0.9999, _any),  # of ema
     "clip_grad": (False, _only(False)),
     "clip_value": (15.0, _any),  # of clip_grad

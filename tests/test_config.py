@@ -78,10 +78,10 @@ def test_what_papermill_made_of_a_text_is_a_text_again(given, read):
 
 
 def test_paths_are_expanded_once_for_all(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("HOME", "/somewhere")
     config = Config.of({"run_dir": "~/runs/one", "data_dir": "$HOME/data", "weights": "~/w.safetensors"})
     assert (config.run_dir, config.data_dir, config.weights) == (
-        "/home/somebody/runs/one", "/home/somebody/data", "/home/somebody/w.safetensors")
+        "/somewhere/runs/one", "/somewhere/data", "/somewhere/w.safetensors")
     assert Config.of({"weights": "https://host/~user/$x"}).weights == "https://host/~user/$x"
     with pytest.raises(InputError, match=r"^data_dir: '\$SCRATCH_/x' given; the variable SCRATCH_ is not set"):
         Config.of({"data_dir": "$SCRATCH_/x"})

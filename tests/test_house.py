@@ -188,3 +188,14 @@ def test_what_needs_no_mindspore_does_not_import_it(module):
     code = f"import sys, ghostlib.{module}; assert 'mindspore' not in sys.modules"
     done = run([sys.executable, "-c", code], None)
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_tracked_that_a_machine_left_there(root):
+    """No file that git is told to ignore, such as logs and profiles, and no path of somebody's home."""
+    def tracked(*options):
+        return run(["git", "ls-files", *options], root).stdout.splitlines()
+    assert tracked(), "not a checkout"
+    assert not tracked("--cached", "--ignored", "--exclude-standard")
+    homes = re.compile(r"/(?:home|Users|root)/" + r"\w")
+    texts = {name: (root / name).read_text(errors="ignore") for name in tracked() if not name.endswith((".png", ".npz"))}
+    assert not {name: found[0] for name, text in texts.items() if (found := homes.search(text))}

@@ -147,19 +147,33 @@ def reported(tables: Sequence[int]) -> pd.DataFrame:
                        difference_high=(rows.top1_high - rows.printed).round(2)).reset_index(drop=True)
 
 
+def like_cost(macs: pd.Series) -> list[tuple[str, str]]:
+    """Pairs of a GhostNet and another network with about as many multiply-adds; `macs` by name."""
+    own = [name for name in macs.index if name.startswith("GhostNet ")]
+    return [(one, other) for one in own for other in macs.index.difference(own) if abs(macs[other] / macs[one] - 1) <= LIKE]
+
+
+def speeds_in_short(measured: pd.DataFrame) -> str:
+    """What `answer_on_speeds` says of MobileNetV3, by medians alone, in one sentence."""
+    pairs = [pair for pair in like_cost(measured.groupby("network").macs.first()) if pair[1].startswith("MobileNetV3")]
+    if not pairs:
+        return "No GhostNet was timed beside a MobileNetV3 of like cost."
+    times = {part: [np.median(speeds.times_as_fast(measured, *pair, part)) for pair in pairs] for part in speeds.PARTS}
+    trains, answers = (f"{min(found):.2f} to {max(found):.2f} times as fast" for found in times.values())
+    return f"Beside MobileNetV3s of like multiply-adds GhostNets train {trains} and answer {answers} ({len(pairs)} pairs)."
+
+
 def answer_on_speeds(measured: pd.DataFrame) -> str:
     """How fast GhostNets are beside their successor and the rivals of like cost, in sentences.
 
     Args:
         measured: As for `speeds.summary`, of networks named as in `networks` and `built_rivals`, with macs.
     """
-    macs, told = measured.groupby("network").macs.first(), []
-    for own in [name for name in macs.index if name.startswith("GhostNet ")]:
-        like = [name for name in macs.index if abs(macs[name] / macs[own] - 1) <= LIKE and not name.startswith("GhostNet ")]
-        for name in like:
-            times = [f"{verb} {speeds.as_clause(speeds.times_as_fast(measured, own, name, part))}"
-                     for verb, part in (("trains", "training"), ("answers", "evaluation"))]
-            told.append(f"{own} {' and '.join(times)} as {name}")
+    told = []
+    for own, other in like_cost(measured.groupby("network").macs.first()):
+        times = [f"{verb} {speeds.as_clause(speeds.times_as_fast(measured, own, other, part))}"
+                 for verb, part in (("trains", "training"), ("answers", "evaluation"))]
+        told.append(f"{own} {' and '.join(times)} as {other}")
     return (f"At like multiply-adds (within {100 * LIKE:.0f} %), turn by turn: {'; '.join(told) or 'nothing was measured'}. "
             f"On two CPU cores, by our kernel where it serves; on an NPU nothing was measured.")
 

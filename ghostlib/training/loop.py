@@ -159,6 +159,8 @@ def _train_epochs(step: TrainStep, average: WeightAverage | None, net: nn.Cell, 
         for epoch in range(state.epoch, config.epochs):
             row = _train_epoch(step, average, running, feed.steps, config, state, ranks, bar)
             ranks.average_statistics(dict(net.parameters_and_names()))
+            if average:
+                ranks.average_statistics(average.named())
             if damage := check_finite({name: p.asnumpy() for name, p in net.parameters_and_names()}):
                 raise RunError(f"loss: the network is no longer finite after epoch {epoch + 1}: {damage}; a smaller lr or a "
                                f"longer warm-up may help; {_last_good(config)}")
@@ -195,7 +197,6 @@ def _test_average(average: WeightAverage | None, net: nn.Cell, data: Data, ranks
     """The columns of a history that are the average's own."""
     if average is None:
         return {}
-    ranks.average_statistics(average.named())
     with average.in_place():
         test = evaluate(net, data.test, ranks)
     return {"ema_loss": test.loss, "ema_top1": test.top1, "ema_top5": test.top5}

@@ -9,37 +9,40 @@ from safetensors import SafetensorError, safe_open
 from ghostlib.config import GHOST_NETWORKS, WITH_STEM
 from ghostlib.errors import InputError
 from ghostlib.weights.kinds import is_safetensors
-from ghostlib.weights.sources import MINDCV, locate
+from ghostlib.weights.sources import locate
 
 FIELDS = ("model", "width", "ratio", "kernel", "stem_stride", "num_classes", "dropout", "dataset", "data_dir", "image_size",
           "interpolation", "crop_ratio")  # of Config: the network, and the images as it wants them
 # What is published for ImageNet: mindcv's configs/*/README.md, timm's configurations (1.0.31). Six photographs that come
 # with the lab stand in for ImageNet's.
 IMAGENET = {"kernel": 3, "num_classes": 1000, "dataset": "examples", "image_size": 224, "crop_ratio": 0.875}
-TIMM_NAMES = {"ghostnet": ("ghostnet_100.in1k",),
-              "ghostnetv2": ("ghostnetv2_100.in1k", "ghostnetv2_130.in1k", "ghostnetv2_160.in1k"),
-              "mobilenet_v2": ("mobilenetv2_050.lamb_in1k", "mobilenetv2_100.ra_in1k", "mobilenetv2_140.ra_in1k"),
-              "mobilenet_v3_small": ("mobilenetv3_small_050.lamb_in1k", "mobilenetv3_small_075.lamb_in1k",
-                                     "mobilenetv3_small_100.lamb_in1k"),
-              "mobilenet_v3_large": ("mobilenetv3_large_100.ra_in1k",), "resnet50": ("resnet50.tv_in1k",)}
-BILINEAR = "resnet50.tv_in1k",  # timm scales the others' images by bicubic interpolation
+NAMES = {  # by model and width, what is published for it
+    ("ghostnet", 0.5): ("mindcv/ghostnet_050",),
+    ("ghostnet", 1.0): ("mindcv/ghostnet_100", "timm/ghostnet_100.in1k"),
+    ("ghostnet", 1.3): ("mindcv/ghostnet_130",),
+    ("ghostnetv2", 1.0): ("timm/ghostnetv2_100.in1k",),
+    ("ghostnetv2", 1.3): ("timm/ghostnetv2_130.in1k",),
+    ("ghostnetv2", 1.6): ("timm/ghostnetv2_160.in1k",),
+    ("mobilenet_v2", 0.5): ("timm/mobilenetv2_050.lamb_in1k",),
+    ("mobilenet_v2", 0.75): ("mindcv/mobilenet_v2_075",),
+    ("mobilenet_v2", 1.0): ("mindcv/mobilenet_v2_100", "timm/mobilenetv2_100.ra_in1k"),
+    ("mobilenet_v2", 1.4): ("mindcv/mobilenet_v2_140", "timm/mobilenetv2_140.ra_in1k"),
+    ("mobilenet_v3_small", 0.5): ("timm/mobilenetv3_small_050.lamb_in1k",),
+    ("mobilenet_v3_small", 0.75): ("timm/mobilenetv3_small_075.lamb_in1k",),
+    ("mobilenet_v3_small", 1.0): ("mindcv/mobilenet_v3_small_100", "timm/mobilenetv3_small_100.lamb_in1k"),
+    ("mobilenet_v3_large", 1.0): ("mindcv/mobilenet_v3_large_100", "timm/mobilenetv3_large_100.ra_in1k"),
+    ("resnet50", 1.0): ("mindcv/resnet50", "timm/resnet50.tv_in1k")}
 
 
-def _published(model: str, width: str, interpolation: str) -> dict[str, Any]:
-    own = {"ratio": 2 if model in GHOST_NETWORKS else 1, **({"stem_stride": 2} if model in WITH_STEM else {})}
-    return {**IMAGENET, **own, "model": model, "width": int(width) / 100 if width else 1.0, "interpolation": interpolation}
-
-
-def _mindcv(name: str) -> dict[str, Any]:
-    model, _, width = name.removeprefix("mindcv/").rpartition("_")
-    return _published(model, width, "bilinear") if model else _published(width, "", "bilinear")  # resnet50 has no width
+def _interpolation(name: str) -> str:
+    """timm scales test images by bicubic interpolation, but for what it took over from torchvision."""
+    return "bicubic" if name.startswith("timm/") and ".tv_" not in name else "bilinear"
 
 
 PUBLISHED: dict[str, dict[str, Any]] = {
-    **{name: _mindcv(name) for name in MINDCV},
-    **{f"timm/{name}": _published(model, name.partition(".")[0].rpartition("_")[2] if "_" in name.partition(".")[0] else "",
-                                  "bilinear" if name in BILINEAR else "bicubic")
-       for model, names in TIMM_NAMES.items() for name in names}}
+    name: {**IMAGENET, "model": model, "width": width, "ratio": 2 if model in GHOST_NETWORKS else 1,
+           "stem_stride": 2 if model in WITH_STEM else None, "interpolation": _interpolation(name)}
+    for (model, width), names in NAMES.items() for name in names}
 """By short name, the fields of Config for what can be loaded by it."""
 
 

@@ -21,12 +21,13 @@ def aliases(net: nn.Cell) -> dict[str, str]:
     for prefix, cell in net.cells_and_names():
         if isinstance(cell, (nn.BatchNorm2d, nn.BatchNorm1d)):
             names.update({f"{prefix}.{theirs}": f"{prefix}.{ours}" for theirs, ours in PYTORCH_NORM.items()})
-    layers = _mindcv_layers(net)
-    for name in own:
-        layer, _, tensor = name.rpartition(".")
-        if layer in layers:
-            names.setdefault(f"{layers[layer]}.{tensor}", name)
-    return names
+    return _mindcvs(net) | names
+
+
+def _mindcvs(net: nn.Cell) -> dict[str, str]:
+    """mindcv's names for those of a network's tensors that it calls otherwise, and ours."""
+    layers, names = _mindcv_layers(net), [name.rpartition(".") for name, _ in net.parameters_and_names()]
+    return {f"{layers[layer]}.{tensor}": f"{layer}.{tensor}" for layer, _, tensor in names if layer in layers}
 
 
 def translate(net: nn.Cell, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -34,7 +35,7 @@ def translate(net: nn.Cell, tensors: dict[str, np.ndarray]) -> dict[str, np.ndar
     GhostNetV2, its authors' `total_ops` and `total_params`."""
     names, parameters = aliases(net), dict(net.parameters_and_names())
     counted = getattr(net, "attention", False)
-    found, former, mindcv = {}, [], False
+    found, former = {}, []
     for name, array in tensors.items():
         if name.endswith(".num_batches_tracked") or (counted and COUNTERS.fullmatch(name)):
             continue
@@ -42,14 +43,14 @@ def translate(net: nn.Cell, tensors: dict[str, np.ndarray]) -> dict[str, np.ndar
         if ours is None and current_name(name) in names:
             ours = names[current_name(name)]
             former.append(name)
-        mindcv |= ours is not None and ours != name and name not in former and not name.endswith(tuple(PYTORCH_NORM))
         wanted = parameters[ours].shape if ours in parameters else ()
         if array.ndim == 2 and len(wanted) == 4 and tuple(wanted[2:]) == (1, 1):  # a dense layer of theirs
             array = array.reshape(*array.shape, 1, 1)
         found[ours or name] = array
     if former:
         remark(former)
-    if mindcv and not former and (layers := getattr(net, "MINDCV_PADS_OTHERWISE", "")):
+    theirs = not former and not _mindcvs(net).keys().isdisjoint(tensors)  # our former classifier's name is mindcv's, too
+    if theirs and (layers := getattr(net, "MINDCV_PADS_OTHERWISE", "")):
         warnings.warn(f"these are mindcv's weights: there {layers} pad at the bottom and right alone where a side is even, "
                       f"here on all sides; answers differ a little from mindcv's", RuntimeWarning, stacklevel=3)
     return found
