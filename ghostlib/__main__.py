@@ -213,11 +213,11 @@ def models(model: str | None, width: float, ratio: str | None, kernel: int, clas
     ghostlib models ghostnet --width 0.5 --ratio 4
     """
     from ghostlib.config import Config, parse
-    from ghostlib.studies import paper
-    table = paper.models()
+    from ghostlib.studies import catalogue
+    table = catalogue.models()
     if model is None:
         from ghostlib.weights.description import PUBLISHED
-        click.echo(paper.catalogue(table, PUBLISHED))
+        click.echo(catalogue.as_text(table, PUBLISHED))
         return
     known = table[table.model == model]
     own = known.iloc[0] if len(known) else table.iloc[0]  # an unknown one Config refuses

@@ -15,7 +15,7 @@ import pandas as pd
 from ghostlib import bench, results, sweep
 from ghostlib.config import Config
 from ghostlib.progress import progress_bar
-from ghostlib.studies import ablation, paper
+from ghostlib.studies import ablation, catalogue, paper, rivals
 
 TURNS = {"ablation": 5, "paper": 2, "rivals": 2}
 GRID = "notebooks/params/ablate_cifar10.yaml"
@@ -37,9 +37,9 @@ def of_paper() -> dict[str, Config]:
 
 def of_rivals() -> dict[str, Config]:
     """GhostNet, its successor, and the rivals of Table 7 at widths from 0.75 on, at 224 x 224 in batches of 32."""
-    successor = paper.models().query("model == 'ghostnetv2' and width == 1").assign(network="GhostNetV2 1.0", ratio=2)
+    successor = catalogue.models().query("model == 'ghostnetv2' and width == 1").assign(network="GhostNetV2 1.0", ratio=2)
     successor = successor.assign(kernel=3, dataset="imagenet")
-    return _configs(pd.concat([paper.networks([7]), successor, paper.built_rivals([7]).query("width >= 0.75")]))
+    return _configs(pd.concat([paper.networks([7]), successor, rivals.built([7]).query("width >= 0.75")]))
 
 
 def _configs(rows: pd.DataFrame) -> dict[str, Config]:

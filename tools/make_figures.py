@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ghostlib import figures, results
-from ghostlib.studies import ablation, paper
+from ghostlib.studies import ablation, paper, rivals
 
 TARGET, TOUR = Path("figures"), Path("data/runs/tour")
 AS_PNG: Any = {"dpi": (150, 150), "optimize": True}
@@ -104,7 +104,7 @@ for name, figure in (
         ("contrasts", figures.fig_contrasts(ablation.contrasts_of(rows), ablation.MARGIN)),
         ("cost", figures.fig_cost(table)),
         ("layer_ratios", figures.fig_layer_ratios(allocation, uniform=2)),
-        ("rivals", figures.fig_rivals(paper.drawn(), paper.rivals([5, 6, 7]), paper.reported([3, 4, 5, 6, 7])))):
+        ("rivals", figures.fig_rivals(paper.drawn(), rivals.published([5, 6, 7]), paper.reported([3, 4, 5, 6, 7])))):
     figure.savefig(TARGET / f"{name}.png")
 picture_of("notebooks/explore.ipynb", "still").save(TARGET / "explorer.png", **AS_PNG)
 plt.close("all")

@@ -114,7 +114,7 @@ def fig_rivals(published: pd.DataFrame, rivals: pd.DataFrame, reproductions: pd.
 
     Args:
         published: Of `paper.networks`: network, ratio, macs, top1, dataset.
-        rivals: Of `paper.rivals`; those with a model are built here, too, and drawn darker.
+        rivals: Of `rivals.published`; those with a model are built here, too, and drawn darker.
         reproductions: Of `paper.reported`: network, top1, top1_high, kind, checked; a range is a line.
     """
     titles = {"cifar10": "CIFAR-10", "imagenet": "ImageNet"}

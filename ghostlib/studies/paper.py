@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,7 @@ from ghostlib.studies import speeds
 
 if TYPE_CHECKING:
     from ghostlib.complexity import Complexity
-    from ghostlib.config import Config
 
-LIKE = 0.15  # share of the multiply-adds by which networks of like cost may differ
 PUBLISHED = Path(__file__).parents[2] / "data" / "paper"
 
 
@@ -38,7 +36,7 @@ def networks(tables: Sequence[int] | None = None) -> pd.DataFrame:
     for table in tables or known:
         if table not in known:
             raise InputError(f"tables: {table!r} given; allowed are {known}")
-    rows["weights_digit"] = rows.weights.map(_last_digit)
+    rows["weights_digit"] = rows.weights.map(last_digit)
     rows["macs_digit"] = rows.macs.map(lambda text: 100.0 if float(text) >= 1000 else 1.0)  # printed as 4.1G, 313M
     rows = rows.astype({"weights": float, "macs": float})
     return rows[rows.table.isin(tables or known)].reset_index(drop=True)
@@ -77,65 +75,6 @@ def mindcv_speeds(width: float | None = None) -> pd.DataFrame:
     return rows if width is None else rows[rows.width == width].reset_index(drop=True)
 
 
-def models() -> pd.DataFrame:
-    """Rows of `data/paper/models.csv`: the published sizes of what `ghostlib.models` builds: model, width, image_size,
-    num_classes, weights and macs (counted here), top1 in percent as published, by whom (`whose`), source."""
-    return pd.read_csv(PUBLISHED / "models.csv")
-
-
-def catalogue(table: pd.DataFrame, weights: Mapping[str, Mapping[str, Any]]) -> str:
-    """The same as text, a line for each size, with the short names of weights that are published for it.
-
-    Args:
-        table: Of `models`.
-        weights: By short name the fields of Config that it is for: `weights.description.PUBLISHED`.
-    """
-    names = [", ".join(name for name, of in weights.items() if (of["model"], of["width"]) == (row.model, row.width))
-             for row in table.itertuples()]
-    top1 = [f"{row.top1} ({row.whose})" if pd.notna(row.top1) else "" for row in table.itertuples()]
-    shown = pd.DataFrame({"model": table.model, "width": table.width.map("{:g}".format),
-                          "weights, M": (table.weights / 1e6).map("{:.2f}".format),
-                          "multiply-adds, M": (table.macs / 1e6).map("{:.0f}".format), "image": table.image_size,
-                          "published top-1, %": top1, "published weights": names})
-    text = shown.to_string(index=False, justify="left", formatters={
-        column: f"{{:<{max(map(len, [column, *shown[column].astype(str)]))}}}".format
-        for column in ("model", "published top-1, %", "published weights")})
-    return "\n".join(map(str.rstrip, text.splitlines()))
-
-
-def rivals(tables: Sequence[int]) -> pd.DataFrame:
-    """Networks that the paper compares itself with: table, network, model and width (of those that this package builds),
-    weights, macs (in millions), top1 and top5 in percent, dataset, source; as published."""
-    rows = pd.read_csv(PUBLISHED / "rivals.csv")
-    return rows[rows.table.isin(tables)].reset_index(drop=True)
-
-
-def built_rivals(tables: Sequence[int]) -> pd.DataFrame:
-    """Those rivals that this package builds, with the columns of `networks`, as far as a count needs them."""
-    rows = pd.read_csv(PUBLISHED / "rivals.csv", dtype={"weights": str})
-    rows = rows[rows.table.isin(tables) & rows.model.notna()].reset_index(drop=True)
-    rows["weights_digit"] = rows.weights.map(_last_digit)
-    return rows.astype({"weights": float}).assign(ratio=1, kernel=3, image_size=224, num_classes=1000, count_rule="all",
-                                                  macs_digit=1.0)
-
-
-def answer_on_rivals(own: pd.DataFrame, others: pd.DataFrame) -> str:
-    """Whether the paper's own networks beat the built rivals of like cost, as printed, in sentences.
-
-    Args:
-        own, others: Of `networks` and `built_rivals`, both of ImageNet.
-    """
-    told = []
-    for row in own[own.network.str.startswith("GhostNet")].itertuples():
-        like = others[(others.macs / row.macs - 1).abs() <= LIKE]
-        if len(like):
-            best = like.loc[like.top1.idxmax()]
-            told.append(f"{row.network} ({row.top1:.1f} %, {row.macs:.0f} M) is {row.top1 - best.top1:+.1f} points from "
-                        f"{best.network} ({best.macs:.0f} M)")
-    return (f"As printed, beside the best rival that is built here, within {100 * LIKE:.0f} % of its multiply-adds: "
-            f"{'; '.join(told) or 'there is none'}.")
-
-
 def reported(tables: Sequence[int]) -> pd.DataFrame:
     """What others report beside what the paper prints: network, whose, kind, checked, printed, top1 as they write it, and
     how far that is from the print: difference, or from it to difference_high for a range; in percent and its points."""
@@ -147,38 +86,8 @@ def reported(tables: Sequence[int]) -> pd.DataFrame:
                        difference_high=(rows.top1_high - rows.printed).round(2)).reset_index(drop=True)
 
 
-def like_cost(macs: pd.Series) -> list[tuple[str, str]]:
-    """Pairs of a GhostNet and another network with about as many multiply-adds; `macs` by name."""
-    own = [name for name in macs.index if name.startswith("GhostNet ")]
-    return [(one, other) for one in own for other in macs.index.difference(own) if abs(macs[other] / macs[one] - 1) <= LIKE]
-
-
-def speeds_in_short(measured: pd.DataFrame) -> str:
-    """What `answer_on_speeds` says of MobileNetV3, by medians alone, in one sentence."""
-    pairs = [pair for pair in like_cost(measured.groupby("network").macs.first()) if pair[1].startswith("MobileNetV3")]
-    if not pairs:
-        return "No GhostNet was timed beside a MobileNetV3 of like cost."
-    times = {part: [np.median(speeds.times_as_fast(measured, *pair, part)) for pair in pairs] for part in speeds.PARTS}
-    trains, answers = (f"{min(found):.2f} to {max(found):.2f} times as fast" for found in times.values())
-    return f"Beside MobileNetV3s of like multiply-adds GhostNets train {trains} and answer {answers} ({len(pairs)} pairs)."
-
-
-def answer_on_speeds(measured: pd.DataFrame) -> str:
-    """How fast GhostNets are beside their successor and the rivals of like cost, in sentences.
-
-    Args:
-        measured: As for `speeds.summary`, of networks named as in `networks` and `built_rivals`, with macs.
-    """
-    told = []
-    for own, other in like_cost(measured.groupby("network").macs.first()):
-        times = [f"{verb} {speeds.as_clause(speeds.times_as_fast(measured, own, other, part))}"
-                 for verb, part in (("trains", "training"), ("answers", "evaluation"))]
-        told.append(f"{own} {' and '.join(times)} as {other}")
-    return (f"At like multiply-adds (within {100 * LIKE:.0f} %), turn by turn: {'; '.join(told) or 'nothing was measured'}. "
-            f"On two CPU cores, by our kernel where it serves; on an NPU nothing was measured.")
-
-
-def _last_digit(text: str) -> float:
+def last_digit(text: str) -> float:
+    """What one unit of a printed number's last digit is worth."""
     return 10.0 ** -len(text.partition(".")[2])
 
 
@@ -267,13 +176,6 @@ def summary_of_sizes(table: pd.DataFrame, speedup: pd.DataFrame, ratio: int, who
         ("Is GhostNet as a whole?", f"{whole:.2f} times")], columns=["question", "answer"]).set_index("question")
 
 
-def not_as_printed(table: pd.DataFrame) -> str:
-    """Those networks whose count is another than what is printed, in a sentence; `table` as `sizes` gives it."""
-    off = [f"{row.network} ({row.macs_counted:.1f} M multiply-adds, printed {row.macs:g}; {row.weights_counted:.2f} M "
-           f"weights, printed {row.weights:g})" for row in table[~(table.weights_agree & table.macs_agree)].itertuples()]
-    return f"Counted otherwise than printed: {', '.join(off) or 'none'}."
-
-
 def against_twins(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     """How many times fewer multiply-adds Ghost-ResNets take than their plain twins, and how many times as fast they are.
 
@@ -282,25 +184,30 @@ def against_twins(table: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
         measured: As for `speeds.summary`.
 
     Returns:
-        One row for each that was measured: network, fewer multiply-adds, training, evaluation: times as fast, the median
-        over turns that measured both, with the slowest and the fastest.
+        One row for each that was measured: network, fewer multiply-adds (times), training and evaluation, each (turns,): how
+        many times as fast in each turn that measured both.
     """
     macs, rows = table.set_index("network").macs_counted, []
     for network in [name for name in macs.index if name.startswith("Ghost-ResNet") and name in set(measured.network)]:
         twin = network.removeprefix("Ghost-").partition(",")[0]
         times = {part: speeds.times_as_fast(measured, network, twin, part) for part in speeds.PARTS}
-        rows.append({"network": network, "fewer multiply-adds": f"{macs[twin] / macs[network]:.2f} times",
-                     **{part: speeds.as_clause(own) for part, own in times.items()}})
+        rows.append({"network": network, "fewer multiply-adds": macs[twin] / macs[network], **times})
     return pd.DataFrame(rows, columns=["network", "fewer multiply-adds", *speeds.PARTS]).set_index("network")
 
 
-def answer_on_reports(reports: pd.DataFrame, twins: pd.DataFrame) -> str:
-    """How printed accuracies stand beside what others got, and multiply-adds beside time, in sentences.
+def twins_in_short(twins: pd.DataFrame) -> str:
+    """What `against_twins` found, by medians alone, in one sentence."""
+    if not len(twins):
+        return "No Ghost-ResNet was timed beside its plain twin."
+    parts = {part: twins[part].map(np.median) for part in speeds.PARTS}
+    less, trains, answers = (f"{found.min():.2f} to {found.max():.2f} times" for found in
+                             (twins["fewer multiply-adds"], *parts.values()))
+    return (f"Ghost-ResNets take {less} fewer multiply-adds than their plain twins; here they train {trains} as fast and "
+            f"answer {answers} as fast.")
 
-    Args:
-        reports: Of `reported`.
-        twins: Of `against_twins`.
-    """
+
+def answer_on_reports(reports: pd.DataFrame) -> str:
+    """How printed accuracies stand beside what others got, in sentences; `reports` as `reported` gives them."""
     anew = reports[reports.kind == "trained"]
     below = anew[(anew.difference < 0) & ~(anew.difference_high >= 0)]
     checked = below[below.checked == "yes"]
@@ -312,35 +219,5 @@ def answer_on_reports(reports: pd.DataFrame, twins: pd.DataFrame) -> str:
            else "")
     first = (f"**Answer.** Others trained the paper's networks anew. They got less than it prints in "
              f"{' and in '.join(kinds)}{gap}. {by.iloc[0]} of the {len(anew)} reports are {by.index[0]}'s.")
-    time = "".join(f" {name} takes {row['fewer multiply-adds']} fewer multiply-adds than its plain twin; here it "
-                   f"trains {row.training} and answers {row.evaluation}." for name, row in twins.iterrows())
-    return f"{first}{time} No accuracy of these networks was measured here, and nothing was timed on an NPU."
+    return f"{first} No accuracy of these networks was measured here, and nothing was timed on an NPU."
 
-
-def answer_on_imagenet(config: Config, seen: str, classes: int, missing: Sequence[str], gaps: Mapping[str, float]) -> str:
-    """Whether a run agrees with what is published, in sentences.
-
-    Args:
-        config: The run's.
-        seen: Its accuracy, with its interval where it has one.
-        classes: Number of classes that were told apart.
-        missing: What keeps the run from being compared; empty if nothing does.
-        gaps: By what is published: the run's top-1 less that, in points of percent.
-    """
-    run = f"{config.epochs} epochs on {config.devices} {config.device} device(s) ran to the end"
-    if missing:
-        return (f"**Answer.** Not known yet. {run}, and the weights read back are right on {seen}; guessing gives "
-                f"{100 / classes:.1f} %. That cannot be compared with a published result, since {' and '.join(missing)} are "
-                f"not theirs. It shows that the parts used here work together, and nothing about GhostNet on ImageNet.")
-    first = "; ".join(f"{gap:+.2f} points from {whose}" for whose, gap in gaps.items())
-    return (f"**Answer.** {run}, with ImageNet's images and mindcv's recipe. The weights read back are right on {seen}. "
-            f"That is {first}. One run does not say where another seed would land.")
-
-
-def summary_on_imagenet(seen: str, missing: Sequence[str], gaps: Mapping[str, float]) -> pd.DataFrame:
-    """The same as a small table: question, answer."""
-    gap = ", ".join(f"{one:+.2f} points from {whose}" for whose, one in gaps.items())
-    return pd.DataFrame([
-        ("Does it run to the last epoch?", "yes"), ("How good is it?", seen),
-        ("Does it agree with what is published?", gap if not missing else f"not asked: {' and '.join(missing)} differ")],
-        columns=["question", "answer"]).set_index("question")

@@ -7,11 +7,11 @@ from ghostlib.__main__ import main
 from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.models import MODELS
-from ghostlib.studies import paper
+from ghostlib.studies import catalogue
 from ghostlib.weights import sources
 from ghostlib.weights.description import PUBLISHED
 
-TABLE = paper.models()
+TABLE = catalogue.models()
 
 
 def test_every_network_and_every_published_name_has_its_line():

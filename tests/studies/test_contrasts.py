@@ -11,7 +11,7 @@ from scipy import stats
 
 from ghostlib import figures, results
 from ghostlib.errors import InputError
-from ghostlib.studies import ablation, contrasts, paper, regime, speeds
+from ghostlib.studies import ablation, contrasts, paper, regime, rivals, speeds
 
 
 @pytest.fixture(autouse=True)
@@ -133,9 +133,9 @@ def test_what_others_report_stands_beside_the_print():
     vgg = rows.loc["Ghost-VGG-16, s = 2, d = 3"]
     assert (vgg.printed, vgg.reported, vgg.difference, vgg.difference_high) == (93.7, "92 to 93.6", -1.7, -0.1)
     assert set(paper.reported([5]).network) == {"ResNet-56", "Ghost-ResNet-56, s = 2"}
-    assert set(paper.rivals([7]).table) == {7}
-    assert paper.sizes(paper.built_rivals([5])).empty  # a table whose rivals are all others' work
-    assert paper.answer_on_rivals(paper.networks([5]), paper.built_rivals([5])).endswith("there is none.")
+    assert set(rivals.published([7]).table) == {7}
+    assert paper.sizes(rivals.built([5])).empty  # a table whose rivals are all others' work
+    assert rivals.answer_on_accuracy(paper.networks([5]), rivals.built([5])).endswith("there is none.")
 
 
 def test_answers_follow_the_rows():
@@ -171,7 +171,7 @@ def test_figures_of_the_ablation_are_drawn():
                    figures.fig_cost(table), figures.fig_cost(ablation.with_speeds(table, speeds_of(plain=(2, 3)))),
                    figures.fig_cost(ablation.with_speeds(table, speeds_of(nobody=(2, 3)))),
                    figures.fig_layer_ratios(results.read_table(ROOT / "data/results/allocation.csv"), 2),
-                   figures.fig_rivals(paper.networks([5, 7]), paper.rivals([5, 7]), paper.reported([5, 7]))):
+                   figures.fig_rivals(paper.networks([5, 7]), rivals.published([5, 7]), paper.reported([5, 7]))):
         figure.canvas.draw()
 
 

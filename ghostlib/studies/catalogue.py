@@ -1,0 +1,34 @@
+"""The networks that can be built, at the sizes that are published: `data/paper/models.csv`, and as text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ghostlib.studies.paper import PUBLISHED
+
+
+def models() -> pd.DataFrame:
+    """Rows of `data/paper/models.csv`: the published sizes of what `ghostlib.models` builds: model, width, image_size,
+    num_classes, weights and macs (counted here), top1 in percent as published, by whom (`whose`), source."""
+    return pd.read_csv(PUBLISHED / "models.csv")
+
+
+def as_text(table: pd.DataFrame, weights: Mapping[str, Mapping[str, Any]]) -> str:
+    """The same as text: a line for each size, with the short names of weights that are published for it.
+
+    Args:
+        table: Of `models`.
+        weights: By short name the fields of Config that it is for: `weights.description.PUBLISHED`.
+    """
+    names = [", ".join(name for name, of in weights.items() if (of["model"], of["width"]) == (row.model, row.width))
+             for row in table.itertuples()]
+    top1 = [f"{row.top1} ({row.whose})" if pd.notna(row.top1) else "" for row in table.itertuples()]
+    shown = pd.DataFrame({"model": table.model, "width": table.width.map("{:g}".format),
+                          "weights, M": (table.weights / 1e6).map("{:.2f}".format),
+                          "multiply-adds, M": (table.macs / 1e6).map("{:.0f}".format), "image": table.image_size,
+                          "published top-1, %": top1, "published weights": names})
+    text = shown.to_string(index=False, justify="left", formatters={
+        column: f"{{:<{max(map(len, [column, *shown[column].astype(str)]))}}}".format
+        for column in ("model", "published top-1, %", "published weights")})
+    return "\n".join(map(str.rstrip, text.splitlines()))
