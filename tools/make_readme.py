@@ -13,6 +13,7 @@ from ghostlib import sweep
 from ghostlib.results import read_table
 from ghostlib.studies import ablation, paper, regime
 from ghostlib.studies import redundancy as likeness
+from ghostlib.studies import rivals as others
 
 README = Path("README.md")
 RESULTS = Path("data/results")
@@ -38,6 +39,12 @@ def networks() -> str:
                       f"{speeds[row.network, 'training']:.0f} / {speeds[row.network, 'evaluation']:.0f}"])
     return _table(["network", "recipe", "their weights", "weights, M", "multiply-adds, M", "the paper's top-1 / top-5, %",
                    "mindcv's top-1 / top-5, %", "ours", "images/s here, training / evaluation"], lines)
+
+
+def rivals() -> str:
+    """GhostNet beside MobileNets: as printed, and as fast as they are here."""
+    return (f"{others.answer_on_accuracy(paper.networks([7]), others.built([7]))} "
+            f"{others.speeds_in_short(read_table(RESULTS / 'rivals_speed.csv'))}")
 
 
 def speed() -> str:
@@ -119,7 +126,7 @@ def _table(head: list[str], rows: list[list]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-PAGES: dict[Path, tuple[Callable[[], str], ...]] = {README: (tour, networks, speed, causes, redundancy, ablations),
+PAGES: dict[Path, tuple[Callable[[], str], ...]] = {README: (tour, networks, rivals, speed, causes, redundancy, ablations),
                                                    Path("docs/reliability.md"): (campaign,),
                                                    Path("docs/ascend.md"): (reference,),
                                                    Path("docs/performance.md"): (causes_table,)}
