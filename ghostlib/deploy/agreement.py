@@ -1,6 +1,7 @@
 """Whether a network that was rewritten still computes what it did: tried, since a cell's order of work cannot be read."""
 
 import copy
+import math
 from collections.abc import Callable
 
 import mindspore
@@ -19,8 +20,9 @@ def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], what: s
                     shape: tuple[int, int, int] | None = None) -> None:
     """Refuses to rewrite a network where that would change what it computes.
 
-    A copy is given random BatchNorms and biases (those of a new network change nothing, so that one in the wrong place would
-    not show) and rewritten; both are run on random images in evaluation state.
+    It is a question about the cells and not about their values, so a copy is given random ones: BatchNorms and biases of a new
+    network change nothing, and one in the wrong place would not show; weights that overflow would hide everything. Before
+    and after it is rewritten it is run on random images in evaluation state.
 
     Args:
         net: Left as it was.
@@ -38,9 +40,7 @@ def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], what: s
     rng, mode = np.random.default_rng(0), mindspore.get_context("mode")
     original = copy.deepcopy(net).set_train(False)
     for name, parameter in original.parameters_and_names():  # what it calls itself changes with where a cell is put
-        if parameter.ndim == 1:
-            middle = 1 if name.endswith(("gamma", "moving_variance")) else 0
-            parameter.set_data(Tensor(rng.uniform(middle - 0.5, middle + 0.5, parameter.shape), parameter.dtype))
+        parameter.set_data(Tensor(_random(rng, name, parameter.shape), parameter.dtype))
     channels = convolutions[0].in_channels
     shapes = [shape] if shape else [(channels, size, size) for size in SIZES]
     try:
@@ -55,6 +55,14 @@ def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], what: s
         raise InputError(f"net: {what} would change what it computes: on random images its answers differ by "
                          f"{difference / largest:.1g} of the largest, allowed is {TOLERANCE:g}; a cell whose IN_ORDER, or "
                          f"SequentialCell, is not the order in which its children run would do that")
+
+
+def _random(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Values of a parameter by which signals neither vanish nor overflow: weights as He et al. start them."""
+    if len(shape) > 1:
+        return rng.normal(0, math.sqrt(2 / math.prod(shape[1:])), shape)
+    middle = 1 if name.endswith(("gamma", "moving_variance")) else 0
+    return rng.uniform(middle - 0.5, middle + 0.5, shape)
 
 
 def _first_accepted(net: nn.Cell, batches: list[np.ndarray], what: str) -> tuple[Tensor, Tensor]:

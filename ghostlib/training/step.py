@@ -80,7 +80,8 @@ class TrainStep(nn.Cell):
                 self.each(_clear, self.sums)
         return loss, right.sum()
 
-    def _update(self, gradients: tuple[Tensor, ...]) -> None:
+    def _update(self, gradients: tuple[Tensor, ...]) -> Tensor:
+        """Whether weights were changed; without a value MindSpore's graph would call Python, and could not be kept."""
         if self.scaled:
             gradients = self.each(ops.partial(_unscale, self.scale), gradients)
         if self.ranks > 1:
@@ -92,15 +93,17 @@ class TrainStep(nn.Cell):
             self.optimizer(gradients)
         ops.assign(self.bad, (self.bad + 1) * (1 - finite.astype(mindspore.int32)))
         if self.dynamic:
-            self._rescale(finite)
+            return self._rescale(finite)
+        return finite
 
-    def _rescale(self, finite: Tensor) -> None:
+    def _rescale(self, finite: Tensor) -> Tensor:
         """Computed and not branched, or MindSpore 2.10 compiles the whole step a second time."""
         good = (self.good + 1) * finite.astype(mindspore.int32)
         grown = (good == GROWTH).astype(mindspore.float32)
         factor = ops.select(finite, 1 + grown, Tensor(0.5, mindspore.float32))
         ops.assign(self.scale, ops.maximum(self.scale * factor, Tensor(1.0, mindspore.float32)))
         ops.assign(self.good, good * (good != GROWTH).astype(mindspore.int32))
+        return finite
 
 
 def _unscale(scale: Tensor, gradient: Tensor) -> Tensor:

@@ -143,7 +143,7 @@ def test_so_many_steps_without_a_finite_loss_stop_the_run_and_the_last_good_bund
 @pytest.mark.slow
 @pytest.mark.parametrize(("damage", "message"), [
     ("loss", r"loss: nan and no finite gradient in 18 steps in a row up to step 17"),
-    ("weights", r"loss: the network is no longer finite after epoch 2: classifier.bias has 1 of 10 values"),
+    ("weights", r"loss: the network is no longer finite after epoch 2: fc.bias has 1 of 10 values"),
     ("statistics", r"loss: the network is no longer finite after epoch 2: \S+moving_variance has 1 of \d+ values")])
 def test_what_is_no_longer_finite_ends_a_run_shorter_than_bad_steps_and_the_last_good_bundle_stays(
         damage, message, tmp_path, monkeypatch):
@@ -154,10 +154,10 @@ def test_what_is_no_longer_finite_ends_a_run_shorter_than_bad_steps_and_the_last
     def damaged(step, *rest):
         net = nets[0]
         if damage == "loss":
-            net.classifier.bias.set_data(Tensor(np.full(10, np.nan, np.float32)))
+            net.fc.bias.set_data(Tensor(np.full(10, np.nan, np.float32)))
         row = epoch(step, *rest)
         if rest[4].epoch == 1:
-            wanted = "moving_variance" if damage == "statistics" else "classifier.bias"
+            wanted = "moving_variance" if damage == "statistics" else "fc.bias"
             parameter = next(one for name, one in net.parameters_and_names() if name.endswith(wanted))
             array = parameter.asnumpy().copy()
             array.flat[0] = np.inf
