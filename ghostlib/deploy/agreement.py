@@ -20,9 +20,9 @@ def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], what: s
                     shape: tuple[int, int, int] | None = None) -> None:
     """Refuses to rewrite a network where that would change what it computes.
 
-    It is a question about the cells and not about their values, so a copy is given random ones: BatchNorms and biases of a new
-    network change nothing, and one in the wrong place would not show; weights that overflow would hide everything. Before
-    and after it is rewritten it is run on random images in evaluation state.
+    It is a question about the cells and not about their values, so a copy is given random ones: BatchNorms and biases of a
+    new network change nothing, and one in the wrong place would not show; weights that overflow would hide everything.
+    Before and after it is rewritten it is run on random images in evaluation state.
 
     Args:
         net: Left as it was.
