@@ -38,7 +38,8 @@ def library() -> Path | None:
     if os.environ.get(SWITCH, "").lower() in ("off", "0"):
         return None
     folder = cache_folder()
-    key = hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, platform.machine(), processor())).encode())
+    sources = b"".join(path.read_bytes() for path in [SOURCE, *sorted(SOURCE.parent.glob("*.hpp"))])
+    key = hashlib.sha256(sources + repr((FLAGS, platform.machine(), processor())).encode())
     path = folder / f"fused-{key.hexdigest()[:16]}.so"
     try:
         if not path.exists():

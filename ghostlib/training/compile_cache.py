@@ -164,7 +164,7 @@ def _key(config: Config, graphs: Mapping[str, Graph], ranks: Ranks) -> str:
 def sources() -> str:
     """A hash of ghostlib's own code, Python and C++."""
     folder, digest = Path(ghostlib.__file__).parent, hashlib.sha256()
-    for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.cpp")]):
+    for path in sorted(path for kind in ("py", "cpp", "hpp") for path in folder.rglob(f"*.{kind}")):
         digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 

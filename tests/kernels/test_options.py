@@ -43,9 +43,10 @@ def test_other_activations_of_python_are_refused(monkeypatch):
 @pytest.mark.parametrize(("old", "new"), [("eps, momentum", "momentum, eps"), ("GIVEN, BATCH", "BATCH, GIVEN")])
 def test_a_changed_source_is_refused(old, new, monkeypatch, tmp_path):
     """The list that C++ reads by is the one that is compared."""
-    source = native.SOURCE.read_text()
-    assert source.count(f", {old}\n") == 1
-    (tmp_path / "fused.cpp").write_text(source.replace(f", {old}\n", f", {new}\n"))
+    sources = {path.name: path.read_text() for path in native.SOURCE.parent.glob("*.?pp")}
+    assert sum(source.count(f", {old}\n") for source in sources.values()) == 1
+    for name, source in sources.items():
+        (tmp_path / name).write_text(source.replace(f", {old}\n", f", {new}\n"))
     monkeypatch.setattr(native, "SOURCE", tmp_path / "fused.cpp")
     monkeypatch.setattr(native, "FLAGS", ("-std=c++17", "-shared", "-fPIC", "-pthread"))  # quick to compile
     with pytest.raises(RuntimeError, match=f"fused.cpp has .*{new}; options.py has .*{old}$"):

@@ -101,7 +101,10 @@ def test_changed_source_is_another_key(tmp_path, monkeypatch):
     assert compile_cache.sources() == own
     with (tmp_path / "ghostlib" / "kernels" / "fused.cpp").open("a") as file:
         file.write("\n")
-    assert compile_cache.sources() != own
+    changed = compile_cache.sources()
+    with (tmp_path / "ghostlib" / "kernels" / "pass.hpp").open("a") as file:
+        file.write("\n")
+    assert own != changed != compile_cache.sources() != own
 
 
 # When it is used at all.
