@@ -241,15 +241,19 @@ def doctor() -> None:
 
 
 @main.command()
-@click.argument("dataset", type=click.Choice(["cifar10", "photographs"]))
+@click.argument("dataset", type=click.Choice(["cifar10", "imagenette", "photographs"]))
 @click.option("--data-dir", default="data", show_default=True, type=PATH, help="Where the folder of images goes.")
-@click.option("--url", default=None, type=TEXT, help="Another copy of CIFAR-10's archive.")
+@click.option("--url", default=None, type=TEXT, help="Another copy of the archive.")
 @click.option("--md5", default=None, type=TEXT, help="The hash of that copy.")
-def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None) -> None:
-    """Download CIFAR-10, its hash checked, or cut a few photographs that are here already into a dataset."""
-    from ghostlib.data import cifar10, photographs
+@click.option("--size", default="160", show_default=True, type=click.Choice(["160", "320", "full"]),
+              help="The shortest side of Imagenette's photographs, in pixels.")
+def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None, size: str) -> None:
+    """Download CIFAR-10 or Imagenette, hashes checked, or cut a few photographs that are here already into a dataset."""
+    from ghostlib.data import cifar10, imagenette, photographs
     if dataset == "photographs":
         folder = photographs.write(data_dir)
+    elif dataset == "imagenette":
+        folder = imagenette.fetch(data_dir, size, url, md5)
     else:
         folder = cifar10.fetch(data_dir, url or cifar10.URL, md5 or cifar10.MD5)
     click.echo(f"{dataset} is in {folder}")

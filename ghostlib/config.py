@@ -22,7 +22,8 @@ Model = Literal["ghostnet", "ghostnetv2", "vgg16", "resnet20", "resnet56", "resn
                 "mobilenet_v3_large"]
 GHOST_NETWORKS = "ghostnet", "ghostnetv2"  # whose own s is 2; all other networks are plain unless told otherwise
 WITH_STEM = (*GHOST_NETWORKS, "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")  # whose first stride can be chosen
-Dataset = Literal["digits", "cifar10", "imagefolder", "examples"]
+Dataset = Literal["digits", "cifar10", "imagefolder", "imagenette", "examples"]
+PHOTOGRAPHS = "imagefolder", "imagenette"  # datasets of files, whose images are seen in colour and as large as they are
 
 
 class Config(BaseModel):
@@ -46,7 +47,7 @@ class Config(BaseModel):
 
     # The images
     dataset: Dataset = "digits"  # ours: needs no download
-    data_dir: str = "data"  # ours; holds cifar-10-batches-bin, or train/ and val/ with class folders
+    data_dir: str = "data"  # ours; holds cifar-10-batches-bin, imagenette, or train/ and val/ with class folders
     image_size: int = Field(32, ge=8)  # paper: CIFAR-10's size; mindcv recipe: 224
     augment: Literal["none", "crop", "crop+flip", "randaugment"] = "crop"  # ours: a mirrored digit is no digit;
     # mindcv recipe: randaugment, which is crop+flip followed by RandAugment m9 n2 mstd0.5
@@ -196,17 +197,17 @@ class Config(BaseModel):
             raise _impossible("dropout", self.dropout, f"{self.model} has none; allowed is 0")
         if self.stem_stride and self.model not in WITH_STEM:
             raise _impossible("stem_stride", self.stem_stride, f"{self.model} has no such option; allowed is null")
-        fixed = {"digits": 10, "cifar10": 10, "examples": 1000}.get(self.dataset)
+        fixed = {"digits": 10, "cifar10": 10, "imagenette": 10, "examples": 1000}.get(self.dataset)
         if fixed and self.num_classes != fixed:
             raise _impossible("num_classes", self.num_classes, f"{self.dataset} has {fixed}")
         if self.dataset == "cifar10" and self.image_size != 32:
             raise _impossible("image_size", self.image_size, "cifar10 is 32 x 32; allowed is 32")
         if self.dataset == "digits" and self.image_size % 8:
             raise _impossible("image_size", self.image_size, "digits are 8 x 8 and enlarged; allowed are multiples of 8")
-        if self.augment == "randaugment" and self.dataset != "imagefolder":
+        if self.augment == "randaugment" and self.dataset not in PHOTOGRAPHS:
             raise _impossible("augment", self.augment, f"it is for photographs; {self.dataset} allows none, crop and "
                               f"crop+flip")
-        if self.jitter and self.dataset != "imagefolder":
+        if self.jitter and self.dataset not in PHOTOGRAPHS:
             raise _impossible("jitter", self.jitter, f"it is for photographs; {self.dataset} allows 0")
         if self.nesterov and self.optimizer != "momentum":
             raise _impossible("nesterov", self.nesterov, f"{self.optimizer} has no such option; allowed is false")

@@ -1,9 +1,9 @@
 """Datasets, from files to batches; a new one is a file here and a line in DATASETS.
 
-digits.py, cifar10.py, folders.py (photographs, one folder for each class, which decoding.py reads) and examples.py (six
-photographs to show to a published network) each load one;
+digits.py, cifar10.py, folders.py (photographs, one folder for each class, which decoding.py reads), imagenette.py (ten
+classes of such) and examples.py (six photographs to show to a published network) each load one;
 batches.py says what a dataset is to the rest; augment.py and randaugment.py change its images at random, whether they come
-from memory or from files; photographs.py and imagenet_archives.py fill folders.
+from memory or from files; archives.py downloads; photographs.py and imagenet_archives.py fill folders.
 
 Whatever is random here is a function of seed, epoch and rank: the order of the images of seed and epoch alone, so that
 the ranks share one order out, their augmentation of all three.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ghostlib.config import Config
-from ghostlib.data import cifar10, digits, examples, folders
+from ghostlib.data import cifar10, digits, examples, folders, imagenette
 from ghostlib.data.batches import Data
 from ghostlib.errors import InputError
 
@@ -30,6 +30,7 @@ class Dataset(NamedTuple):
 DATASETS = {"digits": Dataset(digits.load, digits.MEAN, digits.STD),
             "cifar10": Dataset(cifar10.load, cifar10.MEAN, cifar10.STD),
             "imagefolder": Dataset(folders.load, folders.MEAN, folders.STD),
+            "imagenette": Dataset(imagenette.load, folders.MEAN, folders.STD),
             "examples": Dataset(examples.load, folders.MEAN, folders.STD)}
 
 

@@ -1,14 +1,13 @@
 """CIFAR-10: 60,000 small photographs in ten classes, read from its binary layout, or fetched."""
 
-import tarfile
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from ghostlib.config import Config
+from ghostlib.data import archives
 from ghostlib.data.batches import Data, in_memory
-from ghostlib.errors import InputError, RunError
+from ghostlib.errors import InputError
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's training images
 RECORD = 1 + 3 * 32 * 32  # bytes: a label, then the red, green and blue planes
@@ -47,36 +46,10 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fetch(data_dir: str | Path, url: str = URL, md5: str = MD5) -> Path:
-    """Downloads and unpacks CIFAR-10's binary archive (162 MB), with progress and its hash checked.
+    """Downloads and unpacks CIFAR-10's binary archive (162 MB), see `archives.fetch`.
 
     Args:
         data_dir: Where the folder `cifar-10-batches-bin` goes; made if need be.
         url, md5: Another copy of the archive.
-
-    Returns:
-        The folder; nothing is downloaded when it is there already.
-
-    Raises:
-        RunError: If the download fails or its hash is wrong; nothing is left behind.
     """
-    import pooch
-
-    target = Path(data_dir) / FOLDER
-    if target.is_dir():
-        return target
-    with tempfile.TemporaryDirectory(prefix="cifar10-") as scratch:
-        try:
-            archive = pooch.retrieve(url, f"md5:{md5}", path=scratch, fname="cifar10.tar.gz", progressbar=True)
-        except ValueError as error:  # pooch's word for a wrong hash
-            raise RunError(f"{url}: wrong hash, nothing was kept; {str(error).splitlines()[0]}") from None
-        except OSError as error:
-            raise RunError(f"{url}: cannot be downloaded ({str(error).splitlines()[0]})") from None
-        Path(data_dir).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=data_dir) as unpacked:
-            try:
-                with tarfile.open(archive) as tar:
-                    tar.extractall(unpacked, filter="data")
-                (Path(unpacked) / FOLDER).rename(target)
-            except (tarfile.TarError, OSError) as error:
-                raise RunError(f"{url}: no archive of {FOLDER} ({error})") from None
-    return target
+    return archives.fetch(url, md5, FOLDER, Path(data_dir) / FOLDER)
