@@ -35,6 +35,7 @@ FREE = {
     "new_head": "is part of how it began",
     "device": "the same computation elsewhere; the last bits of a sum may differ between kinds of processors",
     "workers": "threads that read; what they read is a function of the seed",
+    "decoded": "the same pixels, from elsewhere",
     "port": "where processes meet",
     "sink": "how batches reach the device",
     "broken_limit": "only says when to stop",

@@ -54,6 +54,7 @@ HARMLESS = {
     "run_dir": "is written to by Python alone",
     "overwrite": "is read by Python alone",
     "workers": "threads that make inputs",
+    "decoded": "where inputs come from",
     "port": "where processes meet",
     "broken_limit": "is counted by Python alone",
     "bad_steps": "is counted by Python alone",

@@ -1,0 +1,57 @@
+"""One photograph on its way from decoded pixels to its place in a batch: scaled, changed at random, normalised."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+
+from ghostlib.config import Config
+from ghostlib.data.randaugment import jitter, randaugment
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
+SCALE = np.array([1 / 255 / std for std in STD], np.float32)[:, None, None]
+SHIFT = np.array([mean / std for mean, std in zip(MEAN, STD)], np.float32)[:, None, None]
+
+Operation = Callable[[np.ndarray], np.ndarray]
+
+
+def resize(config: Config, size: int | tuple[int, int]) -> list[Operation]:
+    """What scales a picture's shorter side to a size, or it to a height and a width, as `config.interpolation` says."""
+    from mindspore.dataset import vision
+
+    return [vision.Resize(size, {"bilinear": vision.Inter.BILINEAR, "bicubic": vision.Inter.BICUBIC}[config.interpolation])]
+
+
+def centre(config: Config) -> list[Operation]:
+    """What a test image goes through: its shorter side scaled to image_size / crop_ratio, then its middle cut out."""
+    from mindspore.dataset import vision
+
+    return [*resize(config, round(config.image_size / config.crop_ratio)), vision.CenterCrop(config.image_size)]
+
+
+def scaled(picture: np.ndarray, operations: Sequence[Operation]) -> np.ndarray:
+    """A picture (H, W, 3) uint8 after operations one by one."""
+    for operation in operations:
+        picture = operation(picture)
+    return picture
+
+
+def changed(picture: np.ndarray, config: Config, rng: np.random.Generator) -> np.ndarray:
+    """A cropped photograph (H, W, 3) uint8 mirrored half of the time, and what else the configuration names."""
+    mirrored = config.augment != "crop" and rng.random() < 0.5
+    if config.augment != "randaugment" and not config.jitter:
+        return picture[:, ::-1] if mirrored else picture  # a view: `normalise` copies it anyway
+    if mirrored:
+        picture = np.asarray(Image.fromarray(picture).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    if config.augment == "randaugment":
+        picture = randaugment(picture, rng)
+    return jitter(picture, config.jitter, rng) if config.jitter else picture
+
+
+def normalise(picture: np.ndarray, image: np.ndarray) -> None:
+    """Writes a picture (H, W, 3) uint8 to `image` (3, H, W) float32, normalised by MEAN and STD.
+
+    The channels are taken apart while they are bytes: floating point that is read in steps of three takes longer.
+    """
+    np.multiply(np.ascontiguousarray(picture.transpose(2, 0, 1)), SCALE, out=image)
+    np.subtract(image, SHIFT, out=image)
