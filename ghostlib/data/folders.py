@@ -17,15 +17,15 @@ from ghostlib.data.contents import Contents
 from ghostlib.data.decoded import pictures_of, remarks_on
 from ghostlib.data.decoding import Box, Unreadable, decode, orientation
 from ghostlib.data.listing import Listing, difference_of_names, fingerprint, hold_out, scan
-from ghostlib.data.picture import MEAN, STD, centre, changed, normalise, resize, scaled
+from ghostlib.data.picture import MEAN, STD, Operation, centre, changed, normalise, put, resize, scaled
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.paths import expand
-from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream
+from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream, streams
 
 FIRST_LOOK = 8  # images of each split that are looked at before anything begins
 SHOWN = 5  # unreadable images that one line tells the reasons of
 AHEAD = 4  # batches read before they are asked for
-PART = 16  # photographs that a thread takes at once: one by one they cost a third as much again in waiting for one another
+PART = 16  # photographs that a thread takes at once: one by one, each costs a tenth to a third more (docs/performance.md)
 UNREADABLE = -1  # the index of an image that is not there
 
 
@@ -167,18 +167,18 @@ class FolderBatches:
     def _augmented(self) -> bool:
         return self._training and self._config.augment != "none"
 
-    def _prepare(self, images: np.ndarray, epoch: int, order: np.ndarray, places: range, scale: list) -> list[int]:
+    def _prepare(self, images: np.ndarray, epoch: int, order: np.ndarray, places: range, scale: Sequence[Operation]
+                 ) -> list[int]:
         """Writes the photographs at places (n) of the epoch to `images` (n, 3, H, W); their indices."""
         config = self._config
-        indices = []
-        for image, place in zip(images, places):
-            rng = stream(config.seed, PICTURE, epoch, self._rank, place)
+        indices, planes = [], np.empty(images.shape, np.uint8)
+        draws, others = (streams(config.seed, purpose, epoch, self._rank, places=places) for purpose in (PICTURE, FLIP))
+        for place, own, rng, other in zip(places, planes, draws, others):
             index, picture = self._first_readable(order, place, partial(crop_box, rng) if self._augmented else None)
             picture = scaled(picture, scale)
-            if self._augmented:
-                picture = changed(picture, config, stream(config.seed, FLIP, epoch, self._rank, place))
-            normalise(picture, image)
+            put(*(changed(picture, config, other) if self._augmented else (picture, False)), own)
             indices.append(index)
+        normalise(planes, images)
         return indices
 
     def _first_readable(self, order: np.ndarray, place: int, box: Box | None) -> tuple[int, np.ndarray]:

@@ -36,22 +36,42 @@ def scaled(picture: np.ndarray, operations: Sequence[Operation]) -> np.ndarray:
     return picture
 
 
-def changed(picture: np.ndarray, config: Config, rng: np.random.Generator) -> np.ndarray:
-    """A cropped photograph (H, W, 3) uint8 mirrored half of the time, and what else the configuration names."""
-    mirrored = config.augment != "crop" and rng.random() < 0.5
+def changed(picture: np.ndarray, config: Config, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
+    """A cropped photograph (H, W, 3) uint8 mirrored half of the time, and what else the configuration names.
+
+    Returns:
+        The picture, and whether it is still to be mirrored, which `put` does in a third of the time.
+    """
+    mirrored = config.augment != "crop" and bool(rng.random() < 0.5)
     if config.augment != "randaugment" and not config.jitter:
-        return picture[:, ::-1] if mirrored else picture  # a view: `normalise` copies it anyway
+        return picture, mirrored
     if mirrored:
         picture = np.asarray(Image.fromarray(picture).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
     if config.augment == "randaugment":
         picture = randaugment(picture, rng)
-    return jitter(picture, config.jitter, rng) if config.jitter else picture
+    return jitter(picture, config.jitter, rng) if config.jitter else picture, False
 
 
-def normalise(picture: np.ndarray, image: np.ndarray) -> None:
-    """Writes a picture (H, W, 3) uint8 to `image` (3, H, W) float32, normalised by MEAN and STD.
+def put(picture: np.ndarray, mirrored: bool, planes: np.ndarray) -> None:
+    """Writes a picture (H, W, 3) uint8, or its mirror image, to `planes` (3, H, W) uint8.
 
-    The channels are taken apart while they are bytes: floating point that is read in steps of three takes longer.
+    Rows whose length is a multiple of eight are mirrored eight bytes at a time: words in reverse, then the bytes of each.
     """
-    np.multiply(np.ascontiguousarray(picture.transpose(2, 0, 1)), SCALE, out=image)
-    np.subtract(image, SHIFT, out=image)
+    channels = picture.transpose(2, 0, 1)
+    if not mirrored:
+        planes[...] = channels
+    elif planes.shape[2] % 8:
+        planes[...] = channels[:, :, ::-1]
+    else:
+        words = np.ascontiguousarray(channels).view(np.uint64)
+        planes.view(np.uint64)[...] = words[:, :, ::-1]
+        planes.view(np.uint64).byteswap(inplace=True)
+
+
+def normalise(planes: np.ndarray, out: np.ndarray) -> None:
+    """Writes bytes (N, 3, H, W) to `out` (N, 3, H, W) float32, normalised by MEAN and STD.
+
+    Channels are taken apart before, as bytes: floating point that is read in steps of three takes longer.
+    """
+    np.multiply(planes, SCALE, out=out)
+    np.subtract(out, SHIFT, out=out)

@@ -18,6 +18,7 @@ from ghostlib.yaml_input import read_yaml
 RUNS, RESULTS = Path("data/runs"), Path("data/results")  # where a sweep works, and where its rows are recorded
 OWN = {"json", "ipynb", "failed.ipynb"}  # beside a key, what a sweep writes itself
 FIELDS = {"notebook", "params", "grid", "seeds", "keep"}
+KEYLESS = {"run_dir", "decoded"}  # parameters that decide nothing about what comes out of a run
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def read(path: str | Path) -> Sweep:
         raise InputError(f"{path}: notebook: {values.get('notebook')!r} given; wanted is the path of a notebook")
     notebook = _find(path, values["notebook"], "notebook")
     known = _parameters_of(notebook)
+    known |= {"decoded"} if "data_dir" in known else set()  # its Config takes it as papermill passes it on
     fixed = values.get("params") or {}
     fixed = read_yaml(_find(path, fixed, "params")) if isinstance(fixed, str) else fixed
     if not isinstance(fixed, dict):
@@ -168,9 +170,9 @@ def _config(values: Mapping[str, Any]) -> Config:
 
 
 def key_of(notebook: Path, parameters: Mapping[str, Any]) -> str:
-    """A point's key: a hash of the notebook's name and of the parameters that it is given, but for its run folder.
+    """A point's key: a hash of the notebook's name and of the parameters that it is given, but for KEYLESS.
 
     Code is no part of it: a renamed module or a comment would make every recorded run count as missing.
     """
-    told = json.dumps({name: value for name, value in parameters.items() if name != "run_dir"}, sort_keys=True)
+    told = json.dumps({name: value for name, value in parameters.items() if name not in KEYLESS}, sort_keys=True)
     return hashlib.sha256(f"{notebook.name}\0{told}".encode()).hexdigest()[:16]

@@ -120,6 +120,20 @@ def test_a_notebook_without_parameters_is_refused(here):
         sweep.read(here.grid())
 
 
+def test_where_pixels_are_kept_makes_no_other_point(here):
+    notebook = nbformat.read("quick.ipynb", 4)
+    notebook.cells[0].source += '\ndata_dir = "data"'
+    nbformat.write(notebook, "quick.ipynb")
+    keys = [[point.key for point in sweep.read(here.grid(params={**where, "run_dir": "x"})).points]
+            for where in ({}, {"decoded": "none"}, {"decoded": "disk"})]
+    assert keys[0] == keys[1] == keys[2]
+    assert sweep.read(here.grid(params={"decoded": "disk"})).fixed == {"decoded": "disk"}  # and it is passed on
+    with pytest.raises(InputError, match="decoded none is there twice|decoded disk is there twice"):
+        sweep.read(here.grid(grid={"decoded": ["none", "disk"]}))
+    with pytest.raises(InputError, match="decoded: 'ram' given; allowed is 'none', 'memory' or 'disk'"):
+        sweep.read(here.grid(params={"decoded": "ram"}))
+
+
 def edit_code(source="1"):
     notebook = nbformat.read("quick.ipynb", 4)
     notebook.cells.append(nbformat.v4.new_code_cell(source))

@@ -116,7 +116,7 @@ def test_a_bundle_gives_back_what_it_was_given(saved):
     state = checkpoint.load_bundle(path, net, optimizer, config, CONTENTS)
     assert state == checkpoint.State(epoch=2, best=0.5, history=[{"epoch": 1}])
     moved = config.having(run_dir="elsewhere", resume=True, port=9000, workers=2,
-                                      data_dir="/scratch/4711", device="Ascend")
+                                      data_dir="/scratch/4711", device="Ascend", decoded="disk")
     assert checkpoint.load_bundle(path, net, optimizer, moved, CONTENTS).epoch == 2
 
 
