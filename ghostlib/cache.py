@@ -1,4 +1,5 @@
-"""Where files are kept that can be made or fetched again: downloads, the compiled kernel, compiled graphs."""
+"""Where files are kept that can be made or fetched again: downloads, the compiled kernel, compiled graphs, decoded
+photographs."""
 
 import functools
 import os

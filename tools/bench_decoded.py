@@ -20,7 +20,7 @@ from ghostlib.data import load
 from ghostlib.data.batches import Batches
 
 RECIPES = {"crop+flip": {"augment": "crop+flip"}, "RandAugment": {"augment": "randaugment"},
-           "RandAugment, erasing": {"augment": "randaugment", "erasing": 0.25}, "test": {"epochs": 0}}
+           "RandAugment+erasing": {"augment": "randaugment", "erasing": 0.25}, "test": {"epochs": 0}}
 HOW = ("none", "memory", "disk")
 EPOCHS = 3  # the first reads the files, or makes what is kept; the others are two rounds of what comes after
 

@@ -1,7 +1,8 @@
 """Datasets, from files to batches; a new one is a file here and a line in DATASETS.
 
-digits.py, cifar10.py, folders.py (photographs, one folder for each class, which decoding.py reads), imagenette.py (ten
-classes of such) and examples.py (six photographs to show to a published network) each load one;
+digits.py, cifar10.py, folders.py (photographs, one folder for each class, which decoding.py reads, decoded.py and
+pixel_file.py keep, and picture.py prepares), imagenette.py (ten classes of such) and examples.py (six photographs to show to
+a published network) each load one;
 batches.py says what a dataset is to the rest; augment.py and randaugment.py change its images at random, whether they come
 from memory or from files; archives.py downloads; photographs.py and imagenet_archives.py fill folders.
 
@@ -38,7 +39,7 @@ def load(config: Config, rank: int = 0, ranks: int = 1) -> Data:
     """The dataset that a Config names.
 
     Args:
-        config: Fields dataset, data_dir, image_size, batch_size, augment, seed, workers and num_classes are used.
+        config: Fields dataset, data_dir, image_size, batch_size, augment, seed, workers, decoded and num_classes are used.
         rank, ranks: Which share of the images to give, of how many.
 
     Raises:

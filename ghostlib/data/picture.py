@@ -1,6 +1,7 @@
 """One photograph on its way from decoded pixels to its place in a batch: scaled, changed at random, normalised."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -24,9 +25,13 @@ def resize(config: Config, size: int | tuple[int, int]) -> list[Operation]:
 
 def centre(config: Config) -> list[Operation]:
     """What a test image goes through: its shorter side scaled to image_size / crop_ratio, then its middle cut out."""
-    from mindspore.dataset import vision
+    return [*resize(config, round(config.image_size / config.crop_ratio)), partial(middle, size=config.image_size)]
 
-    return [*resize(config, round(config.image_size / config.crop_ratio)), vision.CenterCrop(config.image_size)]
+
+def middle(picture: np.ndarray, size: int) -> np.ndarray:
+    """The middle (size, size, 3) of a picture that is no smaller; the pixels of MindSpore's CenterCrop, which copies it."""
+    top, left = ((side - size) // 2 for side in picture.shape[:2])
+    return picture[top:top + size, left:left + size]
 
 
 def scaled(picture: np.ndarray, operations: Sequence[Operation]) -> np.ndarray:
