@@ -3,7 +3,7 @@
     GHOSTLIB_CACHE=/tmp/pixels python tools/bench_decoded.py data/imagenette data/results/decoded.csv
 
 For each recipe the three take turns, an epoch each, so that a slow moment of the machine is not one's alone. Processor time
-is measured beside the clock: other work on the machine changes it less. Ten minutes, and 2 GB of memory and of disk.
+is measured beside the clock: other work on the machine changes it less. Four minutes, and 2 GB of memory and of disk.
 """
 
 import argparse

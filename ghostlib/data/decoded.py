@@ -139,8 +139,8 @@ def remarks_on(config: Config, splits: Sequence[Pictures], ranks: int = 1) -> li
             return []
         about = sum(bytes_of(split.files, GLANCE) for split in splits)
         fits = [name for name, bytes_there in (("memory", _memory() // ranks), ("disk", _disk())) if about <= bytes_there]
-        return [f"decoded: none; the pixels of these {count:,} images, about {about / 1e9:.1f} GB, would fit: decoded: "
-                f"{' or '.join(fits)} decodes each once"] if fits else []
+        return [f"decoded: none; all pixels of these {count:,} images, about {about / 1e9:.1f} GB, would fit; with "
+                f"{' or '.join(fits)} each is decoded once"] if fits else []
     missing = sum(split.missing() for split in splits)
     if config.decoded == "memory":
         missing, allowed, where, instead = missing * ranks, _memory(), f"the memory of {ranks} process(es)", "disk or none"

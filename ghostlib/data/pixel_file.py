@@ -14,7 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -136,9 +136,9 @@ class PixelFile:
         """Decodes all images and writes them."""
         files = self._listing.files
         index = np.zeros(len(files), INDEX)
-        descriptor, name = tempfile.mkstemp(prefix=f".{self._key}-", dir=self.folder())
+        own = self.folder() / f".{self._key}-{uuid.uuid4().hex}"
         try:
-            with os.fdopen(descriptor, "wb") as file, ThreadPoolExecutor(self._workers) as pool:
+            with open(own, "xb") as file, ThreadPoolExecutor(self._workers) as pool:
                 file.write(bytes(DIGEST))
                 np.save(file, index)  # holds its place
                 for start in range(0, len(files), AT_ONCE):
@@ -151,10 +151,10 @@ class PixelFile:
                 np.save(file, index)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(name, self.path)
+            os.replace(own, self.path)
         except BaseException:
             with suppress(OSError):
-                os.unlink(name)
+                own.unlink()
             raise
 
     def _digest(self, index: np.ndarray) -> bytes:

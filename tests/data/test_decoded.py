@@ -282,7 +282,7 @@ def test_a_remark_says_that_they_would_fit(tmp_path, monkeypatch):
     config = folder_config(photographs(tmp_path), epochs=2)
     assert not data.load(config).remarks  # too few to be worth a word
     monkeypatch.setattr(decoded, "WORTH", 6)
-    told = "decoded: none; the pixels of these 12 images, about 0.0 GB, would fit: decoded: {} decodes each once"
+    told = "decoded: none; all pixels of these 12 images, about 0.0 GB, would fit; with {} each is decoded once"
     assert data.load(config).remarks == (told.format("memory or disk"),)
     monkeypatch.setattr(decoded, "_memory", lambda: 12 * SIZE - 1)
     assert data.load(config).remarks == (told.format("disk"),)
