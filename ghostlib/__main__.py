@@ -332,8 +332,9 @@ def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, r
     from ghostlib import sweep as sweeps
     points = sweeps.read(grid)
     if dry_run:
-        table = sweeps.plan(points, again)
-        if not again and (remark := sweeps.remark_on_rows(points, sweeps.rows_there(points))):
+        there = sweeps.rows_there(points)
+        table = sweeps.plan(points, again, there)
+        if not again and (remark := sweeps.remark_on_rows(points, there)):
             click.echo(remark)
         left = table[~table.there]
         click.echo(table.to_string(index=False, max_colwidth=24))  # a ratio for each layer is long

@@ -74,13 +74,15 @@ def count(net: nn.Cell, input_shape: tuple[int, ...]) -> Complexity:
 
 
 def recount(net: nn.Cell, like: Complexity) -> Complexity:
-    """Counts a network that differs from one already counted in its Ghost layers only, without running it.
+    """Counts a network that differs from one already counted in its Ghost layers, its width and its classes, without
+    running it.
 
-    A Ghost layer's maps are as large as those of the convolution it replaced, and as those of any other ratio or kernel.
+    A Ghost layer's maps are as large as those of the convolution it replaced, and as those of any other ratio, kernel or
+    number of channels.
 
     Args:
         net: The network; its weights need no values (`mindspore.nn.utils.no_init_parameters`).
-        like: The count of one of the same model, width and image size.
+        like: The count of one of the same model, image size and first stride.
 
     Returns:
         The count, whose table lacks input and output shapes and stands in the order of building.

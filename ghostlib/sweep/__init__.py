@@ -24,6 +24,7 @@ from ghostlib.sweep.cluster import run_points
 from ghostlib.sweep.grid import Point, Sweep, read
 from ghostlib.sweep.rows import check_folder, collect, plan, remark_on_rows, rows_there, to_run_again
 from ghostlib.sweep.rows import record as record_rows
+from ghostlib.sweep.table import Table
 
 __all__ = ["Point", "Sweep", "collect", "plan", "read", "remark_on_rows", "rows_there", "run"]
 
@@ -64,19 +65,21 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
     if not again and (remark := remark_on_rows(sweep, there)):
         report(remark)
     missing = _missing(sweep, there, again)
-    failed = []
+    complete, failed = not missing, []
     try:
-        if missing:
+        if not complete:
             with hold(sweep.folder, "grid"):
                 # Again: who held the folder until now may have left some.
-                missing = _missing(sweep, rows_there(sweep), again)
-                failed = run_points(sweep, missing, address, npus, cpus, progress, report, ray_options)
+                there = rows_there(sweep)
+                missing = _missing(sweep, there, again)
+                failed = run_points(sweep, missing, Table(sweep, there), address, npus, cpus, progress, report, ray_options)
         else:
             report(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
     finally:
-        table = collect(sweep)
+        there = there if complete else rows_there(sweep)
+        table = collect(sweep, there)
         if record and len(table):
-            for line in record_rows(sweep, prune):
+            for line in record_rows(sweep, there, prune):
                 report(line)
     if remark := results.remark_on_fingerprints(table):
         report(f"{sweep.name}: {remark}")
@@ -87,5 +90,5 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
 
 
 def _missing(sweep: Sweep, there: Mapping[str, Any], again: bool) -> list[Point]:
-    anew = to_run_again(sweep, there) if again else []
+    anew = to_run_again(sweep, there) if again else set()
     return [point for point in sweep.points if point.key not in there or point.key in anew]

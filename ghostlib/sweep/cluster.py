@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ghostlib.progress import progress_bar, tell
 from ghostlib.sweep.cores import own_cores
 from ghostlib.sweep.grid import Point, Sweep
 from ghostlib.sweep.rows import store
+from ghostlib.sweep.table import Table
 from ghostlib.training.launch import UNATTENDED
 
 REACHED_WITHIN = 5.0  # seconds in which an address must take a call, and then answer it
@@ -26,10 +28,11 @@ REACHED_WITHIN = 5.0  # seconds in which an address must take a call, and then a
 # minutes.
 GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 4
 PASSED_ON = ("DNNL_", "GHOSTLIB_", "GLOG_", "MS_", "ONEDNN_")  # environment variables that a standing cluster does not have
+WATCHED = 1000  # runs whose end is waited for at a time, more than run at once; asking Ray for all would grow with the grid
 NPU_VARIABLE = "ASCEND_RT_VISIBLE_DEVICES"
 
 
-def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus: int | None, cpus: int | None,
+def run_points(sweep: Sweep, points: Sequence[Point], table: Table, address: str | None, npus: int | None, cpus: int | None,
                progress: bool, report: Callable[[str], None], ray_options: Mapping[str, Any]) -> list[Point]:
     """Runs points on Ray and writes what comes back; those that failed."""
     if address is not None:
@@ -48,7 +51,7 @@ def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus:
     failed = []
     try:
         wanted = _resources(ray, sweep, npus, cpus)
-        notebook = nbformat.writes(read(sweep.notebook))
+        notebook = ray.put(nbformat.writes(read(sweep.notebook)))  # once: as an argument each task would get a copy
         task = ray.remote(max_retries=0, **wanted)(_execute)
         cores = 0 if "resources" in wanted else wanted["num_cpus"]
         pending = {task.remote(notebook, sweep.parameters(point), sweep.has_run_dir, sweep.keep, os.getcwd(), cores,
@@ -56,7 +59,12 @@ def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus:
                    for point in points}
         with progress_bar(len(points), "runs", progress) as bar:
             while pending:
-                [done], _ = ray.wait(list(pending), num_returns=1)
+                # Runs begin in this order, so the next to end is among the first.
+                ended, _ = ray.wait(list(islice(pending, WATCHED)), num_returns=1, timeout=table.patience)
+                if not ended:
+                    table.keep_up()
+                    continue
+                done = ended[0]
                 point = pending.pop(done)
                 try:
                     executed, row, files, error = ray.get(done)
@@ -68,7 +76,7 @@ def run_points(sweep: Sweep, points: Sequence[Point], address: str | None, npus:
                         results.write_text(sweep.folder / f"{point.key}.failed.ipynb", executed)
                     tell(bar, f"failed: {point}: {error}")
                 else:
-                    store(sweep, point, executed, row, files)
+                    table.add(store(sweep, point, executed, row, files))
                 bar.update(1)
     finally:
         ray.shutdown()

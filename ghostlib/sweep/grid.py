@@ -101,9 +101,11 @@ def read(path: str | Path) -> Sweep:
         if name not in known:
             raise InputError(f"{path}: {name}: {notebook} has no such parameter; {nearest(name, sorted(known))}")
     points = [Point(key_of(notebook, {**fixed, **one}), one) for one in combinations]
-    for number, point in enumerate(points):
-        if point.key in {other.key for other in points[:number]}:
+    seen: set[str] = set()
+    for point in points:
+        if point.key in seen:
             raise InputError(f"{path}: the point {point} is there twice; allowed is once")
+        seen.add(point.key)
         _check(path, {**fixed, **point.parameters}, point)
     return Sweep(path.stem, notebook, values["notebook"], code_hash(read_notebook(notebook)),
                  {name: value for name, value in fixed.items() if name != "run_dir"}, tuple(points), "run_dir" in known,

@@ -1,37 +1,44 @@
 """What a sweep's finished points left: their rows, found again, collected and used to plan the rest."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ghostlib import results
-from ghostlib.config import Config
 from ghostlib.errors import InputError, some
 from ghostlib.sweep.grid import Point, Sweep
 
 
-def collect(sweep: Sweep) -> pd.DataFrame:
-    """The rows of a sweep's finished points, one for each, also written to rows.csv."""
-    table = pd.DataFrame(list(rows_there(sweep).values()))
+def collect(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]] | None = None) -> pd.DataFrame:
+    """The rows of a sweep's finished points, one for each, also written to rows.csv.
+
+    Args:
+        sweep: Whose points they are.
+        rows: The rows by key, in any order; None looks for them.
+    """
+    found = rows_there(sweep) if rows is None else rows
+    table = pd.DataFrame([found[point.key] for point in sweep.points if point.key in found])
     if len(table):
         sweep.folder.mkdir(parents=True, exist_ok=True)
         results.write_table(sweep.folder / "rows.csv", table)
     return table
 
 
-def plan(sweep: Sweep, again: bool = False) -> pd.DataFrame:
+def plan(sweep: Sweep, again: bool = False, there: Mapping[str, Mapping[str, Any]] | None = None) -> pd.DataFrame:
     """What a sweep would run: for each point its parameters, weights, multiply-adds and seconds, and whether it is there.
 
     The seconds of a point that never ran are estimated from those that did, by their multiply-adds. With `again`
-    a row that other code made counts for that, and not as there.
+    a row that other code made counts for that, and not as there. `there` are the rows that `rows_there` found, where
+    somebody has looked already.
     """
-    rows, found = [], rows_there(sweep)
-    runs_again = set(to_run_again(sweep, found)) if again else set()
+    rows, found = [], rows_there(sweep) if there is None else there
+    runs_again = to_run_again(sweep, found) if again else set()
+    costs = _costs(sweep, [point for point in sweep.points if not found.get(point.key)])
     for point in sweep.points:
-        row = found.get(point.key) or _counted(sweep.config(point))
+        row = found.get(point.key) or costs[point.key]
         # As in a row, `weights` are how many there are, and the file that a run starts from is weights_from.
         own = {"weights_from" if name == "weights" else name: value for name, value in point.parameters.items()}
         rows.append({**own, "there": point.key in found and point.key not in runs_again,
@@ -44,16 +51,27 @@ def plan(sweep: Sweep, again: bool = False) -> pd.DataFrame:
     return table
 
 
-def store(sweep: Sweep, point: Point, executed: str, row: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-    """Writes a finished run: its notebook and the files it is to keep, then its row, which is the sign that it is there,
-    then all rows."""
+def _costs(sweep: Sweep, points: Sequence[Point]) -> dict[str, dict[str, int]]:
+    """What each point's network costs; MindSpore is imported where there are points."""
+    if not points:
+        return {}
+    from ghostlib.sweep.costs import costs_of
+    return dict(zip((point.key for point in points), costs_of(map(sweep.config, points))))
+
+
+def store(sweep: Sweep, point: Point, executed: str, row: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Writes a finished run: its notebook and the files it is to keep, then its row, which is the sign that it is there.
+
+    Returns:
+        The row, as it is found again.
+    """
     results.write_text(sweep.folder / f"{point.key}.ipynb", executed)
     for name, content in files.items():
         results.write_bytes(kept_file(sweep, point, name), content)
     (sweep.folder / f"{point.key}.failed.ipynb").unlink(missing_ok=True)
     told = {"point": point.key, "notebook": sweep.named, "code": sweep.code, **row}
     results.write_text(_row_file(sweep, point), results.to_json(told))
-    collect(sweep)
+    return results.read_json(_row_file(sweep, point))
 
 
 def rows_there(sweep: Sweep) -> dict[str, dict[str, Any]]:
@@ -86,17 +104,18 @@ def _recorded(sweep: Sweep) -> dict[str, dict[str, Any]]:
     return {row["point"]: row for row in table.astype(object).where(table.notna(), None).to_dict("records")}
 
 
-def record(sweep: Sweep, prune: bool = False) -> list[str]:
+def record(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]], prune: bool = False) -> list[str]:
     """Puts the rows that are there into the recorded table, and the tables that are kept into one each.
 
     Args:
         sweep: Some of whose points are there.
+        rows: Theirs, as `rows_there` found them.
         prune: Whether rows of points that are no longer in the grid go.
 
     Returns:
         What happened, a line for each table.
     """
-    tables = {sweep.recorded: pd.DataFrame(list(rows_there(sweep).values()))}
+    tables = {sweep.recorded: pd.DataFrame(list(rows.values()))}
     for name in sweep.keep:
         if name.endswith(".csv") and len(kept := _kept_tables(sweep, name)):
             tables[sweep.recorded.with_name(f"{sweep.name}_{name}")] = kept
@@ -130,9 +149,9 @@ def made_by_other_code(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> l
     return [key for key, row in rows.items() if row.get("code") != sweep.code]
 
 
-def to_run_again(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def to_run_again(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """The keys of those rows that `again` makes anew: of other code, or without a file to keep."""
-    return [*made_by_other_code(sweep, rows), *lacking_files(sweep, rows)]
+    return {*made_by_other_code(sweep, rows), *lacking_files(sweep, rows)}
 
 
 def remark_on_rows(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -161,11 +180,3 @@ def check_folder(sweep: Sweep) -> None:
     if sweep.recorded.exists() and "point" not in results.read_table(sweep.recorded):
         raise InputError(f"{sweep.recorded}: holds something else than the rows of a sweep; move it away or name the grid "
                          f"differently")
-
-
-def _counted(config: Config) -> dict[str, int]:
-    from ghostlib.complexity import count
-    from ghostlib.training.setup import build
-
-    cost = count(build(config), (3, config.image_size, config.image_size))
-    return {"weights": cost.weights, "macs": cost.macs}

@@ -2,6 +2,7 @@
 
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import mindspore
 from mindspore import nn
@@ -19,6 +20,9 @@ from ghostlib.training.distributed import Ranks
 from ghostlib.training.run_folder import LAST
 from ghostlib.weights import load_weights
 
+# The fields of Config of which a network is built, and with the seed all that `build` looks at. Two Configs that agree in
+# these have networks of one shape and one cost.
+ARCHITECTURE = "model", "width", "ratio", "kernel", "num_classes", "dropout", "stem_stride", "image_size"
 SMALL = 64  # pixels; up to this size a first convolution that can stride does not, unless told to
 
 
@@ -30,16 +34,25 @@ def config_of(run_dir: str | Path) -> Config:
         "milestones": [], "resume": False, "augment": "none", "erasing": 0.0, "devices": 1, "sink": False})
 
 
+def architecture(config: Config) -> dict[str, Any]:
+    """Those fields of a Config of which its network is built; see ARCHITECTURE."""
+    return {name: getattr(config, name) for name in ARCHITECTURE}
+
+
 def build(config: Config) -> nn.Cell:
     """The untrained network that a Config names, its weights a function of the seed."""
     mindspore.set_seed(config.seed)
-    make = MODELS[config.model]
-    options = {"dropout": config.dropout,
-               "stem_stride": config.stem_stride or (1 if config.image_size <= SMALL else 2)}
+    return _network(**architecture(config))  # which sees no other field
+
+
+def _network(model: str, width: float, ratio: int | dict[str, int], kernel: int, num_classes: int, dropout: float,
+             stem_stride: int | None, image_size: int) -> nn.Cell:
+    make = MODELS[model]
+    options = {"dropout": dropout, "stem_stride": stem_stride or (1 if image_size <= SMALL else 2)}
     taken = {name: value for name, value in options.items() if name in signature(make).parameters}
-    if config.dropout and "dropout" not in taken:
-        raise InputError(f"dropout: {config.dropout} given; {config.model} has none; allowed is 0")
-    return make(config.width, config.ratio, config.kernel, config.num_classes, **taken)
+    if dropout and "dropout" not in taken:
+        raise InputError(f"dropout: {dropout} given; {model} has none; allowed is 0")
+    return make(width, ratio, kernel, num_classes, **taken)
 
 
 def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Complexity]:
