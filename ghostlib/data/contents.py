@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,13 +69,14 @@ def difference_of_classes(then: Sequence[str], now: Sequence[str]) -> str | None
     return f"the same {len(now)} classes in another order: number {place} was {then[place]!r}, is {now[place]!r}"
 
 
-def fingerprint_of(parts: Iterable[bytes | np.ndarray]) -> str:
-    """A hash of what identifies a dataset: arrays of pixels and labels, or names and sizes of files."""
+def fingerprint_of(parts: Iterable[bytes | np.ndarray | Iterator[bytes]]) -> str:
+    """A hash of what identifies a dataset: arrays of pixels and labels, or names and sizes of files, also in pieces."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(f"{part.shape} {part.dtype.str}".encode())
             part = np.ascontiguousarray(part).tobytes()
-        digest.update(part)
+        for piece in [part] if isinstance(part, bytes) else part:
+            digest.update(piece)
         digest.update(b"\0")
     return digest.hexdigest()[:32]

@@ -44,7 +44,7 @@ def load(config: Config, rank: int, ranks: int) -> Data:
         raise InputError(f"data_dir: train/ and val/ in {config.data_dir} differ in their class folders: {told}; wanted are "
                          f"the same in both")
     here = [listing for listing in (train, test) if listing is not None]
-    nothing = Listing(test.folder, [], test.labels[:0], test.classes)
+    nothing = test.part(np.zeros(len(test.labels), bool))
     batches = [FolderBatches(listing, config, rank, ranks, training)
                for listing, training in ((train or nothing, True), (test, False))]
     for one in batches:

@@ -13,13 +13,14 @@ import hashlib
 import itertools
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ghostlib.data.contents import fingerprint_of
+from ghostlib.data.file_paths import AT_A_TIME, FilePaths
 from ghostlib.errors import InputError, some
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
@@ -34,14 +35,14 @@ class Listing:
 
     Attributes:
         folder: Where they are.
-        files: Their paths (N).
+        files: Their paths (N), as a list is used, put together when they are asked for.
         labels: (N,) the numbers of their classes.
         classes: The names.
         remark: What a user should know of the files that are none, or "".
     """
 
     folder: str
-    files: Sequence[str]
+    files: FilePaths
     labels: np.ndarray
     classes: Sequence[str]
     remark: str = ""
@@ -52,8 +53,12 @@ class Listing:
 
     def part(self, chosen: np.ndarray) -> "Listing":
         """Those images that a (N,) mask chooses."""
-        return Listing(self.folder, [self.files[index] for index in np.flatnonzero(chosen)], self.labels[chosen],
-                       self.classes, self.remark)
+        return Listing(self.folder, self.files.part(chosen), self.labels[chosen], self.classes, self.remark)
+
+    def names(self) -> Iterator[str]:
+        """Each file's class and name, in their order."""
+        start = len(os.path.join(self.folder, ""))
+        return (path[start:] for path in self.files)
 
 
 def scan(folder: Path) -> Listing:
@@ -75,10 +80,16 @@ def scan(folder: Path) -> Listing:
         if one == other:
             raise InputError(f"data_dir: {folder} has two folders for class {one}: {first!a} and {second!a}, the same "
                              f"letters composed in two ways; allowed is one")
-    files: list[str] = []
-    labels: list[int] = []
     passed = [os.path.join(folder, name) for name in others]
-    for label, (_, name) in enumerate(composed):
+    files = FilePaths(_classes(folder, [name for _, name in composed], passed))
+    remark = (f"data_dir: {len(passed):,} file(s) or folder(s) in {folder} are no images by their names and are passed "
+              f"over, first {passed[0]}" if passed else "")
+    return Listing(str(folder), files, files.folder_of, [one for one, _ in composed], remark)
+
+
+def _classes(folder: Path, classes: Iterable[str], passed: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each class's folder and the names of its images; what is none goes into `passed`."""
+    for name in classes:
         within, names = _entries(folder / name)
         images = [one for one in names if one.lower().endswith(SUFFIXES)]
         if not images:
@@ -86,13 +97,9 @@ def scan(folder: Path) -> Listing:
             raise InputError(f"data_dir: class folder {folder / name} {what}; wanted is at least one image in each, named "
                              f"{some(SUFFIXES, len(SUFFIXES))}")
         start = os.path.join(folder, name, "")
-        files += [start + one for one in images]
-        labels += [label] * len(images)
         passed += [start + one for one in within]
         passed += [start + one for one in names if not one.lower().endswith(SUFFIXES)]
-    remark = (f"data_dir: {len(passed):,} file(s) or folder(s) in {folder} are no images by their names and are passed "
-              f"over, first {passed[0]}" if passed else "")
-    return Listing(str(folder), files, np.array(labels, np.int32), [one for one, _ in composed], remark)
+        yield start, images
 
 
 def _entries(folder: Path | str) -> tuple[list[str], list[str]]:
@@ -115,8 +122,8 @@ def hold_out(listing: Listing, share: float) -> tuple[Listing, Listing]:
     Raises:
         InputError: For a class with a single image.
     """
-    keys = np.array([hashlib.blake2b(listing.name(index).encode("utf-8", "surrogateescape"), digest_size=8).digest()
-                     for index in range(len(listing.files))])
+    keys = np.array([hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+                     for name in listing.names()])
     held = held_out(listing.labels, listing.classes, share, keys)
     return listing.part(~held), listing.part(held)
 
@@ -141,11 +148,22 @@ def held_out(labels: np.ndarray, classes: Sequence[str], share: float, keys: np.
 def fingerprint(listings: Iterable[Listing]) -> str:
     """What a dataset in folders is known again by: the names of all files and the sizes of some, the same in each run."""
     listings = list(listings)
-    files = [path for listing in listings for path in listing.files]
-    names = ["\0".join(listing.name(index) for index in range(len(listing.files))) for listing in listings]
-    chosen = np.sort(np.random.default_rng(0).permutation(len(files))[:LOOKED_AT])
-    sizes = np.array([os.stat(files[index]).st_size for index in chosen], np.int64)
-    return fingerprint_of([*(text.encode("utf-8", "surrogateescape") for text in names), sizes])
+    count = sum(len(listing.files) for listing in listings)
+    chosen = np.sort(np.random.default_rng(0).permutation(count)[:LOOKED_AT])
+    sizes, begin = [], 0
+    for listing in listings:
+        end = begin + len(listing.files)
+        sizes += [os.stat(listing.files[index - begin]).st_size for index in chosen[(chosen >= begin) & (chosen < end)]]
+        begin = end
+    return fingerprint_of([*map(_as_bytes, listings), np.array(sizes, np.int64)])
+
+
+def _as_bytes(listing: Listing) -> Iterator[bytes]:
+    """The names of a listing's files with a zero between them, in pieces: all at once they take more than the listing."""
+    names, between = listing.names(), ""
+    while piece := "\0".join(itertools.islice(names, AT_A_TIME)):
+        yield (between + piece).encode("utf-8", "surrogateescape")
+        between = "\0"
 
 
 def difference_of_names(first: Sequence[str], second: Sequence[str]) -> str | None:

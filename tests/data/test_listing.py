@@ -222,3 +222,18 @@ def test_of_many_files_the_sizes_of_a_fixed_sample_are_looked_at(root, monkeypat
         looked.clear()
         prints.append((listing.fingerprint(found), [path for path in looked if path.endswith(".png")]))
     assert prints[0] == prints[1] and len(prints[0][1]) == 4
+
+
+def test_a_fingerprint_is_of_all_names_and_some_sizes_however_they_are_gone_through(root, monkeypatch):
+    """Names of one folder after the other, with a zero between them; so recorded ones stay what they are."""
+    for place, name in (("train", "cat"), ("val", "dog")):
+        (root / place / name / "größer \N{PILE OF POO}.png").write_bytes(b"12345")
+    found = [listing.scan(root / split) for split in SPLITS]
+    sizes = np.array([os.stat(path).st_size for one in found for path in one.files], np.int64)
+    names = ["\0".join(os.path.relpath(path, one.folder) for path in one.files).encode() for one in found]
+    for at_a_time in (2, 7, 10_000):
+        monkeypatch.setattr(listing, "AT_A_TIME", at_a_time)
+        assert listing.fingerprint(found) == listing.fingerprint_of([*names, sizes])
+    monkeypatch.setattr(listing, "LOOKED_AT", 3)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(sizes))[:3])
+    assert listing.fingerprint(found) == listing.fingerprint_of([*names, sizes[chosen]])
