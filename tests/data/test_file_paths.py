@@ -36,7 +36,8 @@ def test_each_takes_its_name_and_a_few_bytes():
     """And never all of the paths at once: eight ranks of a server hold ImageNet's each."""
     count, name = 100_000, "n01440764_10026.JPEG"
     tracemalloc.start()
-    found = FilePaths((f"train/n{number:08d}/", [f"{name}{image}" for image in range(100)]) for number in range(count // 100))
+    found = FilePaths((f"train/n{number:08d}/", [f"{name}{image}" for image in range(100)])
+                      for number in range(count // 100))
     kept, peak = tracemalloc.get_traced_memory()
     for _ in found:
         pass
