@@ -32,27 +32,28 @@ LAST = 100  # finished runs over which the driver's work is averaged, the last o
 ROWS = 1_000, 10_000
 IMAGES, CLASSES = (12_812, 128_117, 1_281_167), 1000  # ImageNet's, a tenth and a hundredth of them
 SCAN = """
-import resource, sys, time
+import re, sys, time
 from pathlib import Path
 from ghostlib.data import listing
-def pages(): return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
-before = pages()
+def memory(kind):  # of this process alone; what getrusage tells begins at its parent's
+    return int(re.search(rf"{kind}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+before = memory("VmRSS")
 start, work = time.perf_counter(), time.process_time()
 found = listing.scan(Path(sys.argv[1]))
 listing.fingerprint([found])
 print(len(found.files), time.perf_counter() - start, time.process_time() - work,
-      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before, pages() - before)
+      memory("VmHWM") - before, memory("VmRSS") - before)
 """
 
 
-def in_child(*words: str) -> tuple[str, float, float, float]:
-    """What a Python process says, its seconds, its processor's seconds, and the most memory that one took so far, in MiB."""
+def in_child(*words: str) -> tuple[str, float, float]:
+    """What a Python process says, its seconds, and the processor's."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (done.stdout, time.perf_counter() - start,
-            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, after.ru_maxrss / 1024)
+            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -77,7 +78,7 @@ def of_grid() -> Iterator[dict]:
             "seeds": list(range(seeds)), "grid": {"width": WIDTHS, "ratio": RATIOS[:ratios], "kernel": KERNELS[:kernels]}}))
         planned = sweep.read("grid.yaml")
         points, shared = planned.points, {"of": name, "count": len(planned.points)}
-        said, seconds, processor, _ = in_child("-m", "ghostlib", "sweep", "grid.yaml", "--dry-run")
+        said, seconds, processor = in_child("-m", "ghostlib", "sweep", "grid.yaml", "--dry-run")
         assert f"{len(points)} of {len(points)} to run" in said, said[-200:]
         yield {"what": "dry run", **shared, "seconds": seconds, "processor_seconds": processor}
 
@@ -95,7 +96,7 @@ def of_grid() -> Iterator[dict]:
 
         seconds, processor = timed(lambda planned=planned, table=table: sweep.collect(planned, table._rows))
         yield {"what": "rows.csv written", **shared, "seconds": seconds, "processor_seconds": processor}
-        said, seconds, processor, _ = in_child("-m", "ghostlib", "sweep", "grid.yaml")
+        said, seconds, processor = in_child("-m", "ghostlib", "sweep", "grid.yaml")
         assert f"all {len(points)} points are there" in said, said[-200:]
         yield {"what": "complete grid recognised", **shared, "seconds": seconds, "processor_seconds": processor}
         subprocess.run(["rm", "-r", "data"], check=True)
