@@ -91,7 +91,7 @@ def read(path: str | Path) -> Sweep:
         raise InputError(f"{path}: notebook: {values.get('notebook')!r} given; wanted is the path of a notebook")
     notebook = _find(path, values["notebook"], "notebook")
     known = _parameters_of(notebook)
-    known |= {"decoded"} if "data_dir" in known else set()  # its Config takes it as papermill passes it on
+    known |= set(Config.model_fields) if "data_dir" in known else set()  # its Config takes what papermill passes on
     fixed = values.get("params") or {}
     fixed = read_yaml(_find(path, fixed, "params")) if isinstance(fixed, str) else fixed
     if not isinstance(fixed, dict):
