@@ -1,6 +1,5 @@
 """Streams of many places at once are those of each by itself."""
 
-import numpy as np
 import pytest
 
 from ghostlib.randomness import FLIP, ORDER, PICTURE, stream, streams

@@ -106,7 +106,8 @@ def test_a_part_is_what_the_file_gives(tmp_path, monkeypatch):
             for read in (lambda box, path=path: decode(path, box), lambda box, index=index: split.pictures(index, box)):
                 rng = np.random.default_rng(3)
                 try:
-                    pixels = read(lambda width, height, rng=rng: (*rng.integers(0, 9, 2), *rng.integers(20, 30, 2))).tobytes()
+                    pixels = read(lambda width, height, rng=rng: (*rng.integers(0, 9, 2),
+                                                                  *rng.integers(20, 30, 2))).tobytes()
                 except Unreadable as error:
                     pixels = str(error)
                 outcomes.append((pixels, rng.integers(2**60)))
@@ -154,7 +155,8 @@ def swap(path):
 
 
 @pytest.mark.parametrize("damage", [truncate, lambda path: os.truncate(path, 3), spoil_index, swap,
-                                    lambda path: path.write_bytes(b"not pixels at all" * 99), lambda path: path.write_bytes(b""),
+                                    lambda path: path.write_bytes(b"not pixels at all" * 99),
+                                    lambda path: path.write_bytes(b""),
                                     lambda path: path.write_bytes(path.read_bytes() + b"x")])
 def test_a_file_that_is_not_whole_or_another_is_told_and_made_anew(damage, tmp_path):
     config = folder_config(photographs(tmp_path))
@@ -238,10 +240,11 @@ def test_too_little_space_is_refused_with_both_sizes(how, ranks, free, field, tm
         monkeypatch.setattr(decoded.shutil, "disk_usage", lambda _: found)
     there(round(12 * SIZE / free) + 2)
     [remark] = data.load(config, 0, ranks).remarks
-    assert remark.startswith(f"decoded: {how}; {12 * SIZE * (ranks if how == 'memory' else 1):,} bytes of pixels are to be kept")
+    wanted = 12 * SIZE * (ranks if how == "memory" else 1)
+    assert remark.startswith(f"decoded: {how}; {wanted:,} bytes of pixels are to be kept")
     there(round(12 * SIZE / free) - 2)
     with pytest.raises(InputError, match=rf"^decoded: {how} given; the pixels of 12 images take "
-                                         rf"{12 * SIZE * (ranks if how == 'memory' else 1):,} bytes in .*; allowed here is {field}"):
+                                         rf"{wanted:,} bytes in .*; allowed here is {field}"):
         data.load(config, 0, ranks)
     if how == "disk":  # what is there needs no place
         there(10**9)
@@ -261,7 +264,7 @@ def test_a_containers_limit_counts(tmp_path, monkeypatch):
             (tmp_path / "memory.max").unlink()
         else:
             (tmp_path / "memory.max").write_text(text)
-        assert decoded._memory() == allowed or allowed is None and decoded._memory() > 10**6
+        assert decoded._memory() == allowed or (allowed is None and decoded._memory() > 10**6)
 
 
 def test_sizes_are_told_by_headers_alone(tmp_path, monkeypatch):
