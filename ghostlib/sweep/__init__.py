@@ -7,8 +7,9 @@ by the notebook's name and its parameters, so that the same command runs only wh
 by other code of the notebook counts as well: its column `code` says so, and `again` runs it anew.
 
 Runs hand their notebook and their row back; this process alone writes, to `data/runs/NAME/`: for each point KEY.json and
-KEY.ipynb, and `rows.csv`. No disk needs to be shared, and whatever is killed leaves nothing half written. A point whose row
-is recorded in `data/results/NAME.csv` counts as there, too, so that a study goes on in another checkout.
+KEY.ipynb, and `rows.csv` (in one step, when it is due: `table`). No disk needs to be shared, and whatever is killed leaves
+nothing half written. A point whose row is recorded in `data/results/NAME.csv` counts as there, too, so that a study goes on
+in another checkout.
 """
 
 from collections.abc import Callable, Mapping
