@@ -1,0 +1,31 @@
+"""A run's weights do not depend on how many threads computed them, nor on what else the machine does."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ghostlib_process
+from safetensors.numpy import load_file
+
+
+@pytest.mark.slow
+def test_runs_are_equal_to_the_bit_with_one_thread_and_two_and_under_load(tmp_path):
+    (tmp_path / "empty.yaml").write_text("{}")
+
+    def train(name, threads):
+        done = ghostlib_process("train", "empty.yaml", "-p", "width", "0.25", "-p", "epochs", "1", "-p", "batch_size", "128",
+                                "-p", "run_dir", name, cwd=tmp_path, OMP_NUM_THREADS=str(threads))
+        assert done.returncode == 0, done.stderr
+        return load_file(tmp_path / name / "last.safetensors")
+
+    one, two = train("one", 1), train("two", 2)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        loaded = train("loaded", 2)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    for name, values in one.items():
+        assert np.array_equal(values, two[name]) and np.array_equal(values, loaded[name]), name
