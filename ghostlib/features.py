@@ -1,6 +1,6 @@
 """What a network's layers show: their activations, by layer name, without editing the network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from mindspore import Tensor, nn
@@ -55,7 +55,8 @@ def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
 
 
 def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_size: int = 32,
-                most_bytes: int = 4 * 2**30, first: bool = False) -> dict[str, np.ndarray]:
+                most_bytes: int = 4 * 2**30, first: bool = False,
+                step: Callable[[int], object] | None = None) -> dict[str, np.ndarray]:
     """Runs a network in evaluation state and returns what the named layers put out.
 
     What "after the convolution", "after BatchNorm" and "after ReLU" mean is a matter of the name: in a Ghost module
@@ -68,6 +69,7 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
         batch_size: Images run at a time; bounds the memory that the rest of the network needs.
         most_bytes: What the maps of all images may take; a layer of 64 maps of 112 x 112 takes 3 MB an image.
         first: Whether to take each layer's first output and leave the rest of the network out once all are there.
+        step: Told after each batch how many images were run.
 
     Returns:
         For each name an array (N, C, H', W'), or (N, C) behind a dense layer.
@@ -102,6 +104,8 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
             parts[name].append(current.pop(name).asnumpy())
         if start == 0:
             _check_memory(parts, len(images), most_bytes)
+        if step is not None:
+            step(min(batch_size, len(images) - start))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 

@@ -65,9 +65,12 @@ def _in_notebook() -> bool:
     return hasattr(sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None, "kernel")
 
 
-def progress_bar(total: int, unit: str, shown: bool = True) -> tqdm:
-    """A bar for work of so many units; on a terminal it goes when the work is done, in a notebook it stays."""
+def progress_bar(total: float, unit: str, shown: bool = True) -> tqdm:
+    """A bar for work of so many units; on a terminal it goes when the work is done, in a notebook it stays.
+
+    More than a million units are counted in thousands, millions and so on, as 1.2T.
+    """
     notebook = _in_notebook()
     options: dict[str, Any] = {"total": total, "unit": f" {unit}", "disable": not shown, "leave": notebook,
-                               "mininterval": 0.5}
+                               "mininterval": 0.5, "unit_scale": total > 1e6}
     return _NotebookBar(**options, file=io.StringIO(), ncols=100) if notebook else tqdm(**options)

@@ -16,7 +16,7 @@ from ghostlib.complexity import Complexity
 from ghostlib.errors import InputError
 from ghostlib.features import activations, stages
 from ghostlib.ghost import split_channels
-from ghostlib.redundancy.controls import Measured, Splits, measure
+from ghostlib.redundancy.measured import Measured, Splits, measure
 
 STAGE = "convolution"  # where a Ghost layer makes its ghosts: before BatchNorm and ReLU
 
@@ -54,7 +54,7 @@ def losses(net: nn.Cell, images: np.ndarray, kernel: int, ratios: Sequence[int],
 def _lost(measured: Measured, chosen: np.ndarray) -> float:
     """Mean of 1 - R2 over all maps on the images for reporting, the source of each chosen on those for choosing."""
     source = redundancy.sources_among(measured.choose, chosen)
-    unexplained = np.nan_to_num(1 - measured.report.r2_of(source), nan=0.0)  # a constant map costs nothing to make
+    unexplained = np.nan_to_num(1 - measured.report(source).r2, nan=0.0)  # a constant map costs nothing to make
     unexplained[chosen] = 0
     return float(np.clip(unexplained, 0, 1).mean())
 

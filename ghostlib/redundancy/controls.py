@@ -4,7 +4,7 @@ Any smooth image makes any two of its filtered versions alike, and the best of m
 each figure stands beside what the same choice of the best source finds where there is nothing to find, or less.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,42 +14,15 @@ from mindspore import nn
 from PIL import Image
 
 from ghostlib import redundancy
-from ghostlib.errors import InputError, nearest
-from ghostlib.features import STAGES, activations, ghost_layers, stages
-from ghostlib.redundancy import Scores
+from ghostlib.features import ghost_layers
+from ghostlib.redundancy.layers import LayerStudy, Place, Rows, places
+from ghostlib.redundancy.measured import Measured, Splits, measure_all
+from ghostlib.redundancy.products import Step, work
 from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SOURCES, TRAINED, UNTRAINED
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 RESAMPLES = 1000
 FEWEST = 8  # images that an interval over images is taken from: drawing two again and again says nothing
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Three parts of some images: filters are fitted on one, sources chosen on another, figures reported on the third."""
-
-    fit: np.ndarray
-    choose: np.ndarray
-    report: np.ndarray
-
-    @classmethod
-    def draw(cls, count: int, seed: int = 0) -> "Splits":
-        return cls(*redundancy.split(count, seed))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Every source's R2 for every target on the images for choosing, and their scores on those for reporting."""
-
-    choose: np.ndarray
-    report: Scores
-
-
-def measure(sources: np.ndarray, targets: np.ndarray, splits: Splits, kernel: int) -> Measured:
-    """Fits the d x d filters from sources (N, S, H, W) to targets (N, C, H, W) and scores them on images of their own."""
-    fitted = redundancy.fit(sources[splits.fit], targets[splits.fit], kernel)
-    return Measured(redundancy.score(fitted, sources[splits.choose], targets[splits.choose]).r2,
-                    redundancy.score(fitted, sources[splits.report], targets[splits.report]))
 
 
 def phase_scrambled(images: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -101,29 +74,7 @@ def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kerne
         filter (its d), source; r2, low, high: the median over maps of the best source's R2 with its 95 % interval over
         images; mse (in the maps' own units); gap, gap_low, gap_high: how much less than `net` itself, on the same images.
     """
-    splits = Splits.draw(len(images), seed)
-    weights = redundancy.resamples(len(splits.report), RESAMPLES, seed)
-    variants = {TRAINED: (net, images), UNTRAINED: (untrained, images), SCRAMBLED: (net, phase_scrambled(images, seed))}
-    places, rows = _places(net, layers), []
-    maps = {source: activations(cell, pictures, _names(places)) for source, (cell, pictures) in variants.items()}
-    for depth, layer, stage, name in places:
-        own = maps[TRAINED][name]
-        pairs = {source: (by_name[name], by_name[name]) for source, by_name in maps.items()}
-        pairs[GREY] = grey_filtered(images, own.shape[1] - 1, (own.shape[2], own.shape[3]), seed), own
-        pairs[SHUFFLED] = of_another_image(own, splits, seed), own
-        for kernel in _fitting(kernels, own):
-            for source in SOURCES:
-                measured = measure(*pairs[source], splits, kernel)
-                best = redundancy.best_sources(measured.choose)
-                r2, drawn = _typical(measured.report.r2_of(best)), _typical(measured.report.r2_of(best, weights))
-                if source == TRAINED:
-                    own_r2, own_drawn = r2, drawn
-                rows.append({"layer": layer, "depth": depth, "channels": own.shape[1], "size": own.shape[2],
-                             "stage": stage, "filter": kernel, "source": source,
-                             **_interval("r2", r2, drawn, len(splits.report)),
-                             "mse": float(np.median(measured.report.mse[best, np.arange(len(best))])),
-                             **_interval("gap", own_r2 - r2, own_drawn - drawn, len(splits.report))})
-    return pd.DataFrame(rows)
+    return network_study(net, untrained, images, kernels, (), seed, layers).run()["redundancy"]
 
 
 def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresholds: Sequence[float], seed: int = 0,
@@ -139,24 +90,46 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
         threshold; ratio, low, high: C over intrinsic maps, where a ghost that misses tau on the images for reporting
         counts as intrinsic; promised: the same as it looked on the images for choosing.
     """
-    splits = Splits.draw(len(images), seed)
-    weights = redundancy.resamples(len(splits.report), RESAMPLES, seed)
-    places, rows = _places(net, layers), []
-    by_name = activations(net, images, _names(places))
-    for depth, layer, stage, name in places:
-        maps = by_name[name]
-        for kernel in _fitting(kernels, maps):
-            measured = measure(maps, maps, splits, kernel)
-            for tau in thresholds:
-                chosen, source = redundancy.fewest_sources(measured.choose, tau)
-                ghosts = np.setdiff1d(np.arange(len(source)), chosen)
-                own, drawn = (len(source) / (len(chosen) + (~(r2[..., ghosts] >= tau)).sum(axis=-1))
-                              for r2 in (measured.report.r2_of(source), measured.report.r2_of(source, weights)))
-                rows.append({"layer": layer, "depth": depth, "channels": len(source), "size": maps.shape[2],
-                             "stage": stage, "filter": kernel, "threshold": tau,
-                             **_interval("ratio", float(own), drawn, len(splits.report)),
-                             "promised": len(source) / len(chosen)})
-    return pd.DataFrame(rows)
+    return network_study(net, None, images, kernels, thresholds, seed, layers).run()["allowed_ratio"]
+
+
+def network_study(net: nn.Cell, untrained: nn.Cell | None, images: np.ndarray, kernels: Sequence[int],
+                  thresholds: Sequence[float], seed: int = 0, layers: Sequence[str] = ()) -> LayerStudy:
+    """Both of the above of the same filters, tables "redundancy" and "allowed_ratio"; without the network before training
+    or without thresholds only the other one."""
+    drawn = _Drawn.of(len(images), seed)
+    nets = {TRAINED: (net, images)}
+    if untrained is not None:
+        nets |= {UNTRAINED: (untrained, images), SCRAMBLED: (net, phase_scrambled(images, seed))}
+    sources = SOURCES if untrained is not None else (TRAINED,)
+
+    def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
+        fitting = place.fitting(kernels)
+        about = {"layer": place.layer, "depth": place.depth, "channels": place.shape[0], "size": place.shape[1],
+                 "stage": place.stage}
+        alike: dict[tuple[int, str], dict[str, Any]] = {}
+        allowed: list[dict[str, Any]] = []
+        typical: dict[int, tuple[Any, Any]] = {}
+        for source in sources if fitting else ():
+            found = measure_all(*_pair(source, maps, images, drawn), drawn.splits, fitting, step)
+            for kernel in fitting:
+                if source == TRAINED:
+                    allowed += [{**about, "filter": kernel, "threshold": tau, **_allowed(found[kernel], tau, drawn)}
+                                for tau in thresholds]
+                if untrained is not None:
+                    scores = found[kernel].report(redundancy.best_sources(found[kernel].choose))
+                    r2, again = _typical(scores.r2), _typical(scores.drawn(drawn.weights))
+                    own_r2, own_again = typical.setdefault(kernel, (r2, again))
+                    alike[kernel, source] = {**about, "filter": kernel, "source": source,
+                                             **_interval("r2", r2, again, drawn), "mse": float(np.median(scores.mse)),
+                                             **_interval("gap", own_r2 - r2, own_again - again, drawn)}
+        return {"redundancy": [alike[kernel, source] for kernel in fitting for source in sources if alike],
+                "allowed_ratio": allowed}
+
+    def work_of(place: Place) -> float:
+        return sum(_work(place.shape, place.shape[0] - (source == GREY), drawn, place.fitting(kernels))
+                   for source in sources)
+    return LayerStudy(nets, places(net, images, layers), rows, work_of)
 
 
 def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
@@ -173,52 +146,81 @@ def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels:
         ghost, plain: medians of the best source's R2, the second a mean over draws; gap, gap_low, gap_high: ghost less
         plain, its 95 % interval over images and draws.
     """
-    splits = Splits.draw(len(images), seed)
-    weights, rng = redundancy.resamples(len(splits.report), RESAMPLES, seed), np.random.default_rng(seed)
-    counts, rows = ghost_layers(ghost), []
-    places = _places(ghost, list(counts))
-    of_ghost, of_plain = (activations(net, images, _names(places)) for net in (ghost, plain))
-    for depth, layer, stage, name in places:
-        count = counts[layer]
-        own, others = of_ghost[name][:, :count], of_plain[name]
-        for kernel in _fitting(kernels, own):
-            ghosts, plains = measure(own, own, splits, kernel), measure(others, others, splits, kernel)
-            best = redundancy.best_sources(ghosts.choose)
-            ghost_r2, ghost_drawn = _typical(ghosts.report.r2_of(best)), _typical(ghosts.report.r2_of(best, weights))
-            drawn, plain_r2 = [], []
-            for part in np.array_split(np.arange(RESAMPLES), draws):
-                subset = rng.permutation(others.shape[1])[:count]
-                best = subset[redundancy.best_sources(plains.choose[np.ix_(subset, subset)])]
-                scores = _of_targets(plains.report, subset)
-                plain_r2.append(_typical(scores.r2_of(best)))
-                drawn.append(ghost_drawn[part] - _typical(scores.r2_of(best, weights[part])))
-            rows.append({"layer": layer, "depth": depth, "intrinsic": count, "size": own.shape[2], "stage": stage,
-                         "filter": kernel, "ghost": ghost_r2, "plain": float(np.mean(plain_r2)),
-                         **_interval("gap", ghost_r2 - float(np.mean(plain_r2)), np.concatenate(drawn), len(splits.report))})
-    return pd.DataFrame(rows)
+    return pair_study(ghost, plain, images, kernels, seed, draws).run()["intrinsic"]
 
 
-def _places(net: nn.Cell, layers: Sequence[str]) -> list[tuple[int, str, str, str]]:
-    """Depth, layer, stage and the name under which its maps are found; of some layers or all."""
-    found = stages(net)
-    for layer in layers:
-        if layer not in found:
-            raise InputError(f"layer: {layer!r} given; {nearest(layer, found)}")
-    return [(depth, layer, stage, names[stage]) for depth, (layer, names) in enumerate(found.items(), 1)
-            if not layers or layer in layers for stage in STAGES if stage in names]
+def pair_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
+               draws: int = 20) -> LayerStudy:
+    """What makes `intrinsic_study`, as its table "intrinsic"."""
+    drawn, counts, rng = _Drawn.of(len(images), seed), ghost_layers(ghost), np.random.default_rng(seed)
+    found = places(ghost, images, list(counts))
+    # All in advance, so that a layer gets the same whether those before it are made again or not.
+    subsets = {(place.name, kernel): [rng.permutation(place.shape[0])[:counts[place.layer]] for _ in range(draws)]
+               for place in found for kernel in place.fitting(kernels)}
+
+    def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
+        count, fitting, table = counts[place.layer], place.fitting(kernels), []
+        own, others = maps["ghost"][:, :count], maps["plain"]
+        ghosts, plains = (measure_all(of, of, drawn.splits, fitting, step) if fitting else {} for of in (own, others))
+        for kernel in fitting:
+            scores = ghosts[kernel].report(redundancy.best_sources(ghosts[kernel].choose))
+            ghost_r2, ghost_again = _typical(scores.r2), _typical(scores.drawn(drawn.weights))
+            drawn_maps = subsets[place.name, kernel]
+            best = [subset[redundancy.best_sources(plains[kernel].choose[np.ix_(subset, subset)])] for subset in drawn_maps]
+            all_draws = plains[kernel].report(np.concatenate(best), np.concatenate(drawn_maps))
+            each = [all_draws.some(part) for part in np.split(np.arange(draws * count), draws)]
+            plain_r2 = float(np.mean([_typical(scores.r2) for scores in each]))
+            plain_again = np.concatenate([_typical(scores.drawn(part)) for scores, part in
+                                          zip(each, np.array_split(drawn.weights, draws))])
+            table.append({"layer": place.layer, "depth": place.depth, "intrinsic": count, "size": place.shape[1],
+                          "stage": place.stage, "filter": kernel, "ghost": ghost_r2, "plain": plain_r2,
+                          **_interval("gap", ghost_r2 - plain_r2, ghost_again - plain_again, drawn)})
+        return {"intrinsic": table}
+
+    def work_of(place: Place) -> float:
+        return sum(_work((channels, *place.shape[1:]), channels, drawn, place.fitting(kernels))
+                   for channels in (counts[place.layer], place.shape[0]))
+    return LayerStudy({"ghost": (ghost, images), "plain": (plain, images)}, found, rows, work_of)
 
 
-def _names(places: Sequence[tuple[int, str, str, str]]) -> list[str]:
-    return [name for *_, name in places]
+@dataclass(frozen=True)
+class _Drawn:
+    """What is drawn at random for a study: its splits, how often each image to report counts (RESAMPLES, N), its seed."""
+
+    splits: Splits
+    weights: np.ndarray
+    seed: int
+
+    @classmethod
+    def of(cls, images: int, seed: int) -> "_Drawn":
+        splits = Splits.draw(images, seed)
+        return cls(splits, redundancy.resamples(len(splits.report), RESAMPLES, seed), seed)
 
 
-def _fitting(kernels: Sequence[int], maps: np.ndarray) -> list[int]:
-    """Kernels of at most half the maps' size, beyond which a filter sees more border than map."""
-    return [kernel for kernel in kernels if 2 * kernel <= min(maps.shape[2:])] if maps.ndim == 4 else []
+def _pair(source: str, maps: Mapping[str, np.ndarray], images: np.ndarray, drawn: _Drawn) -> tuple[np.ndarray, np.ndarray]:
+    """A control's sources and targets."""
+    own = maps[TRAINED]
+    if source == GREY:
+        return grey_filtered(images, own.shape[1] - 1, (own.shape[2], own.shape[3]), drawn.seed), own
+    if source == SHUFFLED:
+        return of_another_image(own, drawn.splits, drawn.seed), own
+    return maps[source], maps[source]
 
 
-def _of_targets(scores: Scores, targets: np.ndarray) -> Scores:
-    return Scores(scores.errors[:, :, targets], scores.sums[:, targets], scores.squares[:, targets], scores.pixels)
+def _allowed(measured: Measured, tau: float, drawn: _Drawn) -> dict[str, float]:
+    """The ratio that filters of one size allow, with its interval, and what they promised."""
+    chosen, source = redundancy.fewest_sources(measured.choose, tau)
+    ghosts = np.setdiff1d(np.arange(len(source)), chosen)
+    scores = measured.report(source[ghosts], ghosts)
+    own, again = (len(source) / (len(chosen) + (~(r2 >= tau)).sum(axis=-1))
+                  for r2 in (scores.r2, scores.drawn(drawn.weights)))
+    return {**_interval("ratio", float(own), again, drawn), "promised": len(source) / len(chosen)}
+
+
+def _work(shape: tuple[int, ...], sources: int, drawn: _Drawn, kernels: Sequence[int]) -> float:
+    """Multiply-adds that `measure_all` tells of, of targets (C, H, W) and so many sources."""
+    images = len(drawn.splits.fit) + len(drawn.splits.choose)
+    return work((images, sources, *shape[1:]), shape[0], max(kernels)) if kernels else 0.0
 
 
 def _typical(r2: np.ndarray) -> Any:  # as NumPy's own reductions: the shape decides, which no type can say
@@ -228,10 +230,10 @@ def _typical(r2: np.ndarray) -> Any:  # as NumPy's own reductions: the shape dec
     return float(np.nanmedian(r2)) if r2.ndim == 1 else np.nanmedian(r2, axis=1)
 
 
-def _interval(name: str, value: float, drawn: np.ndarray, images: int) -> dict[str, float]:
+def _interval(name: str, value: float, again: np.ndarray, drawn: _Drawn) -> dict[str, float]:
     """A figure with its 95 % bootstrap interval over images, as columns: name, then low and high, with the prefix of a gap;
     these are missing where there are fewer than FEWEST."""
     prefix = "gap_" if name == "gap" else ""
-    known = images >= FEWEST and np.isfinite(drawn).any()
-    low, high = np.nanquantile(drawn, [0.025, 0.975]) if known else (np.nan, np.nan)
+    known = len(drawn.splits.report) >= FEWEST and np.isfinite(again).any()
+    low, high = np.nanquantile(again, [0.025, 0.975]) if known else (np.nan, np.nan)
     return {name: value, f"{prefix}low": float(low), f"{prefix}high": float(high)}

@@ -1,26 +1,20 @@
 """How well a d x d filter makes one map from another: all pairs of a layer at once, by least squares (Table 2)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ghostlib.errors import InputError, check_kernel
 from ghostlib.redundancy.likeness import checked
-
-COLUMNS = 64  # of patches that are worked on at a time
-CUTOFF = 1e-12  # of the largest eigenvalue: what is smaller is rounding, as in lstsq a singular value below 1e-6
-NOISE = 1e-24  # of a source's power: what taking the mean from a constant map leaves, and more
+from ghostlib.redundancy.products import Centre, flat, patches, products, windows
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How well every source predicts every target, image by image, so that images can be drawn again.
+    """How well sources predict targets, image by image, so that images can be drawn again.
 
     Attributes:
-        errors: (N, S, C) summed squared error of each image.
+        errors: (N, S, C) summed squared error of each image; (N, C) where each target has one source.
         sums, squares: (N, C) sums of each target map's values and of their squares.
         pixels: H W.
     """
@@ -32,27 +26,26 @@ class Scores:
 
     @property
     def mse(self) -> np.ndarray:
-        """(S, C): mean squared error over images and pixels."""
+        """(S, C) or (C,): mean squared error over images and pixels."""
         return self.errors.sum(axis=0) / (len(self.errors) * self.pixels)
 
     @property
     def r2(self) -> np.ndarray:
-        """(S, C): 1 - error / variance of the target, on these images; nan for constant targets."""
-        return self._r2(np.ones((1, len(self.errors))), self.errors)[0]
+        """(S, C) or (C,): 1 - error / variance of the target, on these images; nan for constant targets."""
+        return self.drawn(np.ones((1, len(self.errors))))[0]
+
+    def drawn(self, weights: np.ndarray) -> np.ndarray:
+        """R2 with images counted as often as `weights` (B, N) says, as `resamples` draws them: (B, C) or (B, S, C)."""
+        return self._r2(weights, self.errors)
+
+    def some(self, targets: np.ndarray) -> "Scores":
+        """The same of some targets."""
+        return Scores(self.errors[..., targets], self.sums[:, targets], self.squares[:, targets], self.pixels)
 
     def r2_of(self, sources: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """R2 of each target from one source, with images counted as often as `weights` says.
-
-        Args:
-            sources: (C,) the source of each target.
-            weights: (B, N), as `resamples` draws them; None counts each image once.
-
-        Returns:
-            (B, C), or (C,) without weights.
-        """
-        chosen = self.errors[:, sources, np.arange(len(sources))]
-        r2 = self._r2(np.ones((1, len(chosen))) if weights is None else weights, chosen)
-        return r2[0] if weights is None else r2
+        """R2 of each target from one source (C,): (C,), or (B, C) with weights as `drawn` takes them."""
+        chosen = Scores(self.errors[:, sources, np.arange(len(sources))], self.sums, self.squares, self.pixels)
+        return chosen.r2 if weights is None else chosen.drawn(weights)
 
     def _r2(self, weights: np.ndarray, errors: np.ndarray) -> np.ndarray:
         count = weights.sum(axis=1, keepdims=True) * self.pixels
@@ -122,93 +115,65 @@ def fit(sources: np.ndarray, targets: np.ndarray, kernel: int) -> LinearMaps:
 
     For each source the normal equations of all targets at once: their matrix is the same.
     """
-    _check_size(sources, targets, kernel)
-    wanted = _flat(targets)
-    mean = wanted.mean(axis=(0, 1))
-    centred = (wanted - mean).reshape(-1, targets.shape[1])
-    solutions, middles = [], []
-    for patches in _blocks(sources, kernel):
-        patches = patches.reshape(len(centred), -1)
-        middle = patches.mean(axis=0)
-        patches -= middle
-        square, crossed = patches.T @ patches, patches.T @ centred
-        for own in _each(kernel, len(middle)):
-            noise = NOISE * len(patches) * (middle[own] @ middle[own])
-            solutions.append(_solve(square[own, own], crossed[own], noise))
-            middles.append(middle[own])
-    bias = [mean - middle @ solution for middle, solution in zip(middles, solutions)]
-    kernels = np.stack(solutions).transpose(0, 2, 1).reshape(sources.shape[1], -1, kernel, kernel)
-    return LinearMaps(kernels, np.stack(bias))
+    check_size(sources, targets, kernel)
+    centre = Centre.of(sources, targets, kernel)
+    sums = products(sources, targets, kernel, centre)
+    return filters(sums.solve(), sums.middle, centre.targets)
+
+
+def filters(solution: np.ndarray, middle: np.ndarray, means: np.ndarray) -> LinearMaps:
+    """Solutions (S, d d, C) for deviations from means, (S, d d) of what is seen and (C,) of targets, with their bias."""
+    size = round(solution.shape[1] ** 0.5)
+    return LinearMaps(solution.transpose(0, 2, 1).reshape(len(solution), -1, size, size),
+                      means - np.einsum("sp,spc->sc", middle, solution))
 
 
 def score(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray) -> Scores:
     """How well fitted filters do on other images: (M, S, H, W) and (M, C, H, W)."""
     kernel = maps.kernels.shape[-1]
-    _check_size(sources, targets, kernel)
-    wanted = _flat(targets)
-    sums, squares = wanted.sum(axis=1), (wanted**2).sum(axis=1)
-    errors: list[np.ndarray] = []
-    for patches in _blocks(sources, kernel):
+    check_size(sources, targets, kernel)
+    wanted = flat(targets).reshape(targets.shape[1], len(targets), -1).transpose(1, 2, 0)
+    pixels, sums, squares = wanted.shape[1], wanted.sum(axis=1), (wanted**2).sum(axis=1)
+    errors = np.empty((len(targets), sources.shape[1], targets.shape[1]))
+    for first, part, seen in patches(sources, kernel):
+        own = slice(first, first + len(seen))
+        each = seen.reshape(*seen.shape[:2], -1, pixels).transpose(2, 0, 1, 3)  # image, source, d d, pixel
+        weights, bias = maps.kernels[own].reshape(len(seen), -1, kernel**2), maps.bias[own]
         # |y - P k - b|^2 from products with P, which are small, instead of one prediction for each pair, which is not.
-        crossed, square, total = patches.transpose(0, 2, 1) @ wanted, patches.transpose(0, 2, 1) @ patches, patches.sum(1)
-        for own in _each(kernel, total.shape[1]):
-            weights, bias = maps.kernels[len(errors)].reshape(targets.shape[1], -1).T, maps.bias[len(errors)]
-            explained = (weights * (square[:, own, own] @ weights - 2 * crossed[:, own])).sum(axis=1)
-            shifted = bias * (wanted.shape[1] * bias - 2 * sums + 2 * total[:, own] @ weights)
-            errors.append(np.maximum(squares + explained + shifted, 0))
-    return Scores(np.stack(errors, axis=1), sums, squares, wanted.shape[1])
+        crossed = (each @ wanted[part, None]).transpose(0, 1, 3, 2)
+        explained = (weights * (weights @ (each @ each.transpose(0, 1, 3, 2)) - 2 * crossed)).sum(axis=3)
+        total = (weights @ each.sum(axis=3)[..., None])[..., 0]
+        shifted = bias * (pixels * bias - 2 * sums[part, None] + 2 * total)
+        errors[part, own] = np.maximum(squares[part, None] + explained + shifted, 0)
+    return Scores(errors, sums, squares, pixels)
+
+
+def score_pairs(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray, chosen: np.ndarray, of: np.ndarray) -> Scores:
+    """How well fitted filters make the targets `of` (P,) of (M, C, H, W) from the sources `chosen` (P,) of (M, S, H, W).
+
+    Each pair is predicted, which for a few of all is less work than `score`; errors are (M, P).
+    """
+    kernel, (different, place) = maps.kernels.shape[-1], np.unique(of, return_inverse=True)
+    wanted = flat(targets[:, different]).reshape(len(different), len(targets), targets[0, 0].size)
+    errors = np.empty((len(targets), len(of)))
+    for source in np.unique(chosen):
+        own = np.flatnonzero(chosen == source)
+        weights, bias = maps.kernels[source, of[own]].reshape(len(own), -1), maps.bias[source, of[own], None]
+        for _, part, seen in patches(sources[:, source:source + 1], kernel):
+            left = wanted[place[own], part]
+            left -= (weights @ seen[0] + bias).reshape(left.shape)
+            errors[part, own] = np.einsum("pnx,pnx->np", left, left)
+    sums, squares = wanted.sum(axis=2), np.einsum("cnx,cnx->cn", wanted, wanted)
+    return Scores(errors, sums[place].T, squares[place].T, wanted.shape[2])
 
 
 def patches_of(maps: np.ndarray, kernel: int) -> np.ndarray:
     """What each output pixel sees of maps (N, S, H, W): (N, H W, S d d) float64, a copy; zeros outside."""
-    return _joined(_windows(maps, kernel).copy())
+    return windows(maps, kernel).transpose(3, 4, 5, 0, 1, 2).reshape(len(maps), maps[0, 0].size, -1)
 
 
-def _flat(maps: np.ndarray) -> np.ndarray:
-    """(N, C, H, W) to (N, H W, C) float64."""
-    return np.ascontiguousarray(maps.reshape(*maps.shape[:2], -1).transpose(0, 2, 1), np.float64)
-
-
-def _windows(maps: np.ndarray, kernel: int) -> np.ndarray:
-    """A view (N, H, W, S, d, d) of padded maps."""
-    around = kernel // 2
-    padded = np.pad(maps.astype(np.float64), ((0, 0), (0, 0), (around, around), (around, around)))
-    axes: Any = (2, 3)  # the stubs of NumPy 1.26 know a single axis only
-    return sliding_window_view(padded, (kernel, kernel), axes).transpose(0, 2, 3, 1, 4, 5)
-
-
-def _joined(windows: np.ndarray) -> np.ndarray:
-    return windows.reshape(len(windows), windows.shape[1] * windows.shape[2], -1)
-
-
-def _blocks(sources: np.ndarray, kernel: int) -> Iterator[np.ndarray]:
-    """Patches of several sources at a time: products of few columns would wait for memory.
-
-    All in the same memory, since new memory for each block costs as much as the work on it.
-    """
-    several, held = max(1, COLUMNS // kernel**2), None
-    for first in range(0, sources.shape[1], several):
-        windows = _windows(sources[:, first:first + several], kernel)
-        if held is None or held.shape != windows.shape:
-            held = np.empty(windows.shape)
-        np.copyto(held, windows)
-        yield _joined(held)
-
-
-def _each(kernel: int, columns: int) -> Iterator[slice]:
-    """Each source's columns in a block of patches."""
-    return (slice(first, first + kernel**2) for first in range(0, columns, kernel**2))
-
-
-def _solve(square: np.ndarray, crossed: np.ndarray, noise: float) -> np.ndarray:
-    """The smallest least-squares solution; directions in which the source does not vary get nothing."""
-    values, vectors = np.linalg.eigh(square)
-    kept = values > max(CUTOFF * values[-1], noise)
-    vectors = vectors[:, kept]
-    return vectors @ ((vectors.T @ crossed) / values[kept, None])
-
-
-def _check_size(sources: np.ndarray, targets: np.ndarray, kernel: int) -> None:
+def check_size(sources: np.ndarray, targets: np.ndarray, kernel: int) -> None:
+    """Refuses maps (N, S, H, W) and (N, C, H, W) of different images or sizes, and filters larger than they are."""
     check_kernel(kernel)
     checked(sources, least=1), checked(targets, least=1)
     if (len(sources), *sources.shape[2:]) != (len(targets), *targets.shape[2:]):

@@ -17,7 +17,7 @@ from ghostlib.errors import InputError, check_kernel
 from ghostlib.features import stages
 from ghostlib.progress import progress_bar
 from ghostlib.redundancy.allocation import allocate, layer_macs, losses
-from ghostlib.redundancy.controls import intrinsic_study, ratio_study, similarity_study
+from ghostlib.redundancy.controls import network_study, pair_study
 from ghostlib.training.setup import build, config_of, prepare
 
 KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
@@ -57,21 +57,15 @@ def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:
 def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool = True) -> dict[str, pd.DataFrame]:
     """All three tables, by the names in TABLES, of several runs; Ghost and plain networks of one seed are compared."""
     subjects = [of_run(run_dir, images) for run_dir in run_dirs]
+    studies = [(one, network_study(one.net, one.untrained, one.images, KERNELS, THRESHOLDS, int(one.about["seed"])))
+               for one in subjects]
+    studies += [(ghost, pair_study(ghost.net, plain.net, ghost.images, KERNELS, int(ghost.about["seed"])))
+                for ghost, plain in _pairs(subjects)]
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
-    pairs = list(_pairs(subjects))
-    with progress_bar(2 * len(subjects) + len(pairs), "study", progress) as bar:
-        for one in subjects:
-            seed = int(one.about["seed"])
-            tables["redundancy"].append(similarity_study(one.net, one.untrained, one.images, KERNELS, seed)
-                                        .assign(**one.about))
-            bar.update(1)
-            tables["allowed_ratio"].append(ratio_study(one.net, one.images, KERNELS, THRESHOLDS, seed)
-                                           .assign(**one.about))
-            bar.update(1)
-        for ghost, plain in pairs:
-            tables["intrinsic"].append(intrinsic_study(ghost.net, plain.net, ghost.images, KERNELS,
-                                                       int(ghost.about["seed"])).assign(**ghost.about))
-            bar.update(1)
+    with progress_bar(sum(study.total() for _, study in studies), "multiply-adds", progress) as bar:
+        for one, study in studies:
+            for name, rows in study.run(bar.update).items():
+                tables[name].append(rows.assign(**one.about))
     where = {"images": images, **results.provenance()}
     return {name: pd.concat(parts).assign(**where).round(6) for name, parts in tables.items() if parts}
 

@@ -35,10 +35,12 @@ def fewest_sources(r2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nda
     """
     covers = np.nan_to_num(r2, nan=-np.inf) >= threshold
     np.fill_diagonal(covers, True)
-    chosen, left = [], np.ones(len(r2), bool)
+    chosen, left, counts = [], np.ones(len(r2), bool), covers.sum(axis=1)
     while left.any():
-        chosen.append(int((covers & left).sum(axis=1).argmax()))
-        left &= ~covers[chosen[-1]]
+        chosen.append(int(counts.argmax()))
+        taken = left & covers[chosen[-1]]
+        counts -= covers[:, taken].sum(axis=1)  # each map is taken once, so that all rounds together look at each pair once
+        left &= ~taken
     intrinsic = np.array(chosen)
     return intrinsic, sources_among(r2, intrinsic)
 

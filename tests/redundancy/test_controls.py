@@ -8,7 +8,7 @@ from ghostlib import features, models, redundancy, results
 from ghostlib.__main__ import main
 from ghostlib.data.batches import first_images
 from ghostlib.errors import InputError
-from ghostlib.redundancy import controls
+from ghostlib.redundancy import controls, measured
 from ghostlib.redundancy.runs import TABLES
 
 
@@ -65,7 +65,7 @@ def test_grey_candidates_are_made_of_the_image_alone():
 
 
 def test_maps_of_another_image_are_of_the_same_split():
-    splits = controls.Splits.draw(18, seed=1)
+    splits = measured.Splits.draw(18, seed=1)
     maps = np.arange(18.0)[:, None, None, None]
     exchanged = controls.of_another_image(maps, splits).ravel().astype(int)
     for part in (splits.fit, splits.choose, splits.report):
@@ -105,7 +105,7 @@ def test_maps_of_images_of_another_size_are_no_sources(digits):
     small = np.random.default_rng(0).normal(size=(24, 4, 8, 8))
     with pytest.raises(InputError, match=r"sources: \(N, H, W\) = \(8, 8, 8\) given; allowed are those of the targets, "
                                          r"\(8, 16, 16\)"):
-        controls.measure(small, np.zeros((24, 4, 16, 16)), controls.Splits.draw(24), 3)
+        measured.measure(small, np.zeros((24, 4, 16, 16)), measured.Splits.draw(24), 3)
 
 
 def test_a_target_that_cannot_be_a_folder_is_refused_before_anything_is_measured(tmp_path):
