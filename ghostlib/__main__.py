@@ -283,18 +283,21 @@ def collect(table: Path, run_dirs, prune: bool) -> None:
 def redundancy(run_dirs, target: Path, images: int, prune: bool) -> None:
     """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway.
 
-    Rows of other runs stay in the tables.
+    Rows of other runs stay in the tables. If it is interrupted, the same command goes on with the layers that were left.
     """
     from ghostlib import results
     from ghostlib.redundancy import runs
+    from ghostlib.redundancy.unfinished import Unfinished
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"target: {target} cannot be written ({error.strerror}); allowed is a folder of yours") from None
     for name in runs.TABLES:
         results.check_recorded(target / f"{name}.csv", runs.OF_ONE_RUN)
-    for name, table in runs.of_runs(run_dirs, images).items():
+    unfinished = Unfinished(target)
+    for name, table in runs.of_runs(run_dirs, images, unfinished=unfinished).items():
         click.echo(f"{target / name}.csv: {results.record(target / f'{name}.csv', table, runs.OF_ONE_RUN, prune)}")
+    unfinished.done()
 
 
 @main.command()

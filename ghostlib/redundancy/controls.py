@@ -16,8 +16,8 @@ from PIL import Image
 from ghostlib import redundancy
 from ghostlib.features import ghost_layers
 from ghostlib.redundancy.layers import LayerStudy, Place, Rows, places
-from ghostlib.redundancy.measured import Measured, Splits, measure_all
-from ghostlib.redundancy.products import Step, work
+from ghostlib.redundancy.measured import Measured, Splits, measure_all, work_of
+from ghostlib.redundancy.products import Step
 from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SOURCES, TRAINED, UNTRAINED
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
@@ -114,10 +114,10 @@ def network_study(net: nn.Cell, untrained: nn.Cell | None, images: np.ndarray, k
             found = measure_all(*_pair(source, maps, images, drawn), drawn.splits, fitting, step)
             for kernel in fitting:
                 if source == TRAINED:
-                    allowed += [{**about, "filter": kernel, "threshold": tau, **_allowed(found[kernel], tau, drawn)}
+                    allowed += [{**about, "filter": kernel, "threshold": tau, **_allowed(found[kernel], tau, drawn, step)}
                                 for tau in thresholds]
                 if untrained is not None:
-                    scores = found[kernel].report(redundancy.best_sources(found[kernel].choose))
+                    scores = found[kernel].report(redundancy.best_sources(found[kernel].choose), step=step)
                     r2, again = _typical(scores.r2), _typical(scores.drawn(drawn.weights))
                     own_r2, own_again = typical.setdefault(kernel, (r2, again))
                     alike[kernel, source] = {**about, "filter": kernel, "source": source,
@@ -126,10 +126,10 @@ def network_study(net: nn.Cell, untrained: nn.Cell | None, images: np.ndarray, k
         return {"redundancy": [alike[kernel, source] for kernel in fitting for source in sources if alike],
                 "allowed_ratio": allowed}
 
-    def work_of(place: Place) -> float:
-        return sum(_work(place.shape, place.shape[0] - (source == GREY), drawn, place.fitting(kernels))
-                   for source in sources)
-    return LayerStudy(nets, places(net, images, layers), rows, work_of)
+    def work(place: Place) -> float:
+        return sum(work_of(place.shape[0] - (source == GREY), place.shape, drawn.splits, place.fitting(kernels),
+                           (untrained is not None) + (source == TRAINED) * len(thresholds)) for source in sources)
+    return LayerStudy(nets, places(net, images, layers), rows, work)
 
 
 def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
@@ -163,11 +163,11 @@ def pair_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels: Sequ
         own, others = maps["ghost"][:, :count], maps["plain"]
         ghosts, plains = (measure_all(of, of, drawn.splits, fitting, step) if fitting else {} for of in (own, others))
         for kernel in fitting:
-            scores = ghosts[kernel].report(redundancy.best_sources(ghosts[kernel].choose))
+            scores = ghosts[kernel].report(redundancy.best_sources(ghosts[kernel].choose), step=step)
             ghost_r2, ghost_again = _typical(scores.r2), _typical(scores.drawn(drawn.weights))
             drawn_maps = subsets[place.name, kernel]
             best = [subset[redundancy.best_sources(plains[kernel].choose[np.ix_(subset, subset)])] for subset in drawn_maps]
-            all_draws = plains[kernel].report(np.concatenate(best), np.concatenate(drawn_maps))
+            all_draws = plains[kernel].report(np.concatenate(best), np.concatenate(drawn_maps), step)
             each = [all_draws.some(part) for part in np.split(np.arange(draws * count), draws)]
             plain_r2 = float(np.mean([_typical(scores.r2) for scores in each]))
             plain_again = np.concatenate([_typical(scores.drawn(part)) for scores, part in
@@ -177,10 +177,10 @@ def pair_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels: Sequ
                           **_interval("gap", ghost_r2 - plain_r2, ghost_again - plain_again, drawn)})
         return {"intrinsic": table}
 
-    def work_of(place: Place) -> float:
-        return sum(_work((channels, *place.shape[1:]), channels, drawn, place.fitting(kernels))
+    def work(place: Place) -> float:
+        return sum(work_of(channels, (channels, *place.shape[1:]), drawn.splits, place.fitting(kernels))
                    for channels in (counts[place.layer], place.shape[0]))
-    return LayerStudy({"ghost": (ghost, images), "plain": (plain, images)}, found, rows, work_of)
+    return LayerStudy({"ghost": (ghost, images), "plain": (plain, images)}, found, rows, work)
 
 
 @dataclass(frozen=True)
@@ -207,20 +207,14 @@ def _pair(source: str, maps: Mapping[str, np.ndarray], images: np.ndarray, drawn
     return maps[source], maps[source]
 
 
-def _allowed(measured: Measured, tau: float, drawn: _Drawn) -> dict[str, float]:
+def _allowed(measured: Measured, tau: float, drawn: _Drawn, step: Step) -> dict[str, float]:
     """The ratio that filters of one size allow, with its interval, and what they promised."""
     chosen, source = redundancy.fewest_sources(measured.choose, tau)
     ghosts = np.setdiff1d(np.arange(len(source)), chosen)
-    scores = measured.report(source[ghosts], ghosts)
+    scores = measured.report(source[ghosts], ghosts, step)
     own, again = (len(source) / (len(chosen) + (~(r2 >= tau)).sum(axis=-1))
                   for r2 in (scores.r2, scores.drawn(drawn.weights)))
     return {**_interval("ratio", float(own), again, drawn), "promised": len(source) / len(chosen)}
-
-
-def _work(shape: tuple[int, ...], sources: int, drawn: _Drawn, kernels: Sequence[int]) -> float:
-    """Multiply-adds that `measure_all` tells of, of targets (C, H, W) and so many sources."""
-    images = len(drawn.splits.fit) + len(drawn.splits.choose)
-    return work((images, sources, *shape[1:]), shape[0], max(kernels)) if kernels else 0.0
 
 
 def _typical(r2: np.ndarray) -> Any:  # as NumPy's own reductions: the shape decides, which no type can say

@@ -11,9 +11,10 @@ from mindspore import nn
 from ghostlib.errors import InputError, nearest
 from ghostlib.features import STAGES, activations, stages
 from ghostlib.redundancy.products import Step
+from ghostlib.redundancy.workers import Workers
 
 MOST_BYTES = 2**30  # of maps that are held at a time; a layer that takes more is held alone
-A_VALUE = 1000.0  # multiply-adds as which a bar counts a map's value that the network makes; about what it takes
+A_VALUE = 100.0  # multiply-adds as which a bar counts a map's value that the network makes; about what it takes
 
 
 class Place(NamedTuple):
@@ -68,29 +69,30 @@ class LayerStudy:
     def run(self, step: Step = lambda _: None, kept: Kept | None = None) -> dict[str, pd.DataFrame]:
         """All places' rows as tables, in the order of the places; those that are kept are not made again."""
         made: dict[Place, Rows] = {}
-        for place, maps in self._maps(self.left(kept), step):
-            made[place] = self.rows(place, maps, step)
-            if kept is not None:
-                kept.put(place, made[place])
+        with Workers(step) as workers:
+            for maps in self._maps(self.left(kept), workers.step):
+                for place, rows in workers.each(self.rows, maps, self.work):
+                    made[place] = rows
+                    if kept is not None:
+                        kept.put(place, rows)
         tables: dict[str, list[dict[str, Any]]] = {}
         for place in self.places:
             own = made[place] if place in made or kept is None else kept.get(place)
-            for name, rows in (own or {}).items():
-                tables.setdefault(name, []).extend(rows)
-        return {name: pd.DataFrame(rows) for name, rows in tables.items()}
+            for name, of_place in (own or {}).items():
+                tables.setdefault(name, []).extend(of_place)
+        return {name: pd.DataFrame(of_all) for name, of_all in tables.items()}
 
     def _values(self, place: Place) -> int:
         return sum(len(images) for _, images in self.nets.values()) * int(np.prod(place.shape))
 
-    def _maps(self, places: Sequence[Place], step: Step) -> Iterator[tuple[Place, dict[str, np.ndarray]]]:
-        """Each place with its maps; as many places at a time share a forward pass as have room."""
+    def _maps(self, places: Sequence[Place], step: Step) -> Iterator[list[tuple[Place, dict[str, np.ndarray]]]]:
+        """Places with their maps; as many places at a time share a forward pass as have room."""
         for group in self._groups(places):
             def images_done(count: int, group: Sequence[Place] = group) -> None:
                 step(A_VALUE * count * sum(int(np.prod(place.shape)) for place in group))
             maps = {source: activations(net, images, [place.name for place in group], most_bytes=4 * MOST_BYTES,
                                         step=images_done) for source, (net, images) in self.nets.items()}
-            for place in group:
-                yield place, {source: of.pop(place.name) for source, of in maps.items()}
+            yield [(place, {source: of.pop(place.name) for source, of in maps.items()}) for place in group]
 
     def _groups(self, places: Sequence[Place]) -> Iterator[list[Place]]:
         group: list[Place] = []

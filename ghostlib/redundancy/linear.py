@@ -6,7 +6,7 @@ import numpy as np
 
 from ghostlib.errors import InputError, check_kernel
 from ghostlib.redundancy.likeness import checked
-from ghostlib.redundancy.products import Centre, flat, patches, products, windows
+from ghostlib.redundancy.products import Centre, Step, deviations, flat, patches, products, windows, work
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def fit(sources: np.ndarray, targets: np.ndarray, kernel: int) -> LinearMaps:
     """
     check_size(sources, targets, kernel)
     centre = Centre.of(sources, targets, kernel)
-    sums = products(sources, targets, kernel, centre)
+    sums = products(sources, deviations(targets, centre), kernel, centre)
     return filters(sums.solve(), sums.middle, centre.targets)
 
 
@@ -148,10 +148,12 @@ def score(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray) -> Scores:
     return Scores(errors, sums, squares, pixels)
 
 
-def score_pairs(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray, chosen: np.ndarray, of: np.ndarray) -> Scores:
+def score_pairs(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray, chosen: np.ndarray, of: np.ndarray,
+                step: Step | None = None) -> Scores:
     """How well fitted filters make the targets `of` (P,) of (M, C, H, W) from the sources `chosen` (P,) of (M, S, H, W).
 
-    Each pair is predicted, which for a few of all is less work than `score`; errors are (M, P).
+    Each pair is predicted, which for a few of all is less work than `score`; errors are (M, P). A step is told of the work
+    as in `products`.
     """
     kernel, (different, place) = maps.kernels.shape[-1], np.unique(of, return_inverse=True)
     wanted = flat(targets[:, different]).reshape(len(different), len(targets), targets[0, 0].size)
@@ -163,6 +165,8 @@ def score_pairs(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray, chos
             left = wanted[place[own], part]
             left -= (weights @ seen[0] + bias).reshape(left.shape)
             errors[part, own] = np.einsum("pnx,pnx->np", left, left)
+            if step is not None:
+                step(work(seen.size, len(own)))
     sums, squares = wanted.sum(axis=2), np.einsum("cnx,cnx->cn", wanted, wanted)
     return Scores(errors, sums[place].T, squares[place].T, wanted.shape[2])
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ghostlib.redundancy.linear import LinearMaps, Scores, check_size, filters, score_pairs
-from ghostlib.redundancy.products import Centre, Step, products
+from ghostlib.redundancy.products import Centre, Step, deviations, flat, products, work
 from ghostlib.redundancy.splits import split
+
+AT_ONCE = 2**23  # products of sources and targets, 64 MiB: what is solved at a time, where layers are wide
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,13 @@ class Measured:
     sources: np.ndarray
     targets: np.ndarray
 
-    def report(self, chosen: np.ndarray, of: np.ndarray | None = None) -> Scores:
+    def report(self, chosen: np.ndarray, of: np.ndarray | None = None, step: Step | None = None) -> Scores:
         """How well the chosen source (P,) makes each target, of all or of some (P,), on the images for reporting.
 
         Only what is asked for is predicted: scores of all pairs, image by image, are most of the work and never looked at.
         """
         of = np.arange(self.targets.shape[1]) if of is None else of
-        return score_pairs(self.maps, self.sources, self.targets, chosen, of)
+        return score_pairs(self.maps, self.sources, self.targets, chosen, of, step)
 
 
 def measure(sources: np.ndarray, targets: np.ndarray, splits: Splits, kernel: int) -> Measured:
@@ -57,22 +59,41 @@ def measure_all(sources: np.ndarray, targets: np.ndarray, splits: Splits, kernel
     """As `measure`, for filters of several sizes from the same sums: those of the largest hold all others.
 
     Args:
-        step: Told, as the work goes on, how many multiply-adds of it have been done; in all twice `products.work` for the
-            images of one split.
+        step: Told, as the work goes on, how many multiply-adds of `work_of` have been done.
     """
-    fit, choose = splits.fit, splits.choose
+    fit, choose, largest = splits.fit, splits.choose, max(kernels)
     for kernel in kernels:
         check_size(sources[fit], targets[fit], kernel)
-    centre = Centre.of(sources[fit], targets[fit], max(kernels))
-    fitting = products(sources[fit], targets[fit], max(kernels), centre, step)
-    choosing = products(sources[choose], targets[choose], max(kernels), centre, step)
-    values = targets[choose].astype(np.float64)
-    sums, squares, found = values.sum(axis=(0, 2, 3)), (values**2).sum(axis=(0, 2, 3)), {}
-    for kernel in kernels:
-        own = fitting.of_size(kernel)
-        solution = own.solve()
-        errors = choosing.of_size(kernel).errors(solution)
-        r2 = Scores(errors[None], sums[None], squares[None], choosing.count).r2  # all images as one: none is drawn again
-        found[kernel] = Measured(r2, filters(solution, own.middle, centre.targets), sources[splits.report],
-                                 targets[splits.report])
-    return found
+    centre = Centre.of(sources[fit], targets[fit], largest)
+    for_fit, for_choice = deviations(targets[fit], centre), deviations(targets[choose], centre)
+    values = flat(targets[choose])
+    whole = values.sum(axis=1), np.einsum("cp,cp->c", values, values), values.shape[1]
+    parts: dict[int, list[tuple[np.ndarray, LinearMaps]]] = {kernel: [] for kernel in kernels}
+    several = max(1, AT_ONCE // (largest**2 * targets.shape[1]))
+    for first in range(0, sources.shape[1], several):
+        own = slice(first, first + several)
+        fitting = products(sources[fit, own], for_fit, largest, centre.some(own), step)
+        choosing = products(sources[choose, own], for_choice, largest, centre.some(own), step)
+        for kernel in kernels:
+            inner = fitting.of_size(kernel)
+            solution = inner.solve()
+            parts[kernel].append((_r2(choosing.of_size(kernel).errors(solution), *whole),
+                                  filters(solution, inner.middle, centre.targets)))
+    return {kernel: Measured(np.concatenate([r2 for r2, _ in own]),
+                             LinearMaps(np.concatenate([maps.kernels for _, maps in own]),
+                                        np.concatenate([maps.bias for _, maps in own])),
+                             sources[splits.report], targets[splits.report]) for kernel, own in parts.items()}
+
+
+def work_of(sources: int, targets: tuple[int, ...], splits: Splits, kernels: Sequence[int], reports: int = 1) -> float:
+    """Multiply-adds that `measure_all` tells of, and at most as many reports of all targets (C, H, W) for each kernel."""
+    if not kernels:
+        return 0.0
+    channels, pixels, largest = targets[0], targets[1] * targets[2], max(kernels)
+    measured = work(sources * pixels * largest**2 * (len(splits.fit) + len(splits.choose)), largest**2 + channels)
+    return measured + reports * sum(work(channels * pixels * kernel**2 * len(splits.report), 1) for kernel in kernels)
+
+
+def _r2(errors: np.ndarray, sums: np.ndarray, squares: np.ndarray, count: int) -> np.ndarray:
+    """R2 (S, C) of all images as if they were one: none is drawn again."""
+    return Scores(errors[None], sums[None], squares[None], count).r2

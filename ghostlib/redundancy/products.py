@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 BLOCK = 2**18  # values of patches worked on at a time: 2 MiB, which stay near the processor between their uses
 COLUMNS = 64  # of patches at least, where maps are large: products of few columns wait for memory
+LAID_OUT = 15.0  # multiply-adds that laying out one value of patches takes as long as
 CUTOFF = 1e-12  # of the largest eigenvalue: what is smaller is rounding, as in lstsq a singular value below 1e-6
 NOISE = 1e-24  # of a source's power: what taking the mean from a constant map leaves, and more
 
@@ -30,6 +31,10 @@ class Centre:
 
     seen: np.ndarray
     targets: np.ndarray
+
+    def some(self, sources: slice) -> "Centre":
+        """The same of some sources."""
+        return Centre(self.seen[sources], self.targets)
 
     @classmethod
     def of(cls, sources: np.ndarray, targets: np.ndarray, kernel: int) -> "Centre":
@@ -78,32 +83,37 @@ class Products:
 
 
 def products(sources: np.ndarray, targets: np.ndarray, kernel: int, centre: Centre, step: Step | None = None) -> Products:
-    """Products of maps (N, S, H, W) and (N, C, H, W) of the same images.
+    """Products of maps (N, S, H, W) with targets as `deviations` gives them, of the same images.
 
     Args:
-        sources, targets: Of any floating type; summed in float64.
+        sources: Of any floating type; summed in float64.
+        targets: (C, N H W).
         kernel: d.
         centre: Of the images for fitting, whichever images these are, so that errors need no bias.
         step: Told after each block how many multiply-adds of `work` it took.
     """
-    wanted = flat(targets) - centre.targets[:, None]
-    pixels, square, crossed = targets.shape[2] * targets.shape[3], [], []
-    each = kernel**2 * (kernel**2 + targets.shape[1])
+    pixels, square, crossed = sources.shape[2] * sources.shape[3], [], []
     for _, part, seen in patches(sources, kernel, centre.seen):
         if part.start == 0:
             square.append(np.zeros((len(seen), kernel**2, kernel**2)))
-            crossed.append(np.zeros((len(seen) * kernel**2, targets.shape[1])))
+            crossed.append(np.zeros((len(seen) * kernel**2, len(targets))))
         square[-1] += seen @ seen.transpose(0, 2, 1)
-        crossed[-1] += seen.reshape(-1, seen.shape[2]) @ wanted[:, part.start * pixels:part.stop * pixels].T
+        crossed[-1] += seen.reshape(-1, seen.shape[2]) @ targets[:, part.start * pixels:part.stop * pixels].T
         if step is not None:
-            step(len(seen) * seen.shape[2] * each)
-    return Products(np.concatenate(square), np.concatenate(crossed).reshape(-1, kernel**2, targets.shape[1]),
-                    np.einsum("cp,cp->c", wanted, wanted), centre.seen.reshape(len(centre.seen), -1), len(sources) * pixels)
+            step(work(seen.size, kernel**2 + len(targets)))
+    return Products(np.concatenate(square), np.concatenate(crossed).reshape(-1, kernel**2, len(targets)),
+                    np.einsum("cp,cp->c", targets, targets), centre.seen.reshape(len(centre.seen), -1),
+                    len(sources) * pixels)
 
 
-def work(sources: tuple[int, ...], targets: int, kernel: int) -> float:
-    """Multiply-adds of `products`, for sources of shape (N, S, H, W) and so many targets."""
-    return float(np.prod(sources)) * kernel**2 * (kernel**2 + targets)
+def deviations(targets: np.ndarray, centre: Centre) -> np.ndarray:
+    """Targets (N, C, H, W) less their means, as `products` takes them: (C, N H W)."""
+    return flat(targets) - centre.targets[:, None]
+
+
+def work(values: float, columns: float) -> float:
+    """Multiply-adds of products of so many values of patches with so many columns; laying one out counts as some, too."""
+    return values * (columns + LAID_OUT)
 
 
 def patches(sources: np.ndarray, kernel: int,
@@ -118,8 +128,9 @@ def patches(sources: np.ndarray, kernel: int,
     some = min(images, max(1, BLOCK // (several * kernel**2 * pixels)))
     held = np.empty(several * kernel**2 * some * pixels)
     for first in range(0, count, several):
+        whole = windows(sources[:, first:first + several], kernel)
         for start in range(0, images, some):
-            seen = windows(sources[start:start + some, first:first + several], kernel)
+            seen = whole[:, :, :, start:start + some]
             filled = held[:seen.size].reshape(seen.shape)
             if centre is None:
                 np.copyto(filled, seen)

@@ -15,9 +15,11 @@ from ghostlib.config import Config
 from ghostlib.data.batches import first_images
 from ghostlib.errors import InputError, check_kernel
 from ghostlib.features import stages
-from ghostlib.progress import progress_bar
+from ghostlib.progress import progress_bar, tell
 from ghostlib.redundancy.allocation import allocate, layer_macs, losses
-from ghostlib.redundancy.controls import network_study, pair_study
+from ghostlib.redundancy.controls import RESAMPLES, network_study, pair_study
+from ghostlib.redundancy.layers import LayerStudy
+from ghostlib.redundancy.unfinished import KeptRows, Unfinished
 from ghostlib.training.setup import build, config_of, prepare
 
 KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
@@ -54,18 +56,38 @@ def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:
                    first_images(data.test, images))
 
 
-def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool = True) -> dict[str, pd.DataFrame]:
-    """All three tables, by the names in TABLES, of several runs; Ghost and plain networks of one seed are compared."""
-    subjects = [of_run(run_dir, images) for run_dir in run_dirs]
-    studies = [(one, network_study(one.net, one.untrained, one.images, KERNELS, THRESHOLDS, int(one.about["seed"])))
-               for one in subjects]
-    studies += [(ghost, pair_study(ghost.net, plain.net, ghost.images, KERNELS, int(ghost.about["seed"])))
-                for ghost, plain in _pairs(subjects)]
+def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool = True,
+            unfinished: Unfinished | None = None) -> dict[str, pd.DataFrame]:
+    """All three tables, by the names in TABLES, of several runs; Ghost and plain networks of one seed are compared.
+
+    Args:
+        run_dirs: Finished runs.
+        images: Of the test split, a third each to fit, to choose and to report.
+        progress: Whether to show a bar.
+        unfinished: Where finished layers' rows are kept, and where those of an earlier call are that was interrupted.
+    """
+    studies: list[tuple[Subject, LayerStudy, KeptRows | None]] = []
+
+    def add(one: Subject, study: LayerStudy, **which: str) -> None:
+        options = {"kernels": KERNELS, "thresholds": THRESHOLDS, "resamples": RESAMPLES, "seed": one.about["seed"]}
+        kept = unfinished.of({**_identity(one, images), **which}, study, options) if unfinished else None
+        studies.append((one, study, kept))
+    subjects: list[Subject] = []
+    with progress_bar(len(run_dirs), "runs read", progress) as bar:
+        for run_dir in run_dirs:
+            one = of_run(run_dir, images)
+            add(one, network_study(one.net, one.untrained, one.images, KERNELS, THRESHOLDS, int(one.about["seed"])))
+            subjects.append(one)
+            bar.update(1)
+    for ghost, plain in _pairs(subjects):
+        add(ghost, pair_study(ghost.net, plain.net, ghost.images, KERNELS, int(ghost.about["seed"])), table="intrinsic")
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
-    with progress_bar(sum(study.total() for _, study in studies), "multiply-adds", progress) as bar:
-        for one, study in studies:
-            for name, rows in study.run(bar.update).items():
-                tables[name].append(rows.assign(**one.about))
+    with progress_bar(sum(study.total(kept) for _, study, kept in studies), "multiply-adds", progress) as bar:
+        for one, study, kept in studies:
+            if kept and progress and (remark := _remark(kept, study)):
+                tell(bar, f"note: {remark}")
+            for name, table in study.run(bar.update, kept).items():
+                tables[name].append(table.assign(**one.about))
     where = {"images": images, **results.provenance()}
     return {name: pd.concat(parts).assign(**where).round(6) for name, parts in tables.items() if parts}
 
@@ -110,6 +132,19 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
     chosen = allocate(table[table.loss.notna()], budget)
     taken = [ratio == chosen.get(layer, like) for layer, ratio in zip(table.layer, table.ratio)]
     return table.assign(chosen=taken, networks=len(configs), images=images, filter=kernel, **results.provenance())
+
+
+def _identity(subject: Subject, images: int) -> dict[str, Any]:
+    """What tells one run's rows from another's, as OF_ONE_RUN does."""
+    return {name: {**subject.about, "images": images}[name] for name in OF_ONE_RUN}
+
+
+def _remark(kept: KeptRows, study: LayerStudy) -> str | None:
+    """What is said of rows that an interrupted call left; None if there are none."""
+    if kept.foreign:
+        return f"{kept.folder}: other weights, images, options or code had made what was kept there; it is made again"
+    done = len(study.places) - len(study.left(kept))
+    return f"{kept.folder}: {done} of {len(study.places)} layers' rows are there and are not made again" if done else None
 
 
 def _network(config: Config) -> str:
