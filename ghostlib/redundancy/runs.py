@@ -143,8 +143,9 @@ def _remark(kept: KeptRows, study: LayerStudy) -> str | None:
     """What is said of rows that an interrupted call left; None if there are none."""
     if kept.foreign:
         return f"{kept.folder}: other weights, images, options or code had made what was kept there; it is made again"
-    done = len(study.places) - len(study.left(kept))
-    return f"{kept.folder}: {done} of {len(study.places)} layers' rows are there and are not made again" if done else None
+    count = len(study.places)
+    done = count - len(study.left(kept))
+    return f"{kept.folder}: {done} of {count} stages of layers are there and are not made again" if done else None
 
 
 def _network(config: Config) -> str:

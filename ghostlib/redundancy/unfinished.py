@@ -39,7 +39,9 @@ class Unfinished:
             study: Whose networks and images are its inputs.
             options: Its other inputs.
         """
-        name = re.sub(r"[^A-Za-z0-9.=,-]", "_", ",".join(map(str, about.values())))
+        whole = ",".join(map(str, about.values()))
+        # Readable, and short where s is a mapping of layers.
+        name = f"{re.sub(r'[^A-Za-z0-9.,-]', '_', whole)[:60]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
         kept = KeptRows(self._folder / name, _inputs(study, options))
         self._used.append(kept)
         return kept

@@ -67,7 +67,7 @@ def test_all_work_is_told(nets):
 
 @pytest.mark.parametrize("change", ["images", "weights", "options"])
 def test_rows_that_other_inputs_made_are_not_taken(tmp_path, nets, change):
-    about, one = {"model": "vgg16"}, study(nets)
+    about, one = {"model": "vgg16", "s": str({f"features.{layer}": 2 for layer in range(40)})}, study(nets)
     kept = Unfinished(tmp_path).of(about, one, {"seed": 0})
     kept.put(one.places[0], {"redundancy": [{"r2": 0.5, "low": float("nan"), "depth": 1}]})
     taken = Unfinished(tmp_path).of(about, one, {"seed": 0}).get(one.places[0])
@@ -128,6 +128,6 @@ def test_the_command_goes_on_after_an_interrupt(tmp_path, nets, monkeypatch):
     made[:] = made[:20]  # what another thread had begun meanwhile does not count
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
-    assert re.search(rf"note: .*digits,vgg16.*: {kept} of 6 layers' rows are there and are not made again", done.output)
+    assert re.search(rf"note: .*digits,vgg16.*: {kept} of 6 stages of layers are there and are not made again", done.output)
     assert 20 + 5 * (6 - kept) == len(made)
     assert not (tmp_path / FOLDER).exists() and len(results.read_table(tmp_path / "redundancy.csv")) == 6 * 2 * 5
