@@ -90,7 +90,8 @@ def test_the_readme_states_what_was_recorded(root):
 
 
 def test_the_readme_states_the_speed_that_was_recorded(root):
-    training = pd.read_csv(root / "data" / "results" / "speed.csv").set_index("contender").training
+    speeds = pd.read_csv(root / "data" / "results" / "speed.csv")
+    training = speeds[speeds.model == "ghostnet"].set_index("contender").training
     readme = " ".join((root / "README.md").read_text().split())
     stated = re.search(r"trains at ([\d.]+) times the images a second of mindcv's .* and ([\d.]+) times the best", readme)
     best = training[training.index.str.startswith("PyTorch")].max()

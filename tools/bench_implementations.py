@@ -1,11 +1,11 @@
-"""GhostNet 1.0 side by side on this machine: ours, mindcv's and the authors' in PyTorch; a table and a CSV file.
+"""GhostNet 1.0 and its rivals side by side on this machine: ours, mindcv's and PyTorch's; a table and a CSV file.
 
     .venv/bin/python tools/bench_implementations.py --mindcv DIR --authors DIR --torch DIR/bin/python --photographs DIR
 
-mindcv and the authors' code (Efficient-AI-Backbones) are checkouts; PyTorch has an environment of its own. Each
-contender runs alone, in a process of its own, all of them in turn and that --rounds times; the best round counts, for
-whatever else the machine does can only slow one down. mindcv's network is trained by our step, so that the network
-alone differs, and reads its own pipeline by its own recipe.
+mindcv and the authors' code (Efficient-AI-Backbones) are checkouts; PyTorch has an environment of its own, with timm for the
+rivals; --models ghostnet leaves those out. Each contender runs alone, in a process of its own, all of them in turn and that
+--rounds times; the best round counts, for whatever else the machine does can only slow one down. mindcv's network is trained
+by our step, so that the network alone differs, and reads its own pipeline by its own recipe.
 """
 
 import argparse
@@ -19,6 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 NETWORKS = ("mindcv", "ghostlib", "ghostlib, MindSpore's operators", "PyTorch", "PyTorch channels-last",
             "PyTorch compiled", "PyTorch compiled channels-last")
+RIVALS = {"mobilenet_v2": "mobilenetv2_100", "mobilenet_v3_small": "mobilenetv3_small_100",
+          "mobilenet_v3_large": "mobilenetv3_large_100", "ghostnetv2": "ghostnetv2_100"}  # timm's names
+RIVALS_NETWORKS = ("ghostlib", *(name for name in NETWORKS if name.startswith("PyTorch")))
 PIPELINES = ("mindcv", "ghostlib")
 SIZE, STEPS, SECONDS = 224, 6, 8.0
 
@@ -42,7 +45,7 @@ def mindspore_network(options) -> dict[str, float]:
     from ghostlib.deploy import fold_batchnorm
     from ghostlib.device import use_device
     from ghostlib.kernels import fused
-    from ghostlib.models import ghostnet
+    from ghostlib.models import MODELS
     from ghostlib.training.optimizers import make_optimizer
     from ghostlib.training.step import TrainStep
     use_device("CPU")
@@ -53,7 +56,7 @@ def mindspore_network(options) -> dict[str, float]:
         from mindcv.models.ghostnet import ghostnet_100
         net = fast = ghostnet_100(pretrained=False)
     else:
-        net = ghostnet(dropout=0.0)
+        net = MODELS[options.model](dropout=0.0)
         fast = fused.accelerated(net)
     rng = np.random.default_rng(0)
     images = Tensor(rng.normal(size=(options.batch, 3, SIZE, SIZE)).astype(np.float32))
@@ -66,10 +69,17 @@ def mindspore_network(options) -> dict[str, float]:
 
 def torch_network(options) -> dict[str, float]:
     import torch
-    sys.path.insert(0, str(Path(options.authors) / "ghostnet_pytorch"))
-    from ghostnet import ghostnet
     torch.set_num_threads(options.threads)
-    net, images = ghostnet(), torch.randn(options.batch, 3, SIZE, SIZE)
+    if options.model in RIVALS:
+        for operator in ("nms", "qnms"):  # torchvision's, which timm looks for and these networks do not use
+            torch.library.define(f"torchvision::{operator}", "(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+        import timm
+        net = timm.create_model(RIVALS[options.model])
+    else:
+        sys.path.insert(0, str(Path(options.authors) / "ghostnet_pytorch"))
+        from ghostnet import ghostnet
+        net = ghostnet()
+    images = torch.randn(options.batch, 3, SIZE, SIZE)
     labels = torch.randint(0, 1000, (options.batch,))
     if "channels-last" in options.child:
         net, images = (x.to(memory_format=torch.channels_last) for x in (net, images))
@@ -116,17 +126,17 @@ def pipeline(options) -> dict[str, float]:
     return {"pipeline": read / (time.perf_counter() - start)}
 
 
-def child(options, kind: str, name: str) -> dict[str, float]:
+def child(options, kind: str, model: str, name: str) -> dict[str, float]:
     """One contender in its own process; its lines are kept for when it fails."""
     import os
     python = options.torch if name.startswith("PyTorch") else sys.executable
     environment = {**os.environ, "GHOSTLIB_KERNEL": "off" if "operators" in name else "on", "PYTHONPATH": str(ROOT)}
-    words = [python, __file__, "--kind", kind, "--child", name]
+    words = [python, __file__, "--kind", kind, "--model", model, "--child", name]
     for option in ("mindcv", "authors", "photographs", "batch", "threads"):
         words += [f"--{option}", str(getattr(options, option))]
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{name}: {done.stderr}")
+        sys.exit(f"{model}, {name}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -138,7 +148,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--csv", default="data/results/speed.csv")
+    parser.add_argument("--models", nargs="+", default=["ghostnet", *RIVALS], choices=["ghostnet", *RIVALS])
     parser.add_argument("--kind", help=argparse.SUPPRESS)
+    parser.add_argument("--model", help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -151,16 +163,18 @@ def main() -> None:
     from tqdm import tqdm
 
     from ghostlib import results
-    contenders = [("network", name) for name in NETWORKS] + [("pipeline", name) for name in PIPELINES]
-    rows = [{"contender": name, "round": number + 1, **child(options, kind, name)}
-            for number, (kind, name) in tqdm([(r, c) for r in range(options.rounds) for c in contenders])]
-    table = pd.DataFrame(rows).groupby("contender", sort=False).max().drop(columns="round").reset_index()
+    contenders = [("network", model, name) for model in options.models
+                  for name in (RIVALS_NETWORKS if model in RIVALS else NETWORKS)]
+    contenders += [("pipeline", "ghostnet", name) for name in PIPELINES]
+    rows = [{"model": one[1], "contender": one[2], "round": number + 1, **child(options, *one)}
+            for number, one in tqdm([(number, one) for number in range(options.rounds) for one in contenders])]
+    table = pd.DataFrame(rows).groupby(["model", "contender"], sort=False).max().drop(columns="round").reset_index()
     torch = subprocess.run([options.torch, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True)
     for name, value in {"batch": options.batch, "threads": options.threads, "rounds": options.rounds,
                         **results.provenance(), "torch": torch.stdout.strip()}.items():
         table[name] = value
     results.write_table(options.csv, table)
-    print(table[["contender", "training", "evaluation", "pipeline"]].round(1).to_string(index=False))
+    print(table[["model", "contender", "training", "evaluation", "pipeline"]].round(1).to_string(index=False))
 
 
 if __name__ == "__main__":
