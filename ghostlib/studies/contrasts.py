@@ -1,7 +1,7 @@
 """Differences from run to run: their mean, its interval, and what that says beside a margin. Rows only."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,12 @@ class Contrast:
     def interval(self) -> tuple[float, float, float]:
         """Mean, low and high; 95 %, over seeds."""
         return mean_interval(self.values)
+
+    @property
+    def p_value(self) -> float:
+        """Student's t against no difference, two-sided; nan for one seed."""
+        from scipy import stats
+        return float(stats.ttest_1samp(self.values, 0).pvalue) if len(self.values) > 1 else math.nan
 
     def judged(self, margin: float) -> str:
         """What the seeds say of the difference beside a margin below which it matters to nobody.
@@ -64,6 +70,16 @@ def contrast(rows: pd.DataFrame, first: str, second: str, value: str) -> Contras
     table = rows.pivot(index="seed", columns="network", values=value)
     pairs = table[[first, second]].dropna()
     return Contrast(first, second, tuple(map(int, pairs.index)), (pairs[first] - pairs[second]).to_numpy())
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values of several questions, corrected for being several (Holm 1979): the smallest counts for all of them, the next
+    for one less, and none is below one before it."""
+    corrected, floor = [math.nan] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = floor
+    return corrected
 
 
 def mean_interval(values: Iterable[float], share: float = 0.95) -> tuple[float, float, float]:

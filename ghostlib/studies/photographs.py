@@ -1,0 +1,125 @@
+"""The photographs study (docs/photographs.md): its networks, its contrasts, and what its rows say. Rows only."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ghostlib.errors import InputError
+from ghostlib.studies.contrasts import Contrast, contrast, holm, mean_interval
+
+GHOSTNET, RIVAL, THIN = "GhostNet", "MobileNetV3-Small", "thin"
+# By model, width, s and d, as docs/photographs.md fixed them before anything ran.
+NETWORKS = {("ghostnet", 0.5, 2, 3): GHOSTNET, ("mobilenet_v3_small", 0.75, 1, 3): RIVAL, ("ghostnet", 0.395, 1, 3): THIN,
+            ("mobilenet_v2", 0.28, 1, 3): "MobileNetV2", ("ghostnetv2", 0.445, 2, 3): "GhostNetV2",
+            ("ghostnet", 0.545, 2, 1): "s2 d1", ("ghostnet", 0.56, 4, 3): "s4 d3"}
+MARGIN = 1.0  # points of percent
+PRIMARY = GHOSTNET, RIVAL
+SECONDARY = {(GHOSTNET, THIN): "Do ghosts beat fewer channels?",
+             (GHOSTNET, "MobileNetV2"): "Is it better than MobileNetV2, which has 1.27 times its multiply-adds?",
+             ("GhostNetV2", GHOSTNET): "Does the successor's attention help?",
+             (GHOSTNET, "s2 d1"): "Does the spatial kernel matter?",
+             (GHOSTNET, "s4 d3"): "Is it better than more ghosts of fewer real maps?"}
+STEP = 2.0  # from one learning rate of the grid to the next
+DRAWS = 2000  # of the bootstrap
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Recorded runs with their network's name, and top-1 in percent as `accuracy`.
+
+    Raises:
+        InputError: For a run of a network that the study has not.
+    """
+    keys = list(zip(rows.model, rows.width, rows.ratio.astype(int), rows.kernel))
+    for key in keys:
+        if key not in NETWORKS:
+            raise InputError(f"rows: {key[0]} of width {key[1]:g}, s = {key[2]}, d = {key[3]} is no network of the "
+                             f"photographs study; allowed are {', '.join(NETWORKS.values())}")
+    return rows.assign(network=[NETWORKS[key] for key in keys], accuracy=100 * rows.top1)
+
+
+def rates(pilot: pd.DataFrame, seed: int = 100) -> pd.DataFrame:
+    """The learning rate that the pilot chose for each network, by the rule of docs/photographs.md.
+
+    Args:
+        pilot: `named` rows of the pilot.
+        seed: Whose runs the rates are chosen by.
+
+    Returns:
+        network, lr, accuracy on the held-out photographs, and `next`: the rate to try because the best one is at an edge of
+        those tried, or nan.
+    """
+    table = []
+    for network, own in pilot[pilot.seed == seed].groupby("network", sort=False):
+        best = own.sort_values(["accuracy", "lr"], ascending=[False, True], kind="stable").iloc[0]
+        low, high = own.lr.min(), own.lr.max()
+        following = best.lr / STEP if best.lr == low else best.lr * STEP if best.lr == high else np.nan
+        table.append({"network": network, "lr": best.lr, "accuracy": best.accuracy, "next": following})
+    return pd.DataFrame(table)
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each network of `named` rows: weights and macs in millions, lr, seeds, accuracy with the 95 % interval
+    over seeds (low, high) in percent."""
+    table = []
+    for network, own in rows.groupby("network", sort=False):
+        mean, low, high = mean_interval(own.accuracy)
+        table.append({"network": network, "weights": own.weights.iloc[0] / 1e6, "macs": own.macs.iloc[0] / 1e6,
+                      "lr": own.lr.iloc[0], "seeds": len(own), "accuracy": mean, "low": low, "high": high})
+    return pd.DataFrame(table)
+
+
+def secondary(rows: pd.DataFrame) -> list[tuple[Contrast, float]]:
+    """The secondary contrasts whose networks are there, each with its p-value after Holm's correction over those."""
+    there = set(rows.network)
+    found = [contrast(rows, *pair, "accuracy") for pair in SECONDARY if set(pair) <= there]
+    return list(zip(found, holm([one.p_value for one in found])))
+
+
+def answers(rows: pd.DataFrame) -> pd.DataFrame:
+    """What was asked and what came of it, the primary contrast first: question, difference, points with their 95 % interval
+    over seeds, seeds, p (the secondary ones' after Holm's correction) and verdict."""
+    one = contrast(rows, *PRIMARY, "accuracy")
+    asked = [("Primary: is GhostNet better than MobileNetV3?", one, one.p_value)]
+    asked += [(f"Secondary: {SECONDARY[one.first, one.second][0].lower()}{SECONDARY[one.first, one.second][1:]}", one, p)
+              for one, p in secondary(rows)]
+    return pd.DataFrame([{"question": question, "difference": f"{one.first} − {one.second}",
+                          "points": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval), "seeds": len(one.seeds),
+                          "p": f"{p:.3f}", "verdict": one.judged(MARGIN)} for question, one, p in asked])
+
+
+def bootstrap(right: Mapping[str, np.ndarray], first: str, second: str, share: float = 0.95) -> tuple[float, float, float]:
+    """A difference's interval over seeds and photographs together: both are drawn anew, the same ones for either network.
+
+    Args:
+        right: By network, (seeds, photographs): whether each photograph was recognised; the same seeds, in order.
+
+    Returns:
+        Mean, low and high in points of percent.
+    """
+    difference = 100 * (right[first].astype(float) - right[second].astype(float))
+    rng, (seeds, photographs) = np.random.default_rng(0), difference.shape
+    drawn_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), DRAWS) / seeds
+    means = np.array([row @ rng.multinomial(photographs, np.full(photographs, 1 / photographs)) / photographs
+                      for row in drawn_seeds @ difference])
+    low, high = np.quantile(means, [(1 - share) / 2, (1 + share) / 2])
+    return float(difference.mean()), float(low), float(high)
+
+
+def answer(rows: pd.DataFrame, networks: Sequence[str] = PRIMARY) -> str:
+    """The answer to the primary question, in sentences; the words follow the seeds."""
+    if not set(networks) <= set(rows.network):
+        return "**Answer.** None yet: these runs do not hold both GhostNet and MobileNetV3-Small."
+    one = contrast(rows, *PRIMARY, "accuracy")
+    judged = one.judged(MARGIN)
+    start = {"better": "Yes. At equal multiply-adds and trained alike, GhostNet is better than MobileNetV3-Small",
+             "worse": "No. At equal multiply-adds and trained alike, GhostNet is worse than MobileNetV3-Small",
+             "within": "No. At equal multiply-adds and trained alike, GhostNet and MobileNetV3-Small are equally good"}
+    first = start.get(judged.split()[0].rstrip(","), "Not known. Whether GhostNet is better than MobileNetV3-Small at equal "
+                      "multiply-adds is undecided")
+    how = judged.removeprefix("better ").removeprefix("worse ")
+    means = rows.groupby("network").accuracy.mean()
+    return (f"**Answer.** {first}: {how} ({one.evidence()}{one.equivalence(MARGIN)}). GhostNet recognises "
+            f"{means[GHOSTNET]:.1f} % of Imagenette's photographs, MobileNetV3-Small {means[RIVAL]:.1f} %, after "
+            f"{rows.epochs.iloc[0]} epochs of squashed copies at {rows.image_size.iloc[0]} x {rows.image_size.iloc[0]} from "
+            f"random weights; a thousand classes and long training may say otherwise.")
