@@ -1,10 +1,11 @@
 """Many papermill runs of one notebook, spread by Ray over cores, NPUs or a cluster: what `ghostlib sweep` does.
 
 A grid is a YAML file: `notebook`, `params` (a file of parameters, or the parameters), `grid` (for each parameter a list
-of values, of which every combination is a point; or a list of such grids, put together), `seeds` and `keep` (files of each
-run's folder to bring back, such as last.safetensors). A point is known
-by the notebook's name and its parameters, so that the same command runs only what is missing or new. A row that was made
-by other code of the notebook counts as well: its column `code` says so, and `again` runs it anew.
+of values, of which every combination is a point; or a list of such grids, put together), `seeds`, `keep` (files of each
+run's folder to bring back, such as last.safetensors) and `record` (the tables among them that are put together and
+recorded; all, if it does not say). A point is known by the notebook's name and its parameters, so that the same command
+runs only what is missing or new. A row that was made by other code of the notebook counts as well: its column `code`
+says so, and `again` runs it anew.
 
 Runs hand their notebook and their row back; this process alone writes, to `data/runs/NAME/`: for each point KEY.json and
 KEY.ipynb, and `rows.csv` (in one step, when it is due: `table`). No disk needs to be shared, and whatever is killed leaves

@@ -17,7 +17,7 @@ from ghostlib.yaml_input import read_yaml
 
 RUNS, RESULTS = Path("data/runs"), Path("data/results")  # where a sweep works, and where its rows are recorded
 OWN = {"json", "ipynb", "failed.ipynb"}  # beside a key, what a sweep writes itself
-FIELDS = {"notebook", "params", "grid", "seeds", "keep"}
+FIELDS = {"notebook", "params", "grid", "seeds", "keep", "record"}
 KEYLESS = {"run_dir", "decoded"}  # parameters that decide nothing about what comes out of a run
 
 
@@ -45,6 +45,7 @@ class Sweep:
         points: Only what differs between them, and the seed.
         has_run_dir: Whether the notebook takes a run folder, and leaves its row there.
         keep: Names of files in a run's folder that are brought back beside its notebook.
+        tables: Those of them that are recorded, put together.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Sweep:
     points: tuple[Point, ...]
     has_run_dir: bool
     keep: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -107,9 +109,10 @@ def read(path: str | Path) -> Sweep:
             raise InputError(f"{path}: the point {point} is there twice; allowed is once")
         seen.add(point.key)
         _check(path, {**fixed, **point.parameters}, point)
+    keep = _kept(path, values.get("keep"), "run_dir" in known)
     return Sweep(path.stem, notebook, values["notebook"], code_hash(read_notebook(notebook)),
                  {name: value for name, value in fixed.items() if name != "run_dir"}, tuple(points), "run_dir" in known,
-                 _kept(path, values.get("keep"), "run_dir" in known))
+                 keep, _recorded(path, values.get("record"), keep))
 
 
 def _find(grid: Path, name: str, field: str) -> Path:
@@ -132,6 +135,16 @@ def _kept(path: Path, names: Any, has_run_dir: bool) -> tuple[str, ...]:
         raise InputError(f"{path}: keep: {some(sorted(taken))} given, which is a sweep's own file; allowed are a run's")
     if names and not has_run_dir:
         raise InputError(f"{path}: keep: {names!r} given; the notebook has no run_dir, of which files could be kept")
+    return tuple(names)
+
+
+def _recorded(path: Path, names: Any, keep: tuple[str, ...]) -> tuple[str, ...]:
+    tables = tuple(name for name in keep if name.endswith(".csv"))
+    if names is None:
+        return tables
+    if not isinstance(names, list) or not set(names) <= set(tables):
+        raise InputError(f"{path}: record: {names!r} given; allowed is a list of tables that are kept"
+                         + (f", of {', '.join(tables)}" if tables else ", and none is"))
     return tuple(names)
 
 

@@ -116,8 +116,8 @@ def record(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]], prune: bool = Fa
         What happened, a line for each table.
     """
     tables = {sweep.recorded: pd.DataFrame(list(rows.values()))}
-    for name in sweep.keep:
-        if name.endswith(".csv") and len(kept := _kept_tables(sweep, name)):
+    for name in sweep.tables:
+        if len(kept := _kept_tables(sweep, name)):
             tables[sweep.recorded.with_name(f"{sweep.name}_{name}")] = kept
     return [f"{path}: {results.record(path, table, ['point'], prune)}" for path, table in tables.items()]
 

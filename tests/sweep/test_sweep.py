@@ -106,6 +106,9 @@ def gone(words=ALL, seconds=20):
     ({"keep": ["../row.json"]}, "keep: .* given; allowed is a list of names of files in a run's folder"),
     ({"keep": [""]}, "keep: .* given; allowed is a list of names"),
     ({"keep": ["json"]}, "keep: json given, which is a sweep's own file"),
+    ({"keep": ["a.csv", "b.txt"], "record": ["b.txt"]},
+     r"record: \['b.txt'\] given; allowed is a list of tables that are kept, of a.csv"),
+    ({"record": "a.csv"}, "record: 'a.csv' given; allowed is a list of tables that are kept, and none is"),
 ])
 def test_a_bad_grid_is_refused_in_one_line(here, fields, line):
     with pytest.raises(InputError, match=line):
@@ -118,6 +121,16 @@ def test_a_notebook_without_parameters_is_refused(here):
     nbformat.write(notebook, "quick.ipynb")
     with pytest.raises(InputError, match="quick.ipynb has no parameters; wanted is a cell with the tag"):
         sweep.read(here.grid())
+
+
+def test_of_what_is_kept_all_tables_are_recorded_or_those_named(here):
+    notebook = nbformat.read("quick.ipynb", 4)
+    notebook.cells[0].source += '\nrun_dir = "data"'
+    nbformat.write(notebook, "quick.ipynb")
+    keep = {"keep": ["history.csv", "answers.csv", "last.safetensors"]}
+    assert sweep.read(here.grid(**keep)).tables == ("history.csv", "answers.csv")
+    assert sweep.read(here.grid(**keep, record=["history.csv"])).tables == ("history.csv",)
+    assert sweep.read(here.grid(**keep, record=[])).tables == () != sweep.read(here.grid(**keep)).keep
 
 
 def test_where_pixels_are_kept_makes_no_other_point(here):
