@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 
 @pytest.mark.slow
-def test_runs_are_equal_to_the_bit_with_one_thread_and_two_and_under_load(tmp_path):
+def test_runs_are_equal_to_the_bit_with_one_thread_and_with_two_under_load(tmp_path):
     (tmp_path / "empty.yaml").write_text("{}")
 
     def train(name, threads):
@@ -19,13 +19,13 @@ def test_runs_are_equal_to_the_bit_with_one_thread_and_two_and_under_load(tmp_pa
         assert done.returncode == 0, done.stderr
         return load_file(tmp_path / name / "last.safetensors")
 
-    one, two = train("one", 1), train("two", 2)
+    one = train("one", 1)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     try:
-        loaded = train("loaded", 2)
+        two = train("two", 2)
     finally:
         for process in busy:
             process.kill()
             process.wait()
     for name, values in one.items():
-        assert np.array_equal(values, two[name]) and np.array_equal(values, loaded[name]), name
+        assert np.array_equal(values, two[name]), name

@@ -184,7 +184,7 @@ def test_the_average_follows_its_definition_and_a_skipped_step_moves_nothing():
     assert all(np.array_equal(p.asnumpy(), values[name]) for name, p in net.parameters_and_names())
 
 
-EVERYTHING = {"model": "resnet20", "width": 0.25, "epochs": 2, "batch_size": 128, "lr": 0.01, "accumulate": 2, "ema": 0.5,
+EVERYTHING = {"model": "vgg16", "width": 0.0625, "epochs": 2, "batch_size": 128, "lr": 0.01, "accumulate": 2, "ema": 0.5,
               "mixup": 0.4, "cutmix": 0.4}
 
 
@@ -208,7 +208,7 @@ def test_a_run_with_everything_resumes_as_if_it_had_not_been_stopped(options, tm
     judged = config.to_judge(str(tmp_path / "whole" / "average.safetensors"))
     net, data, _ = prepare(judged)
     assert evaluate(net, data.test).top1 == pytest.approx(whole.history.ema_top1.iloc[-1], abs=1e-9)
-    assert {"optimizer.ema.conv1.weight"} <= one.keys()
+    assert any(name.startswith("optimizer.ema.") for name in one)
 
 
 def test_the_inputs_that_are_compiled_for_are_those_that_are_fed():
