@@ -24,9 +24,9 @@ struct Depthwise {
 
   Depthwise(int64_t h, int64_t w) : height(h), width(w), out_height((h - 1) / S + 1), out_width((w - 1) / S + 1) {}
 
-  // How much memory each needs, with what whole Lanes read and write beyond the end.
-  int64_t padded_size() const { return S * S * phase + 2 * LANES; }
-  int64_t spread_size() const { return lead + phase + 2 * LANES; }
+  // How much memory each needs, with what whole Lanes, shifted as far as they are, read and write beyond the end.
+  int64_t padded_size() const { return S * S * phase + REACH + LANES; }
+  int64_t spread_size() const { return lead + phase + LANES; }
 
   int64_t shift(int r, int c) const { return (r % S * S + c % S) * phase + r / S * pitch + c / S; }
 

@@ -89,10 +89,12 @@ void forward(const Pass& p, const Forward& f, int64_t from, int64_t to) {
         float* y = out + (p.first_ghost() + j) * p.out_plane();
         depthwise.forward(padded, f.weight + j * K * K, spread);
         depthwise.gather(spread, y);
-        if (p.norm2 == BATCH)
+        if (p.norm2 == BATCH) {
           moments[j - p.begin(from)].add(y, p.out_plane());  // known after the last image only
-        else
-          apply(f.second.given(p.norm2, j, p.epsilon, p.activation), y, y, p.out_plane());
+          continue;
+        }
+        const Affine second = f.second.given(p.norm2, j, p.epsilon, p.activation);
+        if (!second.trivial()) apply(second, y, y, p.out_plane());
       }
     }
   if (p.norm2 != BATCH) return;
@@ -122,6 +124,13 @@ void backward(const Pass& p, const Backward& b, int64_t from, int64_t to) {
   auto x_of = [&](int64_t n, int64_t i) { return b.x + n * p.step() + i * p.plane(); };
   auto dx_of = [&](int64_t n, int64_t i) { return b.dx + n * p.step() + i * p.plane(); };
   auto upper = [&](int64_t n, int64_t i) { return p.keep ? b.gradient + n * p.out_step() + i * p.plane() : nullptr; };
+  // What comes for the upper branch, or nothing, as the beginning of dx.
+  auto take_upper = [&](int64_t n, int64_t i) {
+    if (p.keep)
+      std::memcpy(dx_of(n, i), upper(n, i), p.plane() * sizeof(float));
+    else
+      std::memset(dx_of(n, i), 0, p.plane() * sizeof(float));
+  };
   // Once every plane of dx went through NormGradient::add: from the gradient of what the first normalisation puts out to
   // that of x.
   auto finish_first = [&] {
@@ -134,10 +143,7 @@ void backward(const Pass& p, const Backward& b, int64_t from, int64_t to) {
   if (p.joint || begin == end) {  // nothing joins the upper branch's gradient before it goes through the normalisation
     for (int64_t n = 0; n < p.images; n++)
       for (int64_t i = from; i < to; i++) {
-        if (p.keep)
-          std::memcpy(dx_of(n, i), upper(n, i), p.plane() * sizeof(float));
-        else
-          std::memset(dx_of(n, i), 0, p.plane() * sizeof(float));
+        take_upper(n, i);
         firsts[i - from].add(x_of(n, i), dx_of(n, i), p.plane());
       }
     finish_first();
@@ -194,12 +200,7 @@ void backward(const Pass& p, const Backward& b, int64_t from, int64_t to) {
   if (p.joint) return;
   for (int64_t n = 0; n < p.images; n++)
     for (int64_t i = from; i < to; i++) {
-      if (p.begin(i) == p.begin(i + 1)) {  // a map without ghosts among others
-        if (p.keep)
-          std::memcpy(dx_of(n, i), upper(n, i), p.plane() * sizeof(float));
-        else
-          std::memset(dx_of(n, i), 0, p.plane() * sizeof(float));
-      }
+      if (p.begin(i) == p.begin(i + 1)) take_upper(n, i);  // a map without ghosts among others
       firsts[i - from].add(x_of(n, i), dx_of(n, i), p.plane());
     }
   finish_first();
