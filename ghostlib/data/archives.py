@@ -53,7 +53,8 @@ def fetch(url: str, md5: str, inside: str, target: Path) -> Path:
 
 def _download(url: str, archive: Path) -> None:
     there = archive.stat().st_size if archive.exists() else 0
-    wanted = {"Range": f"bytes={there}-"} if there else {}
+    # As it lies there: of what is packed once more on its way, lengths and places would be others.
+    wanted = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
     try:
         with requests.get(url, stream=True, timeout=PATIENCE, headers=wanted) as answer:
             if answer.status_code == requests.codes.requested_range_not_satisfiable:

@@ -73,12 +73,11 @@ def answer_on_kernel(rows: pd.DataFrame) -> str:
     if not (found := contrasts_of(rows, [("s2 d3", "s2 d1")])):
         return "**Answer.** None: these runs do not hold both s2 d3 and s2 d1."
     [one] = found
-    judged = one.judged(MARGIN)
-    start = {"better": "Yes. Ghosts that look at neighbours (d = 3) are better than ghosts that are scaled copies (d = 1)",
-             "worse": "It matters, and the wrong way: ghosts that look at neighbours (d = 3) are worse than scaled copies",
-             "within": "No. Ghosts that look at neighbours (d = 3) are as good as ghosts that are scaled copies (d = 1)"}
-    first = start.get(judged.split()[0].rstrip(","), "Not known: whether ghosts should look at neighbours stays open")
-    how = judged.removeprefix("better ").removeprefix("worse ")
+    first, how = one.told(MARGIN, {
+        "better": "Yes. Ghosts that look at neighbours (d = 3) are better than ghosts that are scaled copies (d = 1)",
+        "worse": "It matters, and the wrong way: ghosts that look at neighbours (d = 3) are worse than scaled copies",
+        "within": "No. Ghosts that look at neighbours (d = 3) are as good as ghosts that are scaled copies (d = 1)"},
+        "Not known: whether ghosts should look at neighbours stays open")
     return f"**Answer.** {first}: {how} ({one.evidence()}{one.equivalence(MARGIN)}). {_regime(rows)}"
 
 
@@ -92,18 +91,17 @@ def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
     if not ((found := contrasts_of(rows, [("s2 d3", THIN)])) and (beside := contrasts_of(rows, [("s2 d3", PLAIN)]))):
         return "**Answer.** None: these runs do not hold all of s2 d3, thin and plain."
     [thin], [plain] = found, beside
-    judged = thin.judged(MARGIN)
-    start = {"within": "a plain network with fewer channels (thin) is as accurate as the Ghost network (s2 d3)",
-             "better": "the Ghost network (s2 d3) is more accurate than a plain one with fewer channels (thin)",
-             "worse": "a plain network with fewer channels (thin) is more accurate than the Ghost network (s2 d3)"}
-    first = start.get(judged.split()[0].rstrip(","), "whether the Ghost network (s2 d3) or a plain one with fewer channels "
-                      "(thin) is more accurate is undecided")
+    first, _ = thin.told(MARGIN, {
+        "within": "a plain network with fewer channels (thin) is as accurate as the Ghost network (s2 d3)",
+        "better": "the Ghost network (s2 d3) is more accurate than a plain one with fewer channels (thin)",
+        "worse": "a plain network with fewer channels (thin) is more accurate than the Ghost network (s2 d3)"},
+        "whether the Ghost network (s2 d3) or a plain one with fewer channels (thin) is more accurate is undecided")
     own, speed = _of_these(summary(rows), measured), ""
     if {THIN, "s2 d3"} <= set(own.network):
         times = speeds.times_as_fast(own, "s2 d3", THIN, "training")
         speed = f" Turn by turn the Ghost network trains {speeds.as_clause(times)} as thin here."
     macs = rows.groupby("network").macs.first()
-    return (f"**Answer.** For equal multiply-adds, {first}: the difference is {judged} ({thin.evidence()}"
+    return (f"**Answer.** For equal multiply-adds, {first}: the difference is {thin.judged(MARGIN)} ({thin.evidence()}"
             f"{thin.equivalence(MARGIN)}).{speed} Beside the whole plain network, which takes "
             f"{macs[PLAIN] / macs['s2 d3']:.1f} times as many multiply-adds, it is {plain.judged(MARGIN)} "
             f"({plain.evidence()}). {_regime(rows)}")

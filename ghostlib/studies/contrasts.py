@@ -1,7 +1,7 @@
 """Differences from run to run: their mean, its interval, and what that says beside a margin. Rows only."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,12 @@ class Contrast:
         """Student's t against no difference, two-sided; nan for one seed."""
         from scipy import stats
         return float(stats.ttest_1samp(self.values, 0).pvalue) if len(self.values) > 1 else math.nan
+
+    def told(self, margin: float, sentences: Mapping[str, str], undecided: str) -> tuple[str, str]:
+        """A sentence by the first word of what is judged, better, worse or within, else `undecided`; and by how much."""
+        judged = self.judged(margin)
+        sentence = sentences.get(judged.split()[0].rstrip(","), undecided)
+        return sentence, judged.removeprefix("better ").removeprefix("worse ")
 
     def judged(self, margin: float) -> str:
         """What the seeds say of the difference beside a margin below which it matters to nobody.

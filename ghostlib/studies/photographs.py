@@ -1,12 +1,13 @@
 """The photographs study (docs/photographs.md): its networks, its contrasts, and what its rows say. Rows only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from ghostlib.errors import InputError
-from ghostlib.studies.contrasts import Contrast, contrast, holm, mean_interval
+from ghostlib.studies import ablation
+from ghostlib.studies.contrasts import Contrast, contrast, holm
 
 GHOSTNET, RIVAL, THIN = "GhostNet", "MobileNetV3-Small", "thin"
 # By model, width, s and d, as docs/photographs.md fixed them before anything ran.
@@ -59,14 +60,9 @@ def rates(pilot: pd.DataFrame, seed: int = 100) -> pd.DataFrame:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row for each network of `named` rows: weights and macs in millions, lr, seeds, accuracy with the 95 % interval
-    over seeds (low, high) in percent."""
-    table = []
-    for network, own in rows.groupby("network", sort=False):
-        mean, low, high = mean_interval(own.accuracy)
-        table.append({"network": network, "weights": own.weights.iloc[0] / 1e6, "macs": own.macs.iloc[0] / 1e6,
-                      "lr": own.lr.iloc[0], "seeds": len(own), "accuracy": mean, "low": low, "high": high})
-    return pd.DataFrame(table)
+    """As `ablation.summary`, one row for each network, with the learning rate that it was given."""
+    table = ablation.summary(rows)
+    return table.assign(lr=table.network.map(rows.groupby("network").lr.first()))
 
 
 def secondary(rows: pd.DataFrame) -> list[tuple[Contrast, float]]:
@@ -106,18 +102,16 @@ def bootstrap(right: Mapping[str, np.ndarray], first: str, second: str, share: f
     return float(difference.mean()), float(low), float(high)
 
 
-def answer(rows: pd.DataFrame, networks: Sequence[str] = PRIMARY) -> str:
+def answer(rows: pd.DataFrame) -> str:
     """The answer to the primary question, in sentences; the words follow the seeds."""
-    if not set(networks) <= set(rows.network):
+    if not set(PRIMARY) <= set(rows.network):
         return "**Answer.** None yet: these runs do not hold both GhostNet and MobileNetV3-Small."
     one = contrast(rows, *PRIMARY, "accuracy")
-    judged = one.judged(MARGIN)
-    start = {"better": "Yes. At equal multiply-adds and trained alike, GhostNet is better than MobileNetV3-Small",
-             "worse": "No. At equal multiply-adds and trained alike, GhostNet is worse than MobileNetV3-Small",
-             "within": "No. At equal multiply-adds and trained alike, GhostNet and MobileNetV3-Small are equally good"}
-    first = start.get(judged.split()[0].rstrip(","), "Not known. Whether GhostNet is better than MobileNetV3-Small at equal "
-                      "multiply-adds is undecided")
-    how = judged.removeprefix("better ").removeprefix("worse ")
+    beside = "At equal multiply-adds and trained alike, GhostNet"
+    first, how = one.told(MARGIN, {"better": f"Yes. {beside} is better than MobileNetV3-Small",
+                                   "worse": f"No. {beside} is worse than MobileNetV3-Small",
+                                   "within": f"No. {beside} and MobileNetV3-Small are equally good"},
+                          "Not known. Whether GhostNet is better than MobileNetV3-Small at equal multiply-adds is undecided")
     means = rows.groupby("network").accuracy.mean()
     return (f"**Answer.** {first}: {how} ({one.evidence()}{one.equivalence(MARGIN)}). GhostNet recognises "
             f"{means[GHOSTNET]:.1f} % of Imagenette's photographs, MobileNetV3-Small {means[RIVAL]:.1f} %, after "
