@@ -10,6 +10,7 @@ from ghostlib.config import Config
 from ghostlib.data.augment import augment, erase
 from ghostlib.data.contents import Contents, fingerprint_of
 from ghostlib.data.listing import held_out
+from ghostlib.data.picture import Normalisation
 from ghostlib.errors import InputError, some
 from ghostlib.randomness import AUGMENT, ORDER, stream
 
@@ -122,8 +123,7 @@ class ArrayBatches:
         self.broken = np.zeros(len(pictures), bool)
         self._pictures = pictures
         self._config, self._training = config, training
-        self._scale = np.array(1 / 255 / np.array(std), np.float32)[:, None, None]
-        self._shift = np.array(np.array(mean) / np.array(std), np.float32)[:, None, None]
+        self._normalise = Normalisation(mean, std)
         self._rank, self._ranks = rank, ranks
 
     def __len__(self) -> int:
@@ -138,7 +138,7 @@ class ArrayBatches:
             pictures = self._pictures[index]
             if self._training:
                 pictures = augment(pictures, config.augment, rng)
-            images = pictures * self._scale - self._shift
+            images = self._normalise(pictures)
             if self._training and config.erasing:
                 erase(images, config.erasing, rng)
             yield padded(images, self.labels[index], index, size)

@@ -38,11 +38,16 @@ def load(config: Config, rank: int, ranks: int) -> Data:
     return in_memory(config, nothing, (pictures, labels), MEAN, STD, imagenet_classes(), rank, ranks)
 
 
-def _centre(name: str, config: Config) -> np.ndarray:
-    """(3, size, size) uint8: the short side scaled to size / crop_ratio, then the middle."""
+def photograph(name: str) -> Image.Image:
+    """One of scikit-image's, in colour."""
     import skimage.data
 
-    picture = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
+    return Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
+
+
+def _centre(name: str, config: Config) -> np.ndarray:
+    """(3, size, size) uint8: the short side scaled to size / crop_ratio, then the middle."""
+    picture = photograph(name)
     size = config.image_size
     scale = round(size / config.crop_ratio) / min(picture.size)
     wide, high = (max(size, round(side * scale)) for side in picture.size)

@@ -17,7 +17,7 @@ from ghostlib.data.contents import Contents
 from ghostlib.data.decoded import pictures_of, remarks_on
 from ghostlib.data.decoding import Box, Unreadable, decode, orientation
 from ghostlib.data.listing import Listing, difference_of_names, fingerprint, hold_out, scan
-from ghostlib.data.picture import MEAN, STD, Operation, centre, changed, normalise, put, resize, scaled
+from ghostlib.data.picture import MEAN, STD, Normalisation, Operation, centre, changed, put, resize, scaled
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.paths import expand
 from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream, streams
@@ -101,7 +101,9 @@ class FolderBatches:
     testing it does not count. More of them than `config.broken_limit` end the run with a RunError that names some.
     """
 
-    def __init__(self, listing: Listing, config: Config, rank: int = 0, ranks: int = 1, training: bool = False):
+    def __init__(self, listing: Listing, config: Config, rank: int = 0, ranks: int = 1, training: bool = False,
+                 mean: Sequence[float] = MEAN, std: Sequence[float] = STD):
+        self._normalise = Normalisation(mean, std)
         self.images = len(listing.files)
         self.labels = listing.labels
         self.broken = np.zeros(self.images, bool)
@@ -178,7 +180,7 @@ class FolderBatches:
             picture = scaled(picture, scale)
             put(*(changed(picture, config, other) if self._augmented else (picture, False)), own)
             indices.append(index)
-        normalise(planes, images)
+        self._normalise(planes, images)
         return indices
 
     def _first_readable(self, order: np.ndarray, place: int, box: Box | None) -> tuple[int, np.ndarray]:

@@ -6,12 +6,10 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from ghostlib.config import Config
+from ghostlib.config import PHOTOGRAPHS, Config
 from ghostlib.data.randaugment import jitter, randaugment
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]; mindcv recipe
-SCALE = np.array([1 / 255 / std for std in STD], np.float32)[:, None, None]
-SHIFT = np.array([mean / std for mean, std in zip(MEAN, STD)], np.float32)[:, None, None]
 
 Operation = Callable[[np.ndarray], np.ndarray]
 
@@ -24,7 +22,12 @@ def resize(config: Config, size: int | tuple[int, int]) -> list[Operation]:
 
 
 def centre(config: Config) -> list[Operation]:
-    """What a test image goes through: its shorter side scaled to image_size / crop_ratio, then its middle cut out."""
+    """What a test image goes through: its shorter side scaled to image_size / crop_ratio, then its middle cut out.
+
+    Where a dataset's own images are seen whole, another picture is, too: scaled to image_size, whatever its shape.
+    """
+    if config.dataset not in (*PHOTOGRAPHS, "examples"):
+        return resize(config, (config.image_size,) * 2)
     return [*resize(config, round(config.image_size / config.crop_ratio)), partial(middle, size=config.image_size)]
 
 
@@ -73,10 +76,21 @@ def put(picture: np.ndarray, mirrored: bool, planes: np.ndarray) -> None:
         planes.view(np.uint64).byteswap(inplace=True)
 
 
-def normalise(planes: np.ndarray, out: np.ndarray) -> None:
-    """Writes bytes (N, 3, H, W) to `out` (N, 3, H, W) float32, normalised by MEAN and STD.
+class Normalisation:
+    """Bytes to what networks see: (pixels / 255 - mean) / std of each channel.
 
-    Channels are taken apart before, as bytes: floating point that is read in steps of three takes longer.
+    Args:
+        mean, std: Of each channel, for pixels in [0, 1].
     """
-    np.multiply(planes, SCALE, out=out)
-    np.subtract(out, SHIFT, out=out)
+
+    def __init__(self, mean: Sequence[float] = MEAN, std: Sequence[float] = STD):
+        self._scale = np.array(1 / 255 / np.array(std), np.float32)[:, None, None]
+        self._shift = np.array(np.array(mean) / np.array(std), np.float32)[:, None, None]
+
+    def __call__(self, planes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """(N, 3, H, W) uint8 to float32, written to `out` if that is given.
+
+        Channels are taken apart before, as bytes: floating point that is read in steps of three takes longer.
+        """
+        out = np.multiply(planes, self._scale, out=out)
+        return np.subtract(out, self._shift, out=out)

@@ -1,7 +1,7 @@
 """What several families share: rounding of channels, squeeze-and-excitation, and dropout whose noise can be given."""
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from ghostlib.errors import InputError
 
@@ -33,6 +33,13 @@ class Excite(nn.Cell):
 
     def construct(self, x: Tensor, gate: Tensor) -> Tensor:
         return x * gate
+
+
+class Enlarge(nn.Cell):
+    """Maps (N, C, h, w) to a height and a width by repeating the nearest pixel: (N, C, height, width)."""
+
+    def construct(self, x: Tensor, height: int, width: int) -> Tensor:
+        return ops.interpolate(x, (height, width), mode="nearest")
 
 
 class SqueezeExcite(nn.Cell):

@@ -8,7 +8,7 @@ from mindspore.nn.utils import no_init_parameters
 from ghostlib.complexity import Complexity, count, recount
 from ghostlib.config import Config
 from ghostlib.errors import InputError
-from ghostlib.training.setup import architecture, build
+from ghostlib.models.build import architecture, build
 
 SHAPING = "model", "stem_stride", "image_size"  # what decides how large a layer's maps are
 

@@ -1,7 +1,8 @@
 """How good a network is: exact counts over a whole split, on one device or many."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from mindspore import Tensor, nn
 
 from ghostlib.data.batches import Batches
+from ghostlib.deploy.engines import Logits
 from ghostlib.errors import RunError
 from ghostlib.progress import progress_bar
 from ghostlib.training.distributed import Ranks
@@ -44,11 +46,12 @@ class Evaluation:
                 f"{self.count / self.seconds:.0f} images/s")
 
 
-def evaluate(net: nn.Cell, batches: Batches, ranks: Ranks = Ranks(), progress: bool = False) -> Evaluation:
+def evaluate(net: nn.Cell | Logits, batches: Batches, ranks: Ranks = Ranks(), progress: bool = False) -> Evaluation:
     """Runs a network over a split; padding in the last batch is not counted.
 
     Args:
-        net: Images (N, 3, H, W) to logits (N, classes); left in the training or evaluation state it was in.
+        net: Images (N, 3, H, W) to logits (N, classes): a cell, left in the training or evaluation state it was in; or what
+            takes and gives arrays, as one of `deploy.engines` does.
         batches: The split. Of many ranks each gives it its own share; their counts are summed, so that the outcome is
             exact, and the same on all, for any number of images and ranks.
         ranks: The processes that share the work.
@@ -57,19 +60,14 @@ def evaluate(net: nn.Cell, batches: Batches, ranks: Ranks = Ranks(), progress: b
     Raises:
         RunError: If no image of the split can be read, naming the first and why: nothing was judged.
     """
-    training = net.training
-    net.set_train(False)
     start = time.perf_counter()
     outcomes = np.zeros((5, batches.images), np.float32)  # seen or not and what _judge gives; zero where another's
-    try:
-        with progress_bar(batches.images // ranks.size, "test images", progress and ranks.first) as bar:
-            for batch in batches.epoch():
-                real = len(batch.places)
-                logits = net(Tensor(batch.images)).asnumpy()[:real]
-                outcomes[:, batch.places] = [np.ones(real), *_judge(logits, batch.labels[:real])]
-                bar.update(real)
-    finally:
-        net.set_train(training)
+    with _in_evaluation(net) as logits_of, \
+            progress_bar(batches.images // ranks.size, "test images", progress and ranks.first) as bar:
+        for batch in batches.epoch():
+            real = len(batch.places)
+            outcomes[:, batch.places] = [np.ones(real), *_judge(logits_of(batch.images)[:real], batch.labels[:real])]
+            bar.update(real)
     outcomes = ranks.sum(outcomes)
     places = np.flatnonzero(outcomes[0])
     if not len(places):
@@ -78,6 +76,20 @@ def evaluate(net: nn.Cell, batches: Batches, ranks: Ranks = Ranks(), progress: b
                        if batches.images else "data_dir: there is no test image")
     predictions, rank, loss, probabilities = outcomes[1:, places]
     return _summary(predictions, rank, loss, probabilities, batches.labels[places], places, time.perf_counter() - start)
+
+
+@contextmanager
+def _in_evaluation(net: nn.Cell | Logits) -> Iterator[Logits]:
+    """What takes arrays of images to logits: an engine itself, or a cell, in evaluation state for as long as this lasts."""
+    if not isinstance(net, nn.Cell):
+        yield net
+        return
+    training = net.training
+    net.set_train(False)
+    try:
+        yield lambda images: net(Tensor(images)).asnumpy()
+    finally:
+        net.set_train(training)
 
 
 def answers(outcome: Evaluation, batches: Batches, classes: Sequence[str]) -> pd.DataFrame:

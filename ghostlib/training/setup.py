@@ -1,10 +1,7 @@
 """From a Config to what is trained: network, data and cost, everything that can be refused refused."""
 
-from inspect import signature
 from pathlib import Path
-from typing import Any
 
-import mindspore
 from mindspore import nn
 
 from ghostlib.complexity import Complexity, count
@@ -13,17 +10,12 @@ from ghostlib.data import load
 from ghostlib.data.batches import Data
 from ghostlib.device import use_device
 from ghostlib.errors import InputError, some
-from ghostlib.models import MODELS
+from ghostlib.models.build import build
 from ghostlib.paths import expand
 from ghostlib.training.checkpoint import check_classes
 from ghostlib.training.distributed import Ranks
 from ghostlib.training.run_folder import LAST
 from ghostlib.weights import load_weights
-
-# The fields of Config of which a network is built, and with the seed all that `build` looks at. Two Configs that agree in
-# these have networks of one shape and one cost.
-ARCHITECTURE = "model", "width", "ratio", "kernel", "num_classes", "dropout", "stem_stride", "image_size"
-SMALL = 64  # pixels; up to this size a first convolution that can stride does not, unless told to
 
 
 def config_of(run_dir: str | Path) -> Config:
@@ -32,27 +24,6 @@ def config_of(run_dir: str | Path) -> Config:
     return Config.load(run_dir / "config.yaml", {
         "weights": str(run_dir / LAST), "new_head": False, "epochs": 0, "warmup_epochs": 0, "schedule": "cosine",
         "milestones": [], "resume": False, "augment": "none", "erasing": 0.0, "devices": 1, "sink": False})
-
-
-def architecture(config: Config) -> dict[str, Any]:
-    """Those fields of a Config of which its network is built; see ARCHITECTURE."""
-    return {name: getattr(config, name) for name in ARCHITECTURE}
-
-
-def build(config: Config) -> nn.Cell:
-    """The untrained network that a Config names, its weights a function of the seed."""
-    mindspore.set_seed(config.seed)
-    return _network(**architecture(config))  # which sees no other field
-
-
-def _network(model: str, width: float, ratio: int | dict[str, int], kernel: int, num_classes: int, dropout: float,
-             stem_stride: int | None, image_size: int) -> nn.Cell:
-    make = MODELS[model]
-    options = {"dropout": dropout, "stem_stride": stem_stride or (1 if image_size <= SMALL else 2)}
-    taken = {name: value for name, value in options.items() if name in signature(make).parameters}
-    if dropout and "dropout" not in taken:
-        raise InputError(f"dropout: {dropout} given; {model} has none; allowed is 0")
-    return make(width, ratio, kernel, num_classes, **taken)
 
 
 def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Complexity]:
@@ -72,7 +43,7 @@ def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Comp
                          f"most that, or a smaller batch_size")
     if config.weights:
         if not config.new_head:
-            check_classes(config.weights, data.classes)
+            check_classes(config.weights, data.contents.classes)
         load_weights(net, config.weights, config.new_head)
     return net, data, cost
 

@@ -63,12 +63,26 @@ def described(source: str | Path | None) -> dict[str, Any]:
         return {}
     if str(source) in PUBLISHED:
         return dict(PUBLISHED[str(source)])
+    config = _metadata(source, "config")
+    return {name: config[name] for name in FIELDS if name in config}
+
+
+def classes_of(source: str | Path) -> tuple[str, ...]:
+    """The names of the classes that weights were trained on, in the order of their logits; none if they do not say.
+
+    Raises:
+        InputError: For a source that `locate` refuses.
+    """
+    return () if str(source) in PUBLISHED else tuple(_metadata(source, "data").get("classes", ()))
+
+
+def _metadata(source: str | Path, key: str) -> dict[str, Any]:
+    """What a file that a run of ours wrote holds beside its tensors under a key; nothing for another project's."""
     path = locate(source)
     if not is_safetensors(path):
         return {}
     try:
         with safe_open(path, "numpy") as file:
-            config = json.loads((file.metadata() or {}).get("config", "{}"))
+            return json.loads((file.metadata() or {}).get(key, "{}"))
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"weights: {source} cannot be read ({' '.join(str(error).split())[:160]})") from None
-    return {name: config[name] for name in FIELDS if name in config}

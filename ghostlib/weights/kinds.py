@@ -32,6 +32,14 @@ def is_safetensors(path: Path) -> bool:
     return start[8:] == b"{" and int.from_bytes(start[:8], "little") < LONGEST_HEADER
 
 
+def is_onnx(path: Path) -> bool:
+    """Whether there is such a file and it is ONNX."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return bool(ONNX.match(file.read(16)))
+
+
 def other_kind(path: Path) -> str | None:
     """A clause on what a file is and what to do, if it is not worth trying to read as weights; None if it is."""
     if is_safetensors(path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mindspore.dataset import vision
 
-from ghostlib.data.picture import MEAN, STD, middle, normalise, put
+from ghostlib.data.picture import MEAN, STD, Normalisation, middle, put
 
 
 @pytest.mark.parametrize("width", [16, 20, 37])
@@ -15,7 +15,7 @@ def test_a_picture_reaches_its_place_mirrored_or_not(width, mirrored):
     put(picture, mirrored, planes[0])
     wanted = picture[:, ::-1] if mirrored else picture
     np.testing.assert_array_equal(planes[0].transpose(1, 2, 0), wanted)
-    normalise(planes, out)
+    Normalisation()(planes, out)
     for channel, (mean, std) in enumerate(zip(MEAN, STD)):
         np.testing.assert_array_equal(
             out[0, channel], wanted[:, :, channel] * np.float32(1 / 255 / std) - np.float32(mean / std))

@@ -14,6 +14,7 @@ from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
+from ghostlib.models.build import ARCHITECTURE
 from ghostlib.sweep import cluster, costs, table
 from ghostlib.sweep.grid import Point
 from ghostlib.training import setup
@@ -80,7 +81,7 @@ def test_a_network_is_made_of_its_architecture_and_its_seed_alone():
             seen.add(name)
             return getattr(Config(**SMALL), name)
     setup.build(Watched())
-    assert seen == {*setup.ARCHITECTURE, "seed"}
+    assert seen == {*ARCHITECTURE, "seed"}
 
 
 @pytest.mark.parametrize("model", MODELS)

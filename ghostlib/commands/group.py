@@ -1,0 +1,140 @@
+"""What all commands share: their group, errors in one line, kinds of arguments, and parameter files."""
+
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ghostlib.errors import InputError, RunError
+
+SECTIONS = {"train": "Train", "judge": "Judge and use", "measure": "Measure", "batch": "Many runs", "data": "Data"}
+"""In the order in which --help lists them, the groups of commands."""
+
+
+class Commands(click.Group):
+    """Ends bad input with one line and status 2, a failed run with one line and status 1, unless --traceback.
+
+    A command says which of SECTIONS it belongs to: ``@main.command_of("train")``.
+    """
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.section_of: dict[str, str] = {}
+
+    def command_of(self, section: str) -> Callable[[Callable], click.Command]:
+        """As `command`, for one of SECTIONS."""
+        def register(function: Callable) -> click.Command:
+            command = self.command()(function)
+            self.section_of[str(command.name)] = section
+            return command
+        return register
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, title in SECTIONS.items():
+            own = [name for name in self.list_commands(context) if self.section_of[name] == section]
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=1000)) for name in own])
+
+    def invoke(self, context: click.Context):
+        try:
+            with _ended_by_sigterm():
+                return super().invoke(context)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "ghostlib"
+            click.echo(f"ghostlib: {' '.join(error.format_message().split())} ('{command} --help' lists what there is)",
+                       err=True)
+            sys.exit(2)
+        except (InputError, RunError) as error:
+            if context.params["traceback"]:
+                raise
+            click.echo(f"ghostlib: {' '.join(str(error).split())}", err=True)
+            sys.exit(2 if isinstance(error, InputError) else 1)
+        except KeyboardInterrupt:
+            click.echo("ghostlib: interrupted", err=True)
+            sys.exit(130)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Has SIGTERM end a command as an interrupt does, with its one line and its lock given back.
+
+    A queue sends it; and MindSpore sends it to its own process in place of an interrupt that comes while a graph runs. One
+    process of several is left as it is: it may be waiting in MindSpore for another that is gone, and never hear of it.
+    """
+    if "MS_ROLE" in os.environ or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    came = []
+
+    def interrupt(*_):
+        came.append(True)
+        raise KeyboardInterrupt
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except Exception:
+        if came:  # a module that was being imported makes something else of it
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Text(click.ParamType):
+    """Any text but an empty or blank one, such as a variable of the shell that is not set leaves."""
+
+    name = "text"
+
+    def convert(self, value, param, context):
+        if not str(value).strip():
+            raise InputError(f"{_field(param)}: {value!r} given, an empty text; allowed is a {self.name}")
+        return value
+
+
+class _Path(_Text):
+    """A path, `~` and variables in it replaced."""
+
+    name = "path"
+
+    def convert(self, value, param, context):
+        from ghostlib.paths import expand
+        return Path(expand(super().convert(value, param, context), _field(param)))
+
+
+def _field(param) -> str:
+    """What a parameter is called where it is typed, as in `--weights` or RUN_DIRS."""
+    return param.opts[0] if param.param_type_name == "option" else param.human_readable_name.strip("[]").rstrip(".")
+
+
+TEXT, PATH = _Text(), _Path()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--traceback", is_flag=True, help="Show where an error came from.")
+def main(traceback: bool) -> None:
+    """Networks of cheap operations: see, measure, doubt and train them."""
+    for stream in (sys.stdout, sys.stderr):  # names that the terminal cannot encode are escaped and end nothing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    from ghostlib.training.launch import QUIET
+    for name, value in QUIET.items():  # MindSpore reads them when it is imported
+        os.environ.setdefault(name, value)
+
+
+def changes(pairs: tuple[tuple[str, str], ...]) -> dict:
+    from ghostlib.config import parse
+    return {name: parse(name, text) for name, text in pairs}
+
+
+def with_params(command):
+    command = click.argument("params", metavar="PARAMS.yaml", type=PATH)(command)
+    return click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+                        help="A field in place of the file's; the value is read as YAML.")(command)

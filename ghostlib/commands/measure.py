@@ -1,0 +1,119 @@
+"""What networks cost, how fast they run here, and how alike their maps are."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from ghostlib.commands.group import PATH, TEXT, changes, main
+from ghostlib.errors import InputError
+
+
+@main.command_of("measure")
+@click.argument("model", required=False)
+@click.option("--width", default=1.0, show_default=True, help="Channel multiplier.")
+@click.option("--ratio", default=None, type=TEXT, help="s, or a mapping of layers; by default the network's own.")
+@click.option("--kernel", default=3, show_default=True, help="d.")
+@click.option("--classes", default=None, type=int, help="As many as its published size has by default.")
+@click.option("--size", default=None, type=int, help="Height and width of the images, pixels.")
+def models(model: str | None, width: float, ratio: str | None, kernel: int, classes: int | None, size: int | None) -> None:
+    """List the networks that can be built, or count MODEL.
+
+    \b
+    ghostlib models ghostnet --width 0.5 --ratio 4
+    """
+    from ghostlib.config import Config, parse
+    from ghostlib.studies import catalogue
+    table = catalogue.models()
+    if model is None:
+        from ghostlib.weights.description import PUBLISHED
+        click.echo(catalogue.as_text(table, PUBLISHED))
+        return
+    known = table[table.model == model]
+    own = known.iloc[0] if len(known) else table.iloc[0]  # an unknown one Config refuses
+    classes, size = classes or int(own.num_classes), size or int(own.image_size)
+    config = Config.of({"model": model, "width": width, "ratio": parse("ratio", ratio) if ratio else None, "kernel": kernel,
+                        "num_classes": classes, "image_size": size, "dataset": "imagefolder"})
+    from ghostlib.complexity import count
+    from ghostlib.training import build
+    cost = count(build(config), (3, size, size))
+    click.echo(f"{model}, width {width:g}, s = {config.ratio}, d = {kernel}, {classes:,} classes, {size} x {size}: "
+               f"{cost.weights:,} weights, {cost.macs:,} multiply-adds ({cost.conv_macs:,} in convolutions)")
+
+
+@main.command_of("measure")
+@click.argument("params", metavar="[PARAMS.yaml]", type=PATH, required=False)
+@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+              help="A field in place of the file's; the value is read as YAML.")
+@click.option("--json", "target", type=PATH, help="A file to write the rows to as well.")
+def bench(params: Path | None, pairs, target: Path | None) -> None:
+    """Measure how fast a run is here: training, evaluation and the input pipeline, each alone.
+
+    Without PARAMS.yaml the default run is measured, GhostNet on digits.
+    """
+    from ghostlib import results
+    from ghostlib.config import Config
+    config = Config.load(params, changes(pairs)) if params else Config.of(changes(pairs))
+    from ghostlib.bench import describe, measure, with_reference
+    rows = measure(config)
+    click.echo(describe(rows))
+    if table := with_reference(rows, config):
+        click.echo(f"\nWhat mindcv reports for this network, and what was measured here:\n{table}")
+    if target:
+        results.write_text(target, results.to_json({"rows": rows, **results.provenance()}))
+
+
+@main.command_of("measure")
+@click.argument("run_dirs", nargs=-1, required=True, type=PATH)
+@click.option("--target", required=True, type=PATH,
+              help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
+@click.option("--images", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
+@click.option("--prune", is_flag=True, help="Remove the rows of other runs from the tables.")
+def redundancy(run_dirs, target: Path, images: int, prune: bool) -> None:
+    """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway.
+
+    Rows of other runs stay in the tables. If it is interrupted, the same command goes on with the layers that were left.
+    """
+    from ghostlib import results
+    from ghostlib.redundancy import runs
+    from ghostlib.redundancy.unfinished import Unfinished
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"target: {target} cannot be written ({error.strerror}); allowed is a folder of yours") from None
+    for name in runs.TABLES:
+        results.check_recorded(target / f"{name}.csv", runs.OF_ONE_RUN)
+    unfinished = Unfinished(target)
+    for name, table in runs.of_runs(run_dirs, images, unfinished=unfinished).items():
+        click.echo(f"{target / name}.csv: {results.record(target / f'{name}.csv', table, runs.OF_ONE_RUN, prune)}")
+    unfinished.done()
+
+
+@main.command_of("measure")
+@click.argument("run_dirs", nargs=-1, required=True, type=PATH)
+@click.option("--target", required=True, type=PATH, help="The CSV file that gets the table.")
+@click.option("--like", default=2, show_default=True, help="The uniform ratio whose multiply-adds may be spent.")
+@click.option("--kernel", default=3, show_default=True, help="d of the ghosts.")
+@click.option("--images", default=192, show_default=True, help="Training images, a third each to fit, choose, report.")
+def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> None:
+    """Choose a ratio for each layer from the redundancy of finished runs of a plain network."""
+    from ghostlib import results
+    from ghostlib.redundancy import runs
+    results.check_recorded(target, ("layer", "ratio", "chosen"))
+    table = runs.ratios_of_runs(run_dirs, like, kernel, images)
+    results.write_table(target, table)
+    chosen = table[table.chosen]
+    uniform = table[table.ratio == like]
+    click.echo(f"ratio: {json.dumps(dict(zip(chosen.layer, map(int, chosen.ratio))))}")
+    click.echo(f"{chosen.macs.sum():,} multiply-adds in these layers, with {like} everywhere {uniform.macs.sum():,}; "
+               f"summed loss {chosen.loss.sum():.3f}, with {like} everywhere {uniform.loss.sum():.3f}")
+
+
+@main.command_of("measure")
+def doctor() -> None:
+    """Say what this machine has and which parts of the lab can run on it."""
+    from ghostlib.doctor import examine
+    lines, healthy = examine()
+    click.echo("\n".join(lines))
+    sys.exit(0 if healthy else 1)

@@ -1,0 +1,48 @@
+"""A run: trained, and told how it went."""
+
+from pathlib import Path
+
+import click
+
+from ghostlib.commands.group import PATH, changes, main, with_params
+
+
+@main.command_of("train")
+@with_params
+def train(params: Path, pairs) -> None:
+    """Train the network of a parameter file; notebooks/train.ipynb does the same with the same file."""
+    from ghostlib.config import Config
+    from ghostlib.training import launch
+    config = Config.load(params, changes(pairs))
+    for remark in config.remarks():
+        click.echo(f"note: {remark}", err=True)
+    if config.devices > 1 and launch.process_count() is None:
+        started = launch.Launch(config, ["train", str(params), *(word for pair in pairs for word in ("-p", *pair))])
+        click.echo(started)
+        with started:
+            for _ in started.follow():
+                pass
+        return
+    from ghostlib.training import train as run
+    result = run(config, compile_cache=True)
+    from ghostlib.training.run_folder import files_of
+    click.echo(f"{result.test}\nin {config.run_dir}: {', '.join(files_of(config.run_dir))}")
+
+
+@main.command_of("train")
+@click.argument("run_dir", type=PATH)
+def report(run_dir: Path) -> None:
+    """Say how a finished run ended, where its files lie and what to try next."""
+    from ghostlib import results
+    from ghostlib.training.run_folder import FILES, files_of
+    row = results.read_row(run_dir, {"model": str, **dict.fromkeys(("test_images", "weights", "macs", "epochs"), int),
+                                     **dict.fromkeys(("top1", "seconds"), float)})
+    click.echo(f"top-1 {100 * row['top1']:.1f} %")
+    click.echo(f"of {row['test_images']} test images; {row['model']} with {row['weights']:,} weights and "
+               f"{row['macs'] / 1e6:.1f} M multiply-adds, {row['epochs']} epochs, {row['seconds']:.0f} s in all")
+    click.echo(f"in {run_dir}:")
+    for name in files_of(run_dir):
+        click.echo(f"  {name:<17} {FILES.get(name, 'the executed notebook: curves, mistakes, ghost feature maps')}")
+    click.echo("next:\n  make lab           open the notebooks; start with notebooks/tutorials/1_ghost_module.ipynb\n"
+               "  .venv/bin/python -m ghostlib train notebooks/params/train_smoke.yaml -p ratio 4 -p run_dir "
+               "data/runs/mine")

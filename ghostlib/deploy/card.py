@@ -1,0 +1,79 @@
+"""What one must know of a trained network to use it: how pictures are prepared for it, and what its answers are called."""
+
+import json
+from dataclasses import dataclass
+
+from ghostlib import results
+from ghostlib.config import PHOTOGRAPHS, Config
+from ghostlib.data import DATASETS, imagenette
+from ghostlib.data.examples import imagenet_classes
+from ghostlib.errors import InputError
+from ghostlib.weights import classes_of, described
+from ghostlib.weights.description import FIELDS
+
+IMAGENET = 1000  # classes, whose names are known
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a bundle, a published name or an exported file says of its network.
+
+    Attributes:
+        config: The network and the images as it wants them, changed to judge and not to train.
+        classes: The names of its answers, in the order of its logits.
+    """
+
+    config: Config
+    classes: tuple[str, ...]
+
+    def metadata(self) -> dict[str, str]:
+        """As an exported file keeps it; each value is JSON, so that any program can read it.
+
+        `resize` is what a picture's shorter side is scaled to (both sides, if it equals `size` and `whole` is true), `size`
+        what is then cut from its middle, `mean` and `std` are of each channel for pixels in [0, 1].
+        """
+        config, dataset = self.config, DATASETS[self.config.dataset]
+        whole = config.dataset not in (*PHOTOGRAPHS, "examples")
+        told = {"classes": list(self.classes), "mean": list(dataset.mean), "std": list(dataset.std),
+                "size": config.image_size, "whole": whole,
+                "resize": config.image_size if whole else round(config.image_size / config.crop_ratio),
+                "interpolation": config.interpolation, "config": {name: getattr(config, name) for name in FIELDS},
+                "made_by": results.provenance()}
+        return {name: json.dumps(value) for name, value in told.items()}
+
+    @classmethod
+    def of_metadata(cls, metadata: dict[str, str], path: object) -> "Card":
+        """That of a file that `metadata` went into; `InputError` for one that somebody else made."""
+        try:
+            config, classes = json.loads(metadata["config"]), json.loads(metadata["classes"])
+        except (KeyError, ValueError):
+            raise InputError(f"weights: {path} does not say what its images and classes are; allowed is a file that "
+                             f"'ghostlib export' wrote") from None
+        return cls(Config.of({**config, "epochs": 0}), tuple(classes))
+
+
+def card_of(source: str, given: dict | None = None) -> Card:
+    """What is known of weights.
+
+    Args:
+        source: What `weights` may be: a bundle, which says all; a published name; another project's file.
+        given: Fields of Config in place of what the source says, or for what it does not say.
+
+    Raises:
+        InputError: For a source that says nothing of its network while nothing is given.
+    """
+    fields = {**described(source), **(given or {})}
+    if "model" not in fields:
+        raise InputError(f"weights: {source} does not say what network it is for; allowed are a bundle of a run, a "
+                         f"published name, or a PARAMS.yaml beside it")
+    config = Config.of({**fields, "epochs": 0}).to_judge(source)
+    return Card(config, _names(source, config))
+
+
+def _names(source: str, config: Config) -> tuple[str, ...]:
+    """Names of classes: those that a run wrote down, ImageNet's, else numbers."""
+    if classes := classes_of(source):
+        return tuple(imagenette.CLASSES.get(name, name) for name in classes) if config.dataset == "imagenette" else classes
+    if config.num_classes == IMAGENET:
+        return tuple(imagenet_classes())
+    return tuple(f"class {number}" for number in range(config.num_classes))

@@ -1,0 +1,205 @@
+"""What runs a trained network on a CPU: MindSpore's operators, our kernel, ONNX Runtime or OpenVINO, behind one call.
+
+An engine is made of a folded network or of an ONNX file and takes images (N, 3, H, W) float32 to logits (N, classes)
+float32. Recorded studies use MindSpore's operators.
+"""
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ghostlib.errors import InputError, nearest, some
+
+AUTO = "auto"
+TOLERANCE = 1e-4  # of the largest logit: what two engines may differ by
+IMAGES = 2  # on which they are compared
+Logits = Callable[[np.ndarray], np.ndarray]
+
+
+class Engine(NamedTuple):
+    """A trained network ready to answer.
+
+    Attributes:
+        name: What runs it, a key of ENGINES.
+        logits: Takes images (N, 3, H, W) float32 to logits (N, classes) float32.
+    """
+
+    name: str
+    logits: Logits
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self.logits(images)
+
+
+def _threads() -> int:
+    """As many as cores, or as OMP_NUM_THREADS allows, to which MindSpore and the kernel keep, too."""
+    return int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0))
+
+
+def _mindspore(net) -> Logits:
+    from mindspore import Tensor
+    return lambda images: net(Tensor(images)).asnumpy()
+
+
+def reference(net, images: np.ndarray) -> np.ndarray:
+    """Logits by MindSpore's operators one by one: what every engine is compared with, and nothing is compiled for."""
+    import mindspore
+
+    mode = mindspore.get_context("mode")
+    try:
+        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+        return _mindspore(net)(images)
+    finally:
+        mindspore.set_context(mode=mode)
+
+
+def _kernel(net) -> Logits:
+    from ghostlib.kernels import accelerated
+    return _mindspore(accelerated(net).set_train(False))
+
+
+def _onnxruntime(model: bytes) -> Logits:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = _threads(), 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images})[0]
+
+
+def _openvino(model: bytes) -> Logits:
+    import openvino
+
+    core = openvino.Core()
+    whole, compiled = core.read_model(model), {}
+    settings = {"INFERENCE_NUM_THREADS": _threads(), "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+
+    def logits(images: np.ndarray) -> np.ndarray:
+        if images.shape not in compiled:  # one for each batch size: a free one is slower
+            fixed = whole.clone()
+            if fixed.input().partial_shape.is_dynamic:
+                fixed.reshape(list(images.shape))
+            compiled[images.shape] = core.compile_model(fixed, "CPU", settings).create_infer_request()
+        request = compiled[images.shape]
+        return np.array(request.infer({0: images})[request.model_outputs[0]])
+    return logits
+
+
+OF_CELLS = {"mindspore": _mindspore, "kernel": _kernel}
+"""By name, what makes an engine of a folded network."""
+OF_ONNX = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+"""By name, which is that of the module it needs, what makes an engine of an ONNX model's bytes."""
+ENGINES = (*OF_CELLS, *OF_ONNX)
+"""Every engine's name."""
+ORDER = "openvino", "onnxruntime", "kernel", "mindspore"  # that `auto` tries, by speed (docs/performance.md)
+
+
+def installed() -> list[str]:
+    """The engines that this machine has, in the order in which `auto` tries them."""
+    def is_there(name: str) -> bool:
+        if name != "kernel" or find_spec("mindspore") is None:
+            return find_spec(name) is not None
+        from ghostlib.kernels import native
+        return native.available()
+    return [name for name in ORDER if is_there(name)]
+
+
+def check(name: str) -> str:
+    """An engine's name or `auto`; `InputError` for one that is not known, or not here."""
+    if name != AUTO and name not in ENGINES:
+        raise InputError(f"engine: {name!r} given; {nearest(name, (AUTO, *ENGINES))}; allowed are {some((AUTO, *ENGINES))}")
+    if name != AUTO and name not in (here := installed()):
+        how = "wants a C++ compiler, see docs/performance.md" if name == "kernel" else f"'pip install {name}' brings it"
+        raise InputError(f"engine: {name!r} given, which is not here ({how}); here are {', '.join(here)}")
+    return name
+
+
+def of_network(net, shape: tuple[int, int, int], name: str = AUTO) -> Engine:
+    """A network in evaluation state, made ready: folded, and run by an engine.
+
+    Args:
+        net: Left as it was.
+        shape: Channels, height and width of its images.
+        name: A key of ENGINES; `auto` takes the first of ORDER that is installed and gives the logits that MindSpore's
+            operators give for random images, to TOLERANCE of the largest.
+
+    Raises:
+        InputError: For an engine that is not known or not here, or logits that differ.
+    """
+    from ghostlib.deploy.fold import fold_batchnorm
+
+    check(name)
+    folded = fold_batchnorm(net, shape)
+    images = np.random.default_rng(0).normal(size=(IMAGES, *shape)).astype(np.float32)
+    expected, found = reference(folded, images), []
+    for one in [name] if name != AUTO else installed():
+        engine = Engine(one, _of_folded(folded, shape, one))
+        error = difference(engine(images), expected)
+        if error <= TOLERANCE:
+            return engine
+        found.append(f"{one} {error:.1g}")
+    raise InputError(f"engine: {name!r} given; on random images logits differ from those of MindSpore's operators by "
+                     f"{some(found)} of the largest; allowed is {TOLERANCE:g}")
+
+
+def _of_folded(folded, shape: tuple[int, int, int], name: str) -> Logits:
+    if name in OF_CELLS:
+        return OF_CELLS[name](folded)
+    from ghostlib.deploy.onnx_graph import as_onnx
+    return OF_ONNX[name](as_onnx(folded, shape).SerializeToString())
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference of logits (N, classes), as a share of the largest of those expected."""
+    if found.shape != expected.shape:
+        raise InputError(f"logits: {found.shape} given; wanted are {expected.shape}")
+    gap, largest = np.abs(found - expected).max(), np.abs(expected).max()
+    return float(gap / largest) if np.isfinite(gap) else np.inf
+
+
+def of_file(path: str | Path, name: str = AUTO) -> Engine:
+    """An ONNX file made ready; it needs neither ghostlib's networks nor MindSpore.
+
+    Args:
+        path: One input (N, 3, H, W) float32, N free or fixed, and one output (N, classes).
+        name: An engine for ONNX; `auto` takes the first that is installed.
+
+    Raises:
+        InputError: For a file that is missing or no ONNX, one with other inputs, or an engine that takes none.
+    """
+    check(name)
+    able = [one for one in installed() if one in OF_ONNX]
+    if name != AUTO and name not in OF_ONNX:
+        raise InputError(f"engine: {name!r} given; {path} is ONNX, which {' and '.join(OF_ONNX)} take")
+    if not able:
+        raise InputError(f"engine: {path} is ONNX, and none of {' and '.join(OF_ONNX)} is here; 'pip install onnxruntime' "
+                         f"brings one")
+    _check_onnx(path)
+    chosen = able[0] if name == AUTO else name
+    return Engine(chosen, OF_ONNX[chosen](Path(path).read_bytes()))
+
+
+def _check_onnx(path: str | Path) -> None:
+    """Refuses an ONNX file that does not take images to logits."""
+    import onnx
+
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf's, the checker's and the system's have nothing in common
+        raise InputError(f"{path}: cannot be read as ONNX ({' '.join(str(error).split())[:120]})") from None
+    given = {value.name for value in model.graph.initializer}
+    sides = [[value for value in side if value.name not in given] for side in (model.graph.input, model.graph.output)]
+    told = [", ".join(f"{value.name} {_shape(value)}" for value in side) for side in sides]
+    if [len(side) for side in sides] != [1, 1] or len(_shape(sides[0][0])) != 4 or len(_shape(sides[1][0])) != 2:
+        raise InputError(f"{path}: takes {told[0]} to {told[1]}; allowed is one input of images (N, 3, H, W) and one "
+                         f"output of logits (N, classes)")
+
+
+def _shape(value) -> tuple[str | int, ...]:
+    return tuple(side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim)

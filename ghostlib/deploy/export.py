@@ -1,0 +1,199 @@
+"""A trained network as a file for other programs: ONNX or MINDIR, checked before it is there."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mindspore import nn
+
+from ghostlib.data import DATASETS, examples, files, imagenette
+from ghostlib.data import load as load_data
+from ghostlib.data.batches import Batches
+from ghostlib.data.folders import FolderBatches
+from ghostlib.data.listing import Listing, scan
+from ghostlib.data.picture import Normalisation, centre, scaled
+from ghostlib.deploy import engines
+from ghostlib.deploy.card import Card, card_of
+from ghostlib.deploy.engines import TOLERANCE, Logits
+from ghostlib.deploy.fold import fold_batchnorm
+from ghostlib.errors import InputError, RunError, nearest, some
+
+FORMATS = "onnx", "mindir"
+CALIBRATION = 128  # pictures, at most, from which the range of 8-bit numbers is taken
+
+
+@dataclass(frozen=True)
+class _Network:
+    """What is exported: folded, and what is known of it."""
+
+    card: Card
+    folded: nn.Cell
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return 3, self.card.config.image_size, self.card.config.image_size
+
+
+def export(source: str, target: str | Path, kind: str | None = None, batch: int | None = None, precision: str = "",
+           calibration: Path | None = None, test: Path | None = None, given: Mapping[str, Any] | None = None,
+           judge: Callable[[Logits, Batches], Any] | None = None) -> list[str]:
+    """Writes a trained network, whole and checked or not at all.
+
+    BatchNorm is folded into the convolutions. The file holds what `Card.metadata` says. Its logits for six photographs are
+    compared with those of MindSpore's operators; in float32 they may differ by TOLERANCE of the largest.
+
+    Args:
+        source: What `weights` may be.
+        target: The file; must not be there.
+        kind: One of FORMATS; None takes what the name ends in.
+        batch: A fixed batch size; None leaves it free in ONNX and is 1 in MINDIR.
+        precision: "" for float32; "half", or "int8", which ONNX Runtime's quantiser makes of the pictures in `calibration`.
+            Either is written only together with the accuracy before and after.
+        calibration: A folder of pictures.
+        test: A folder with a folder for each class, for that accuracy; None takes the network's own test images.
+        given: Fields of Config that the source does not say.
+        judge: What says how good logits are on test images, as `training.evaluate` does.
+
+    Returns:
+        Lines that say what was written and how it was checked.
+
+    Raises:
+        InputError: For a target that is there, an unknown format, or what cannot be made of this network.
+        RunError: For a file that does not compute what the network does; nothing is left of it.
+    """
+    target = Path(target)
+    kind = _check(target, kind, precision)
+    network = _load(source, given)
+    judged = _labelled(network.card, test) if judge and (precision or test) else None
+    images = photographs(network.card)
+    expected = engines.reference(network.folded, images)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+        made = Path(scratch) / f"made.{kind}"
+        write = _write_onnx if kind == "onnx" else _write_mindir
+        run = write(network, made, batch, precision, calibration)
+        error = engines.difference(_in_batches(run, images, batch or (1 if kind == "mindir" else len(images))), expected)
+        if not precision and not error <= TOLERANCE:
+            raise RunError(f"{target}: not written: its logits differ from the network's by {error:.1g} of the largest; "
+                           f"allowed is {TOLERANCE:g}")
+        lines = [f"{target}: {made.stat().st_size / 1e6:.1f} MB, {network.card.config.model}, "
+                 f"{len(network.card.classes):,} classes, images of {network.shape[1]} x {network.shape[2]}; logits for "
+                 f"{len(images)} photographs differ by {error:.1g} of the largest"]
+        if judge and judged is not None:
+            size = batch or (1 if kind == "mindir" else network.card.config.batch_size)
+            before = judge(engines.OF_CELLS["kernel"](network.folded), judged)
+            after = judge(lambda images: _in_batches(run, images, size), judged)
+            lines += [f"before: {before}", f"after:  {after}; "
+                      f"{(before.predictions != after.predictions).sum():,} answers differ"]
+        os.replace(made, target)
+    return lines
+
+
+def _check(target: Path, kind: str | None, precision: str) -> str:
+    kind = kind or target.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise InputError(f"format: {kind!r} given; {nearest(kind, FORMATS)}; allowed are {some(FORMATS)}")
+    if os.path.lexists(target):
+        raise InputError(f"target: {target} is there; allowed is the name of a new file")
+    if not target.parent.is_dir():
+        raise InputError(f"target: {target.parent} is no folder; allowed is a file in one that is there")
+    if precision and kind != "onnx":
+        raise InputError(f"format: {kind!r} given; {precision} is offered for onnx")
+    return kind
+
+
+def _load(source: str, given: Mapping[str, Any] | None) -> _Network:
+    from ghostlib.device import use_device
+    from ghostlib.models.build import build
+    from ghostlib.weights import load_weights
+
+    card = card_of(source, dict(given or {}))
+    use_device("CPU")
+    net = build(card.config).set_train(False)
+    load_weights(net, source)
+    return _Network(card, fold_batchnorm(net, (3, card.config.image_size, card.config.image_size)))
+
+
+def photographs(card: Card) -> np.ndarray:
+    """Six of scikit-image's photographs (6, 3, H, W), prepared for a network."""
+    operations, dataset = centre(card.config), DATASETS[card.config.dataset]
+    planes = [scaled(np.asarray(examples.photograph(name)), operations).transpose(2, 0, 1) for name in examples.LABELS]
+    return Normalisation(dataset.mean, dataset.std)(np.stack(planes))
+
+
+def _in_batches(run: Logits, images: np.ndarray, size: int) -> np.ndarray:
+    """Logits of images (N, ...) that are run `size` at a time, the last ones filled up."""
+    padded = np.concatenate([images, images[:-len(images) % size]])
+    return np.concatenate([run(padded[start:start + size]) for start in range(0, len(padded), size)])[:len(images)]
+
+
+def _write_onnx(network: _Network, path: Path, batch: int | None, precision: str, calibration: Path | None) -> Logits:
+    from ghostlib.deploy.onnx_graph import as_onnx
+
+    model = as_onnx(network.folded, network.shape, batch, precision == "half")
+    if precision == "int8":
+        model = _quantised(model, network.card, path.parent, calibration)
+    for name, value in network.card.metadata().items():
+        model.metadata_props.add(key=name, value=value)
+    path.write_bytes(model.SerializeToString())
+    return engines.of_file(path, "onnxruntime").logits
+
+
+def _quantised(model, card: Card, scratch: Path, calibration: Path | None):
+    """The model in 8 bits, by ONNX Runtime's own quantiser: weights for each channel, activations from pictures."""
+    import onnx
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    pictures = files.find([str(calibration)])[:CALIBRATION]
+    batches = files.batches_of(pictures, card.config.having(batch_size=1))
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left: Iterator[dict[str, np.ndarray]] = ({model.graph.input[0].name: batch.images}
+                                                          for batch in batches.epoch())
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self.left, None)
+
+    whole, ready, made = (scratch / f"{name}.onnx" for name in ("whole", "ready", "int8"))
+    onnx.save(model, whole)
+    quant_pre_process(str(whole), str(ready), skip_symbolic_shape=True)
+    quantization.quantize_static(str(ready), str(made), Reader(), per_channel=True)
+    return onnx.load(made)
+
+
+def _write_mindir(network: _Network, path: Path, batch: int | None, *_: Any) -> Logits:
+    import mindspore
+    from mindspore import Tensor
+
+    def tell(model: Any) -> None:
+        for name, value in network.card.metadata().items():
+            model.user_info[name] = value
+
+    images = Tensor(np.zeros((batch or 1, *network.shape), np.float32))
+    mindspore.export(network.folded, images, file_name=str(path.with_suffix("")), file_format="MINDIR", custom_func=tell)
+    loaded = nn.GraphCell(mindspore.load(str(path)))
+    return lambda images: loaded(Tensor(images)).asnumpy()
+
+
+def _labelled(card: Card, folder: Path | None) -> Batches:
+    """Images with labels: those below a folder, or the network's own test images."""
+    if folder is None:
+        try:
+            return load_data(card.config).test
+        except (InputError, RunError) as error:
+            raise InputError(f"test: the network's own test images are not here ({error}); allowed is a folder with a "
+                             f"folder of pictures for each class, so that it can be said what it costs") from None
+    listing, known = scan(folder), {name: number for number, name in enumerate(card.classes)}
+    names = [imagenette.CLASSES.get(name, name) for name in listing.classes]
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"test: {folder} holds {some(unknown)}, which the network does not know; allowed are folders "
+                         f"named {some(known)}")
+    labels = np.array([known[names[label]] for label in listing.labels])
+    dataset = DATASETS[card.config.dataset]
+    return FolderBatches(Listing(listing.folder, listing.files, labels, card.classes), card.config, mean=dataset.mean,
+                         std=dataset.std)

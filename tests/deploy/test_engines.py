@@ -1,0 +1,73 @@
+"""Every engine gives the same logits; what is not here, or does not fit, is said in one line."""
+
+import importlib.util
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from ghostlib.deploy import engines
+from ghostlib.deploy.onnx_graph import as_onnx
+from ghostlib.device import use_device
+from ghostlib.errors import InputError
+from ghostlib.models import MODELS
+
+SHAPE = 3, 64, 64
+
+
+@pytest.fixture(scope="module")
+def net():
+    use_device("CPU")
+    return MODELS["mobilenet_v3_small"](0.25, num_classes=5).set_train(False)
+
+
+def images(count):
+    return np.random.default_rng(1).normal(size=(count, *SHAPE)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", engines.ENGINES)
+def test_an_engine_gives_the_networks_logits(name, net):
+    if name not in engines.installed():
+        pytest.skip("not here")
+    engine = engines.of_network(net, SHAPE, name)
+    assert engine.name == name
+    for count in (3, 1):
+        assert engines.difference(engine(images(count)), engines.reference(net, images(count))) <= engines.TOLERANCE
+
+
+def test_auto_takes_the_first_that_is_here_and_agrees(net, monkeypatch):
+    assert engines.of_network(net, SHAPE).name == engines.installed()[0]
+    wrong = {name: lambda _: lambda images: np.ones((len(images), 5), np.float32) for name in engines.OF_ONNX}
+    monkeypatch.setattr(engines, "OF_ONNX", wrong)
+    assert engines.of_network(net, SHAPE).name in ("kernel", "mindspore")
+    with pytest.raises(InputError, match=r"engine: 'onnxruntime' given; on random images logits differ .* by onnxruntime "):
+        engines.of_network(net, SHAPE, "onnxruntime")
+
+
+def test_an_engine_that_is_not_here_is_said(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else found(name))
+    assert "openvino" not in engines.installed()
+    with pytest.raises(InputError, match=r"engine: 'openvino' given, which is not here \('pip install openvino' brings it\)"):
+        engines.check("openvino")
+    with pytest.raises(InputError, match=r"engine: 'onnxruntim' given; did you mean onnxruntime\?"):
+        engines.check("onnxruntim")
+
+
+def test_onnx_files_that_are_no_networks_of_images_are_refused(net, tmp_path):
+    good = tmp_path / "good.onnx"
+    good.write_bytes(as_onnx(net, SHAPE).SerializeToString())
+    assert engines.of_file(good)(images(2)).shape == (2, 5)
+    with pytest.raises(InputError, match=r"engine: 'kernel' given; .* is ONNX, which onnxruntime and openvino take"):
+        engines.of_file(good, "kernel")
+    truncated = tmp_path / "truncated.onnx"
+    truncated.write_bytes(good.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"truncated.onnx: cannot be read as ONNX"):
+        engines.of_file(truncated)
+    sides = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4])] for name in ("x", "y")]
+    other = helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", *sides),
+                              opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(other, tmp_path / "other.onnx")
+    with pytest.raises(InputError, match=r"other.onnx: takes x \('N', 4\) to y \('N', 4\); allowed is one input of images"):
+        engines.of_file(tmp_path / "other.onnx")

@@ -1,0 +1,196 @@
+"""From a bundle alone to names for pictures and to files for other programs, and every way in which that can go wrong."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from ghostlib import training
+from ghostlib.commands import main
+from ghostlib.config import Config
+from ghostlib.data import examples
+from ghostlib.deploy import export, predict
+from ghostlib.deploy.card import card_of
+from ghostlib.errors import InputError, RunError
+
+SMALL = {"model": "mobilenet_v3_small", "width": 0.25, "epochs": 1, "batch_size": 4}
+
+
+def photographs_in(folder):
+    """A dataset in folders: two classes of six photographs, each seen in a few parts."""
+    for split, parts in (("train", 4), ("val", 3)):
+        for number, name in enumerate(examples.LABELS):
+            picture = examples.photograph(name)
+            for part in range(parts):
+                target = folder / split / ("indoors" if number % 2 else "outdoors")
+                target.mkdir(parents=True, exist_ok=True)
+                picture.crop((10 * part, 5 * part, picture.width - 20, picture.height - 30)).save(target / f"{name}{part}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """A network trained for one epoch on photographs; the bundle, and nothing else, is kept."""
+    folder = tmp_path_factory.mktemp("of photographs")
+    photographs_in(folder / "pictures")
+    config = Config(**SMALL, dataset="imagefolder", data_dir=str(folder / "pictures"), num_classes=2, image_size=64,
+                    run_dir=str(folder / "run"), crop_ratio=0.8)
+    training.train(config)
+    return folder / "run" / "last.safetensors"
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("of digits")
+    training.train(Config(**SMALL | {"batch_size": 600}, run_dir=str(folder / "run")))
+    return folder / "run" / "last.safetensors"
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "kernel"])
+def test_predict_agrees_with_validate_picture_by_picture(engine, bundle):
+    config = Config.load(bundle.parent / "config.yaml").to_judge(str(bundle))
+    net, data, _ = training.prepare(config)
+    expected = training.answers(training.evaluate(net, data.test), data.test, data.classes)
+    files = [f"{config.data_dir}/val/{name}" for name in expected.image]
+    table, unreadable = predict.predict(predict.load(str(bundle), engine), files)
+    first = table[table["rank"] == 1]
+    assert unreadable == [] and list(first.answer) == list(expected.answer)
+    np.testing.assert_allclose(first.probability, expected.probability, atol=2e-5)
+    assert list(table.groupby("image").probability.sum().round(6)) == [1.0] * len(files)  # of two classes both are told
+
+
+def test_predict_sees_a_digit_as_validate_does(digits, tmp_path):
+    """Where a dataset's images are seen whole, pictures are: no middle is cut out."""
+    config = Config.load(digits.parent / "config.yaml").to_judge(str(digits))
+    net, data, _ = training.prepare(config)
+    expected = training.answers(training.evaluate(net, data.test), data.test, data.classes).head(20)
+    files = []
+    for place in range(20):
+        files.append(str(tmp_path / f"{place}.png"))
+        Image.fromarray(np.ascontiguousarray(data.test.picture(place))).save(files[-1])
+    table, _ = predict.predict(predict.load(str(digits), "onnxruntime"), files, top=1)
+    assert list(table.answer) == list(expected.answer)
+    np.testing.assert_allclose(table.probability, expected.probability, atol=2e-5)
+
+
+def test_what_cannot_be_read_is_named_and_ends_nothing(bundle, tmp_path, ghostlib_command):
+    Image.fromarray(np.zeros((80, 90, 3), np.uint8)).save(tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_text("<html>")
+    done = ghostlib_command("predict", ".", "--weights", bundle, "--engine", "onnxruntime", "--csv", "told.csv")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("good.png: ") and done.stdout.count("%") == 2
+    assert "bad.jpg (an HTML page" in done.stderr
+    assert list(pd.read_csv(tmp_path / "told.csv").columns) == ["image", "rank", "answer", "probability"]
+    (tmp_path / "good.png").unlink()
+    (tmp_path / "told.csv").unlink()
+    done = ghostlib_command("predict", "*.jpg", "--weights", bundle, "--engine", "onnxruntime", "--csv", "told.csv")
+    assert done.returncode == 2 and done.stderr.endswith("ghostlib: IMAGE: none of 1 can be read\n")
+    assert not (tmp_path / "told.csv").exists()
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["nowhere.png", "--weights", "{bundle}"], "image: nowhere.png does not exist; allowed are pictures, folders"),
+    (["empty", "--weights", "{bundle}"], "image: empty is a folder without a picture"),
+    (["a.png", "--weights", "{bundle}", "--engine", "tensorrt"], "engine: 'tensorrt' given; known: auto"),
+    (["a.png", "--weights", "foreign.safetensors"], "weights: foreign.safetensors does not say what network it is for"),
+    (["a.png", "--weights", "{bundle}", "-p", "width", "0.5"], "weights: {bundle}"),
+    (["a.png", "--weights", "none.onnx"], "weights: none.onnx cannot be read, there is no such file"),
+    (["a.png", "x.yaml", "y.yaml", "--weights", "{bundle}"], "PARAMS.yaml: x.yaml, y.yaml given; allowed is one"),
+    (["a.png"], "Missing option '--weights'")])
+def test_predict_says_what_is_wrong_in_one_line(words, message, bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    Image.fromarray(np.zeros((80, 90, 3), np.uint8)).save(tmp_path / "a.png")
+    save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "foreign.safetensors")
+    done = CliRunner().invoke(main, ["predict", *(word.format(bundle=bundle) for word in words)])
+    assert done.exit_code == 2 and done.stdout == ""
+    assert done.stderr.strip().splitlines()[-1].startswith(f"ghostlib: {message.format(bundle=bundle)}"), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", export.FORMATS)
+def test_an_exported_file_says_all_by_itself(kind, bundle, tmp_path):
+    target = tmp_path / f"made.{kind}"
+    told = export.export(str(bundle), target)
+    assert "mobilenet_v3_small, 2 classes, images of 64 x 64" in told[0]
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    if kind == "onnx":
+        said = {entry.key: json.loads(entry.value) for entry in onnx.load(target).metadata_props}
+        assert said["classes"] == ["indoors", "outdoors"] and said["size"] == 64 and said["resize"] == 80
+        assert said["made_by"]["commit"] and said["mean"] == [0.485, 0.456, 0.406]
+        files = sorted(map(str, (bundle.parents[1] / "pictures" / "val").rglob("*.png")))
+        one, _ = predict.predict(predict.load(str(bundle), "mindspore"), files)
+        other, _ = predict.predict(predict.load(str(target)), files)
+        assert list(one.answer) == list(other.answer)
+        np.testing.assert_allclose(one.probability, other.probability, atol=2e-5)
+
+
+def test_half_precision_and_8_bits_come_with_what_they_cost(bundle, tmp_path):
+    pictures = bundle.parents[1] / "pictures" / "val"
+    whole = export.export(str(bundle), tmp_path / "whole.onnx")
+    for precision, options in (("half", {}), ("int8", {"calibration": pictures})):
+        target = tmp_path / f"{precision}.onnx"
+        told = export.export(str(bundle), target, precision=precision, judge=training.evaluate, **options)
+        assert told[1].startswith("before: top-1 ") and "of 18 images" in told[1] and told[2].startswith("after:  top-1 ")
+        assert target.stat().st_size < 0.6 * (tmp_path / "whole.onnx").stat().st_size
+    assert len(whole) == 1
+    told = export.export(str(bundle), tmp_path / "judged.onnx", test=pictures, judge=training.evaluate)
+    assert "0 answers differ" in told[2]
+    (tmp_path / "others" / "cats").mkdir(parents=True)
+    examples.photograph("chelsea").save(tmp_path / "others" / "cats" / "one.png")
+    with pytest.raises(InputError, match=r"test: .*others holds cats, which the network does not know; .* named indoors, out"):
+        export.export(str(bundle), tmp_path / "no.onnx", test=tmp_path / "others", judge=training.evaluate)
+    assert not (tmp_path / "no.onnx").exists()
+
+
+def test_a_file_that_computes_something_else_is_not_written(bundle, tmp_path, monkeypatch):
+    from ghostlib.deploy import onnx_graph
+    monkeypatch.setitem(onnx_graph.KINDS, onnx_graph.nn.HSwish, onnx_graph._one("Relu"))
+    with pytest.raises(RunError, match=r"wrong.onnx: not written: its logits differ from the network's by .* of the largest"):
+        export.export(str(bundle), tmp_path / "wrong.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["there.onnx"], "target: there.onnx is there; allowed is the name of a new file"),
+    (["made.tflite"], "format: 'tflite' given; known: onnx, mindir"),
+    (["made.bin", "--format", "onx"], "format: 'onx' given; did you mean onnx?"),
+    (["nowhere/made.onnx"], "target: nowhere is no folder"),
+    (["made.mindir", "--half"], "format: 'mindir' given; half is offered for onnx"),
+    (["made.onnx", "--half", "--int8", "."], "--half: given with --int8; allowed is one of them")])
+def test_export_says_what_is_wrong_in_one_line(words, message, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.onnx").write_text("mine")
+    done = CliRunner().invoke(main, ["export", *words, "--weights", str(digits)])
+    assert done.exit_code == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"ghostlib: {message}"), done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"] and (tmp_path / "there.onnx").read_text() == "mine"
+
+
+def test_published_names_say_all_but_the_images():
+    card = card_of("timm/ghostnet_100.in1k")
+    assert len(card.classes) == 1000 and card.classes[0] == "tench" and card.config.interpolation == "bicubic"
+    assert json.loads(card.metadata()["resize"]) == 256
+
+
+def test_a_bundle_without_names_of_classes_gets_numbers(digits, tmp_path):
+    with safe_open(digits, "numpy") as file:
+        config = file.metadata()["config"]
+    save_file(load_file(digits), tmp_path / "old.safetensors", {"config": config})
+    assert card_of(str(tmp_path / "old.safetensors")).classes[3] == "class 3"
+
+
+def test_the_module_needs_no_mindspore_for_onnx_files(bundle, tmp_path):
+    export.export(str(bundle), tmp_path / "made.onnx")
+    code = ("import sys; sys.modules['mindspore'] = None\nfrom ghostlib.deploy import engines; import numpy as np\n"
+            f"print(engines.of_file({str(tmp_path / 'made.onnx')!r})(np.zeros((2, 3, 64, 64), np.float32)).shape)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "(2, 2)", done.stderr
