@@ -14,6 +14,7 @@ from ghostlib.results import read_table
 from ghostlib.studies import ablation, paper, regime
 from ghostlib.studies import redundancy as likeness
 from ghostlib.studies import rivals as others
+from ghostlib.studies.report import markdown
 
 README = Path("README.md")
 RESULTS = Path("data/results")
@@ -37,7 +38,7 @@ def networks() -> str:
                       f"{row.recount_weights:.2f}", f"{row.recount_macs:.0f}", f"{row.top1:.1f} / {row.top5:.1f}",
                       " and ".join(f"{one.top1:.2f} / {one.top5:.2f}" for one in mindcv.itertuples()), "not run",
                       f"{speeds[row.network, 'training']:.0f} / {speeds[row.network, 'evaluation']:.0f}"])
-    return _table(["network", "recipe", "their weights", "weights, M", "multiply-adds, M", "the paper's top-1 / top-5, %",
+    return markdown(["network", "recipe", "their weights", "weights, M", "multiply-adds, M", "the paper's top-1 / top-5, %",
                    "mindcv's top-1 / top-5, %", "ours", "images/s here, training / evaluation"], lines)
 
 
@@ -49,7 +50,7 @@ def rivals() -> str:
 
 def speed() -> str:
     rows = read_table(RESULTS / "speed.csv").query("model == 'ghostnet'")
-    return _table(["GhostNet 1.0 at 224, batch 32, two cores: images/s", "training", "evaluation"],
+    return markdown(["GhostNet 1.0 at 224, batch 32, two cores: images/s", "training", "evaluation"],
                   [[row.contender, f"{row.training:.1f}", f"{row.evaluation:.1f}"] for row in rows.itertuples()])
 
 
@@ -77,7 +78,7 @@ def causes_table() -> str:
         own = spent[spent.contender == row.contender].sort_values("ms", ascending=False)
         told.append([row.contender, f"{row.training:.1f}", f"{row.evaluation:.1f}", f"{own.ms.sum():,.0f}",
                      ", ".join(f"{one.operator} {one.ms:,.0f}" for one in own.head(4).itertuples())])
-    return _table(["images/s", "training", "evaluation", "ms of a step's operators", "most of it"], told)
+    return markdown(["images/s", "training", "evaluation", "ms of a step's operators", "most of it"], told)
 
 
 def redundancy() -> str:
@@ -88,7 +89,7 @@ def redundancy() -> str:
 
 def ablations() -> str:
     rows = ablation.named(read_table(RESULTS / "ablate_cifar10.csv"))
-    table = _table(["VGG-16, a quarter of the width, CIFAR-10, 6 epochs", "weights, M", "multiply-adds, M",
+    table = markdown(["VGG-16, a quarter of the width, CIFAR-10, 6 epochs", "weights, M", "multiply-adds, M",
                     "top-1, %, mean and 95 % interval", "seeds"],
                    [[row.network, f"{row.weights:.2f}", f"{row.macs:.1f}",
                      f"{row.accuracy:.2f}" + ("" if pd.isna(row.low) else f" ({row.low:.2f} to {row.high:.2f})"), row.seeds]
@@ -108,22 +109,17 @@ def reference() -> str:
     rows = [["mindcv", row.device, row.cards, row.batch, f"{row.compile_s} s", f"{row.ms_per_step:.2f}",
              f"{row.images_per_second:,.2f}", f"{row.top1:.2f} / {row.top5:.2f}", row.source]
             for row in paper.mindcv_speeds().itertuples()]
-    return _table(["GhostNet 0.5 at 224", "device", "cards", "images a card and step", "compiling", "ms a step", "images/s",
-                   "top-1 / top-5, %", "source"], [*rows, ["yours", *[""] * 8]])
+    return markdown(["GhostNet 0.5 at 224", "device", "cards", "images a card and step", "compiling", "ms a step",
+                     "images/s", "top-1 / top-5, %", "source"], [*rows, ["yours", *[""] * 8]])
 
 
 def campaign() -> str:
     """What the last recorded campaign (tests/campaign.py) attacked and what came of it."""
     rows = read_table(RESULTS / "reliability.csv")
     first = rows.iloc[0]
-    table = _table(["attack", "cases", "failed"], [[row.attack, row.cases, row.failed] for row in rows.itertuples()])
+    table = markdown(["attack", "cases", "failed"], [[row.attack, row.cases, row.failed] for row in rows.itertuples()])
     return (f"{rows.cases.sum()} cases in {first.minutes} minutes, {rows.failed.sum() or 'none'} failed (seed {first.seed}, "
             f"commit {first.commit}, {first.machine}).\n\n{table}")
-
-
-def _table(head: list[str], rows: list[list]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 PAGES: dict[Path, tuple[Callable[[], str], ...]] = {README: (tour, networks, rivals, speed, causes, redundancy, ablations),

@@ -117,3 +117,29 @@ def doctor() -> None:
     lines, healthy = examine()
     click.echo("\n".join(lines))
     sys.exit(0 if healthy else 1)
+
+
+@main.command_of("measure")
+@click.argument("params", metavar="[PARAMS.yaml]", type=PATH, required=False)
+@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+              help="A field in place of the file's, such as device CPU; the value is read as YAML.")
+@click.option("--json", "target", default="accept.json", show_default=True, type=PATH, help="The file that gets it all.")
+def accept(params: Path | None, pairs, target: Path) -> None:
+    """Try on a new machine all that training needs, on one NPU and on two, in at most 15 minutes.
+
+    Goes on after each failure and says what to try. Without PARAMS.yaml GhostNet 0.5 is trained on digits.
+    """
+    from ghostlib import acceptance, results
+    from ghostlib.config import Config
+    given = {"device": "Ascend", **changes(pairs)}
+    config = Config.load(params, given) if params else Config.of(given)
+    outcomes = []
+    for outcome in acceptance.run(config):
+        click.echo(str(outcome))
+        outcomes.append(outcome)
+        results.write_text(target, results.to_json({"device": config.device, "model": config.model,
+                                                    "checks": [one.as_json() for one in outcomes], **results.provenance()}))
+    failed = [one.name for one in outcomes if one.status == acceptance.FAILED]
+    click.echo(f"{target}: {len(outcomes) - len(failed)} of {len(outcomes)} hold"
+               + (f"; not: {', '.join(failed)}" if failed else ""))
+    sys.exit(1 if failed else 0)

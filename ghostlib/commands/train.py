@@ -30,9 +30,31 @@ def train(params: Path, pairs) -> None:
 
 
 @main.command_of("train")
-@click.argument("run_dir", type=PATH)
-def report(run_dir: Path) -> None:
-    """Say how a finished run ended, where its files lie and what to try next."""
+@click.argument("run_dirs", metavar="RUN...", nargs=-1, required=True, type=PATH)
+@click.option("--markdown", "kind", flag_value="markdown", help="A table of all runs, one line for those of all seeds.")
+@click.option("--latex", "kind", flag_value="latex", help="The same for LaTeX with booktabs.")
+@click.option("--csv", "kind", flag_value="csv", help="The same with all digits.")
+def report(run_dirs: tuple[Path, ...], kind: str | None) -> None:
+    """Say how a finished run ended and what to try next; of several, a table to publish, means with intervals over seeds.
+
+    \b
+    ghostlib report data/runs/mine_* --latex
+    """
+    if kind or len(run_dirs) > 1:
+        _report_table(run_dirs, kind or "markdown")
+    else:
+        _report_run(run_dirs[0])
+
+
+def _report_table(run_dirs: tuple[Path, ...], kind: str) -> None:
+    from ghostlib import results
+    from ghostlib.config import Config
+    from ghostlib.studies import report
+    rows = results.collect(run_dirs, {"top1": float, "weights": int, "macs": int, "seed": int})
+    click.echo(report.FORMATS[kind](report.table_of(rows, list(Config.model_fields))))
+
+
+def _report_run(run_dir: Path) -> None:
     from ghostlib import results
     from ghostlib.training.run_folder import FILES, files_of
     row = results.read_row(run_dir, {"model": str, **dict.fromkeys(("test_images", "weights", "macs", "epochs"), int),

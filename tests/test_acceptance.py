@@ -1,0 +1,80 @@
+"""The first hour on a new machine, whole on a CPU: what holds, what fails and what hangs are each told in a line."""
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from ghostlib import acceptance
+from ghostlib.acceptance import CHECKS, FAILED, PASSED, SKIPPED, checks
+from ghostlib.commands import main
+from ghostlib.config import Config
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("many processes")
+def test_everything_holds_on_a_cpu(tmp_path, monkeypatch):
+    target = tmp_path / "accept.json"
+    small = ["-p", "model", "vgg16", "-p", "width", "0.0625", "-p", "device", "CPU"]
+    done = CliRunner().invoke(main, ["accept", *small, "--json", str(target)])
+    assert done.exit_code == 0, done.stdout
+    written = json.loads(target.read_text())
+    status = {check["name"]: check["status"] for check in written["checks"]}
+    assert status == {**dict.fromkeys(CHECKS, PASSED), "sink": SKIPPED}
+    measured = {check["name"]: check["measured"] for check in written["checks"]}
+    assert measured["logits"]["difference"] == measured["step"]["difference"] == measured["resume"]["difference"] == 0
+    assert measured["precision"]["loss_scale"] < checks.SCALE and measured["resume"]["stopped_after"] == 1
+    assert measured["speed"]["rows"][0]["images_per_second"] > 0 and written["device"] == "CPU" and written["commit"]
+    assert done.stdout.splitlines()[-1] == f"{target}: 8 of 8 hold"
+
+
+def children(monkeypatch, code):
+    """Checks whose process runs this code instead of the check."""
+    run = acceptance.subprocess.run
+    monkeypatch.setattr(acceptance.subprocess, "run", lambda words, **how: run([sys.executable, "-c", code], **how))
+
+
+def outcomes(monkeypatch, names=("logits", "step")):
+    monkeypatch.setattr(acceptance, "CHECKS", {name: f"advice on {name}" for name in names})
+    return list(acceptance.run(Config(device="CPU")))
+
+
+def test_what_crashes_is_told_and_the_next_is_tried(monkeypatch):
+    children(monkeypatch, "import os, sys; print('a card fell out', flush=True); os.abort()")
+    one, other = outcomes(monkeypatch)
+    assert one.status == other.status == FAILED
+    assert one.told == "its process ended with status -6: a card fell out; try: advice on logits"
+    assert one.said == "a card fell out" and "advice on step" in other.told
+
+
+def test_what_hangs_is_ended(monkeypatch):
+    children(monkeypatch, "import time; print('waiting for HCCL', flush=True); time.sleep(60)")
+    monkeypatch.setattr(acceptance, "LONGEST", 1.0)
+    [one] = outcomes(monkeypatch, ["ranks"])
+    assert one.status == FAILED and one.told.startswith("its process was not done after 1 s: waiting for HCCL; try:")
+    monkeypatch.setattr(acceptance, "SECONDS", 0.0)
+    [one] = outcomes(monkeypatch, ["ranks"])
+    assert one.status == SKIPPED and one.told == "0 minutes were over"
+
+
+def test_without_an_npu_each_check_fails_in_words_and_all_are_tried(monkeypatch, tmp_path):
+    """On the device that is not here: no check passes by computing on a CPU in silence."""
+    monkeypatch.setattr(acceptance, "CHECKS", {name: CHECKS[name] for name in ("versions", "logits")})
+    done = CliRunner().invoke(main, ["accept", "--json", str(tmp_path / "accept.json"), "-p", "width", "0.25"])
+    assert done.exit_code == 1
+    assert done.stdout.count("FAILED  device: 'Ascend' given; MindSpore has no such device here") == 2
+    assert done.stdout.endswith("0 of 2 hold; not: versions, logits\n")
+
+
+@pytest.mark.parametrize(("name", "gap", "allowed"), [("logits", 0.02, "0.01"), ("step", 0.06, "0.05")])
+def test_a_device_that_computes_otherwise_is_found(name, gap, allowed, monkeypatch, tmp_path):
+    def computed(config):
+        off = gap if config.device == "Ascend" else 0
+        array = checks.np.array([1.0 + off])
+        return {"logits": array, "loss": array, "step.weight": array}
+    monkeypatch.setattr(checks, "_computed", computed)
+    config = Config(device="Ascend")
+    checks.reference(config, tmp_path)
+    with pytest.raises(checks.RunError, match=rf"differ from a CPU's by {gap} of the largest; allowed is {allowed}"):
+        getattr(checks, name)(config, tmp_path)

@@ -1,0 +1,61 @@
+"""How long networks take to answer for one image and for 32, by each engine, with one and two threads; a CSV file.
+
+    .venv/bin/python tools/bench_latency.py data/results/latency.csv --turns 3
+
+Needs a machine that does nothing else. Each network, engine and number of threads is a process of its own; within a turn
+they come in random order, and a turn is whole before the next begins. What the file already holds is not measured again, so
+it may be stopped at any time and the same command goes on.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ghostlib import latency, results
+from ghostlib.complexity import count
+from ghostlib.config import Config
+from ghostlib.deploy import engines
+from ghostlib.models.build import build
+from ghostlib.progress import progress_bar
+from ghostlib.studies.latency import NETWORKS, bytes_moved, config_of
+
+KEY = ["network", "engine", "threads", "turn"]
+BATCHES = 1, 32
+THREADS = 1, 2
+
+
+def costs(config: Config) -> dict[str, float]:
+    cost = count(build(config), (3, config.image_size, config.image_size))
+    return {"weights": cost.weights, "macs": cost.macs, "bytes": bytes_moved(cost.table)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--engines", nargs="+", default=engines.installed(), choices=engines.ENGINES)
+    options = parser.parse_args()
+    table = results.read_table(options.csv) if options.csv.exists() else pd.DataFrame(columns=KEY)
+    known: dict[str, dict[str, float]] = {}
+    jobs = [(turn, name, engine, threads) for turn in range(options.turns) for name in NETWORKS for engine in options.engines
+            for threads in THREADS]
+    shuffled = sorted((jobs[place] for place in np.random.default_rng(0).permutation(len(jobs))), key=lambda job: job[0])
+    done = set(zip(table.turn.astype(int), table.network, table.engine, table.threads.astype(int)))
+    left = [job for job in shuffled if job not in done]
+    with progress_bar(len(left), "measurements") as bar:
+        for turn, name, engine, threads in left:
+            config = config_of(name)
+            if name not in known:
+                known[name] = costs(config)
+            rows = [{"network": name, "turn": turn, **row, **known[name]} for row in
+                    latency.measure(config, engine, BATCHES, threads)]
+            fresh = pd.DataFrame(rows).round(4).assign(instruction_sets=latency.instruction_sets(), **results.provenance())
+            table = pd.concat([table, fresh]) if len(table) else fresh
+            results.write_table(options.csv, table)
+            bar.update(1)
+
+
+if __name__ == "__main__":
+    main()
