@@ -186,5 +186,5 @@ def speed(config: Config, folder: Path) -> Found:
     rows = [{**row, "cards": 1, "batch": measured.batch_size, "resolution": "224x224"} for row in bench.speed(measured)]
     training = next(row for row in rows if row["part"] == "training")
     table = bench.with_reference(rows, measured)
-    return (f"{training['images_per_second']:.0f} images/s in training at 224 x 224, {training['ms_per_step']:.0f} ms a step "
-            f"of {measured.batch_size}, compiled in {training['compile_s']:.0f} s", {"rows": rows, "table": table})
+    return (f"{training['images_per_second']:.0f} images/s in training at 224 x 224, {training['ms_per_step']:.0f} ms a "
+            f"step of {measured.batch_size}, compiled in {training['compile_s']:.0f} s", {"rows": rows, "table": table})

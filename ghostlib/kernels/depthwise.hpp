@@ -1,4 +1,4 @@
-// Depthwise convolutions of single planes and their gradients, for kernels of K x K and strides of S (1 or 2).
+// Depthwise convolutions of single planes and their gradients, for kernels of R x C and strides of S (1 or 2).
 //
 // A plane is first copied with zeros around it ("padded"), and for a stride of 2 dealt out to four planes, one for each
 // parity of row and column ("phases"). Then a shift by one place of the kernel is one offset in memory, whatever the
@@ -13,19 +13,20 @@
 
 namespace {  // two builds in one process share nothing
 
-template <int K, int S>
+template <int R, int C, int S>
 struct Depthwise {
-  static constexpr int HALF = K / 2, REACH = (K - 1) / S;  // REACH: how far a shift goes within a phase
+  static constexpr int SIZE = R * C, ABOVE = R / 2, BEFORE = C / 2;  // zeros over a plane and left of it
+  static constexpr int DOWN = (R - 1) / S, ACROSS = (C - 1) / S;     // how far a shift goes within a phase
   const int64_t height, width, out_height, out_width;
-  const int64_t pitch = out_width + REACH, rows = out_height + REACH;  // of a phase
+  const int64_t pitch = out_width + ACROSS, rows = out_height + DOWN;  // of a phase
   const int64_t phase = rows * pitch;
   const int64_t spread = out_height * pitch;  // an output, its rows as far apart as those of a phase
-  const int64_t lead = REACH * (pitch + 1);  // zeros that shifts backwards reach, before a spread gradient
+  const int64_t lead = DOWN * pitch + ACROSS;  // zeros that shifts backwards reach, before a spread gradient
 
   Depthwise(int64_t h, int64_t w) : height(h), width(w), out_height((h - 1) / S + 1), out_width((w - 1) / S + 1) {}
 
   // How much memory each needs, with what whole Lanes, shifted as far as they are, read and write beyond the end.
-  int64_t padded_size() const { return S * S * phase + REACH + LANES; }
+  int64_t padded_size() const { return S * S * phase + ACROSS + LANES; }
   int64_t spread_size() const { return lead + phase + LANES; }
 
   int64_t shift(int r, int c) const { return (r % S * S + c % S) * phase + r / S * pitch + c / S; }
@@ -34,11 +35,11 @@ struct Depthwise {
   void pad(const float* x, float* padded) const {
     std::memset(padded, 0, padded_size() * sizeof(float));
     for (int64_t h = 0; h < height; h++, x += width) {
-      float* line = padded + (h + HALF) % S * S * phase + (h + HALF) / S * pitch;
+      float* line = padded + (h + ABOVE) % S * S * phase + (h + ABOVE) / S * pitch;
       if constexpr (S == 1) {
-        for (int64_t w = 0; w < width; w += LANES) store(line + HALF + w, load(x + w, width - w), width - w);
+        for (int64_t w = 0; w < width; w += LANES) store(line + BEFORE + w, load(x + w, width - w), width - w);
       } else {
-        float *evens = line + HALF % 2 * phase + HALF / 2, *odds = line + (HALF + 1) % 2 * phase + (HALF + 1) / 2;
+        float *evens = line + BEFORE % 2 * phase + BEFORE / 2, *odds = line + (BEFORE + 1) % 2 * phase + (BEFORE + 1) / 2;
         for (int64_t w = 0; w < width; w += 2 * LANES) {
           const int64_t left = width - w;
           const Lanes a = load(x + w, left), b = load(x + w + LANES, left - LANES);
@@ -54,47 +55,47 @@ struct Depthwise {
     for (int64_t i = 0; i < spread; i += LANES) {
       Lanes sum = {};
 #pragma GCC unroll 7
-      for (int r = 0; r < K; r++)
+      for (int r = 0; r < R; r++)
 #pragma GCC unroll 7
-        for (int c = 0; c < K; c++) sum += weight[r * K + c] * load(padded + shift(r, c) + i);
+        for (int c = 0; c < C; c++) sum += weight[r * C + c] * load(padded + shift(r, c) + i);
       store(y + i, sum);
     }
   }
 
   // The gradient for the weights, added to: of a spread gradient with zeros between its rows.
   void weight_gradient(const float* padded, const float* g, double* dweight) const {
-    constexpr int TOGETHER = K <= 3 ? K : 1;  // rows of the kernel: as many sums as registers hold
-    for (int first = 0; first < K; first += TOGETHER) {
-      Lanes sums[TOGETHER][K] = {};
+    constexpr int TOGETHER = SIZE <= 9 ? R : 1;  // rows of the kernel: as many sums as registers hold
+    for (int first = 0; first < R; first += TOGETHER) {
+      Lanes sums[TOGETHER][C] = {};
       for (int64_t i = 0; i < spread; i += LANES) {
         const Lanes gi = load(g + i);
 #pragma GCC unroll 7
         for (int r = 0; r < TOGETHER; r++)
 #pragma GCC unroll 7
-          for (int c = 0; c < K; c++) sums[r][c] += gi * load(padded + shift(first + r, c) + i);
+          for (int c = 0; c < C; c++) sums[r][c] += gi * load(padded + shift(first + r, c) + i);
       }
       for (int r = 0; r < TOGETHER; r++)
-        for (int c = 0; c < K; c++) {
+        for (int c = 0; c < C; c++) {
           float sum = 0;
           for (int lane = 0; lane < LANES; lane++) sum += sums[r][c][lane];
-          dweight[(first + r) * K + c] += sum;
+          dweight[(first + r) * C + c] += sum;
         }
     }
   }
 
   // The gradient for the input, in padded phases: of a spread gradient with zeros between its rows and around it.
   void input_gradient(const float* g, const float* weight, float* padded) const {
-    const int64_t begin = HALF / S * pitch, end = ((height - 1 + HALF) / S + 1) * pitch;
+    const int64_t begin = ABOVE / S * pitch, end = ((height - 1 + ABOVE) / S + 1) * pitch;
     for (int a = 0; a < S; a++)
       for (int b = 0; b < S; b++) {
         float* to = padded + (a * S + b) * phase;
         for (int64_t i = begin; i < end; i += LANES) {
           Lanes sum = {};
 #pragma GCC unroll 7
-          for (int r = 0; r < K; r++)
+          for (int r = 0; r < R; r++)
 #pragma GCC unroll 7
-            for (int c = 0; c < K; c++)
-              if (r % S == a && c % S == b) sum += weight[r * K + c] * load(g + i - r / S * pitch - c / S);
+            for (int c = 0; c < C; c++)
+              if (r % S == a && c % S == b) sum += weight[r * C + c] * load(g + i - r / S * pitch - c / S);
           store(to + i, sum);
         }
       }
@@ -103,16 +104,16 @@ struct Depthwise {
   // dx = `base`, or zeros for nullptr, plus the gradient that lies in padded phases. Both may be the same.
   void add_unpadded(const float* padded, const float* base, float* dx) const {
     for (int64_t h = 0; h < height; h++) {
-      const float* line = padded + (h + HALF) % S * S * phase + (h + HALF) / S * pitch;
+      const float* line = padded + (h + ABOVE) % S * S * phase + (h + ABOVE) / S * pitch;
       auto put = [&](int64_t w, Lanes value) {
         const int64_t left = width - w;
         if (base) value += load(base + h * width + w, left);
         store(dx + h * width + w, value, left);
       };
       if constexpr (S == 1) {
-        for (int64_t w = 0; w < width; w += LANES) put(w, load(line + HALF + w));
+        for (int64_t w = 0; w < width; w += LANES) put(w, load(line + BEFORE + w));
       } else {
-        const float *evens = line + HALF % 2 * phase + HALF / 2, *odds = line + (HALF + 1) % 2 * phase + (HALF + 1) / 2;
+        const float *evens = line + BEFORE % 2 * phase + BEFORE / 2, *odds = line + (BEFORE + 1) % 2 * phase + (BEFORE + 1) / 2;
         for (int64_t w = 0; w < width; w += 2 * LANES) {
           const Lanes a = load(evens + w / 2), b = load(odds + w / 2);
           put(w, zip_low(a, b));

@@ -39,8 +39,8 @@ extern "C" int pass_forward(int, void** a, int*, int64_t** shapes, const char**,
   float* counts = kept + 2 * (p.maps + p.ghosts);  // over how many numbers each moment went
   counts[0] = float(p.images * p.plane()), counts[1] = float(p.images * p.out_plane());
   Forward f{at(0), at(1), first, second, at(11)};
-  return dispatch(p, [&](auto k, auto s) {
-    each_block(p, block(p, 4), [&](int64_t from, int64_t to) { forward<k, s>(p, f, from, to); });
+  return dispatch(p, [&](auto r, auto c, auto s) {
+    each_block(p, block(p, 4), [&](int64_t from, int64_t to) { forward<r, c, s>(p, f, from, to); });
   });
 }
 
@@ -80,11 +80,11 @@ extern "C" int pass_backward(int, void** a, int*, int64_t** shapes, const char**
   if (p.joint) b.dgamma2 = b.dgamma1 + p.maps, b.dbeta2 = b.dbeta1 + p.maps;
   // Where the ratio does not divide the channels, some kernels make maps that nobody uses: their gradient is zero.
   for (int64_t j = p.ghosts; j < p.per_map * p.maps; j++) {
-    std::fill_n(b.dweight + j * p.kernel * p.kernel, p.kernel * p.kernel, 0.f);
+    std::fill_n(b.dweight + j * p.kernel_size(), p.kernel_size(), 0.f);
     if (p.norm2 != NONE && !p.joint) b.dgamma2[j] = b.dbeta2[j] = 0;
   }
-  return dispatch(p, [&](auto k, auto s) {
-    each_block(p, block(p, 8), [&](int64_t from, int64_t to) { backward<k, s>(p, b, from, to); });
+  return dispatch(p, [&](auto r, auto c, auto s) {
+    each_block(p, block(p, 8), [&](int64_t from, int64_t to) { backward<r, c, s>(p, b, from, to); });
   });
 }
 

@@ -18,7 +18,8 @@ from ghostlib.kernels.options import Activation
 from ghostlib.kernels.passes import Fixed, FusedExcite, Mean, Pass
 from ghostlib.models.layers import Excite
 
-KERNELS = (1, 3, 5, 7)
+KERNELS = (1, 3, 5, 7)  # heights and widths of square kernels, with strides of 1 and 2
+LINES = ((1, 5), (5, 1))  # heights and widths of others, with a stride of 1: GhostNetV2's attention
 KINDS = {type(None): Activation.LINEAR, nn.ReLU: Activation.RELU, nn.ReLU6: Activation.RELU6, nn.HSwish: Activation.HSWISH}
 
 
@@ -112,11 +113,12 @@ def _fused_module(module: GhostModule) -> nn.Cell | None:
 
 
 def _is_depthwise(c: nn.Conv2d) -> bool:
-    size = c.kernel_size[0]
+    height, width = c.kernel_size
+    square = height == width and height in KERNELS and c.stride in ((1, 1), (2, 2))
     padding = c.padding if isinstance(c.padding, tuple) else (c.padding,) * 4
-    return (c.group == c.in_channels and c.in_channels > 1 and size in KERNELS and c.kernel_size == (size, size)
-            and c.stride in ((1, 1), (2, 2)) and c.dilation == (1, 1) and c.pad_mode == "pad"
-            and padding == (size // 2,) * 4)
+    return (c.group == c.in_channels and c.in_channels > 1 and (square or (c.kernel_size in LINES and c.stride == (1, 1)))
+            and c.dilation == (1, 1) and c.pad_mode == "pad"
+            and padding == (height // 2, height // 2, width // 2, width // 2))
 
 
 def _bias_of(convolution: nn.Conv2d) -> Fixed | None:

@@ -28,7 +28,7 @@ struct Options {
 
 struct Pass {
   int64_t images, maps, height, width;  // of x
-  int64_t ghosts, per_map, kernel, out_height, out_width;
+  int64_t ghosts, per_map, kernel_height, kernel_width, out_height, out_width;
   int norm1, norm2, stride, activation;
   bool keep, joint;  // keep: the upper branch is there
   float epsilon;
@@ -37,7 +37,8 @@ struct Pass {
       : images(x[0]), maps(x[1]), height(x[2]), width(x[3]), ghosts(int64_t(o.ghosts)), norm1(int(o.mode1)),
         norm2(int(o.mode2)), stride(int(o.stride)), activation(int(o.activation)), keep(o.keep != 0),
         joint(o.joint != 0), epsilon(o.eps) {
-    kernel = ghosts ? weight[3] : 1;
+    kernel_height = ghosts ? weight[2] : 1;
+    kernel_width = ghosts ? weight[3] : 1;
     per_map = ghosts ? weight[0] / maps : 0;
     out_height = (height - 1) / stride + 1;
     out_width = (width - 1) / stride + 1;
@@ -46,6 +47,7 @@ struct Pass {
   int64_t out_plane() const { return out_height * out_width; }
   int64_t step() const { return maps * plane(); }  // from an image to the next one
   int64_t out_step() const { return (first_ghost() + ghosts) * out_plane(); }
+  int64_t kernel_size() const { return kernel_height * kernel_width; }
   int64_t first_ghost() const { return keep ? maps : 0; }
   int64_t begin(int64_t map) const { return std::min(map * per_map, ghosts); }  // of this map's ghosts
   int first_activation() const { return keep ? activation : LINEAR; }
@@ -59,7 +61,7 @@ struct Forward {
 
 // The channels [from, to) of x and their ghosts, all images. Channels of one image lie side by side in memory, so several
 // small ones are taken at a time (`block`), image by image: one by one, each would be a walk over many pages.
-template <int K, int S>
+template <int R, int C, int S>
 void forward(const Pass& p, const Forward& f, int64_t from, int64_t to) {
   if (p.norm1 == BATCH) {
     std::vector<Moments> moments(to - from);
@@ -70,7 +72,7 @@ void forward(const Pass& p, const Forward& f, int64_t from, int64_t to) {
   std::vector<Affine> firsts(to - from);
   for (int64_t i = from; i < to; i++) firsts[i - from] = f.first.given(p.norm1, i, p.epsilon, p.first_activation());
 
-  const Depthwise<K, S> depthwise(p.height, p.width);
+  const Depthwise<R, C, S> depthwise(p.height, p.width);
   float *padded = scratch(0, depthwise.padded_size()), *spread = scratch(1, depthwise.spread_size()),
         *normed = scratch(2, p.plane());
   std::vector<Moments> moments(p.begin(to) - p.begin(from));
@@ -87,7 +89,7 @@ void forward(const Pass& p, const Forward& f, int64_t from, int64_t to) {
       if (begin < end) depthwise.pad(source, padded);
       for (int64_t j = begin; j < end; j++) {
         float* y = out + (p.first_ghost() + j) * p.out_plane();
-        depthwise.forward(padded, f.weight + j * K * K, spread);
+        depthwise.forward(padded, f.weight + j * depthwise.SIZE, spread);
         depthwise.gather(spread, y);
         if (p.norm2 == BATCH) {
           moments[j - p.begin(from)].add(y, p.out_plane());  // known after the last image only
@@ -117,7 +119,7 @@ struct Backward {
   float *dx, *dweight, *dgamma1, *dbeta1, *dgamma2, *dbeta2;
 };
 
-template <int K, int S>
+template <int R, int C, int S>
 void backward(const Pass& p, const Backward& b, int64_t from, int64_t to) {
   std::vector<NormGradient> firsts;
   for (int64_t i = from; i < to; i++) firsts.emplace_back(p.norm1, p.first_activation(), b.first, i, p.epsilon);
@@ -150,7 +152,7 @@ void backward(const Pass& p, const Backward& b, int64_t from, int64_t to) {
   }
   if (begin == end) return;
 
-  const Depthwise<K, S> depthwise(p.height, p.width);
+  const Depthwise<R, C, S> depthwise(p.height, p.width);
   const int64_t padded_size = depthwise.padded_size(), size = depthwise.spread_size(), planes = p.images * (to - from);
   float *padded = scratch(0, planes * padded_size), *dpadded = scratch(1, padded_size), *normed = scratch(2, p.plane()),
         *y = scratch(3, planes * size), *dy = scratch(4, planes * size);
@@ -176,13 +178,13 @@ void backward(const Pass& p, const Backward& b, int64_t from, int64_t to) {
         float* dyn = depthwise.scatter(b.gradient + n * p.out_step() + (p.first_ghost() + j_of(i)) * p.out_plane(),
                                        dy + place(n, i) * size);
         if (seconds[i - from].trivial()) continue;
-        depthwise.forward(padded + place(n, i) * padded_size, b.weight + j_of(i) * K * K, yn);
+        depthwise.forward(padded + place(n, i) * padded_size, b.weight + j_of(i) * depthwise.SIZE, yn);
         seconds[i - from].add(yn, dyn, depthwise.spread);
       }
     for (int64_t i = from; i < last; i++)
       seconds[i - from].close(p.images * p.out_plane(), b.dgamma2 + j_of(i), b.dbeta2 + j_of(i));
 
-    std::vector<double> dweight((to - from) * K * K);
+    std::vector<double> dweight((to - from) * depthwise.SIZE);
     for (int64_t n = 0; n < p.images; n++)
       for (int64_t i = from; i < last; i++) {
         float *dyn = dy + place(n, i) * size + depthwise.lead, *dx = dx_of(n, i);
@@ -190,12 +192,12 @@ void backward(const Pass& p, const Backward& b, int64_t from, int64_t to) {
           seconds[i - from].apply(y + place(n, i) * size, dyn, depthwise.spread);
           depthwise.clear_gaps(dyn);
         }
-        depthwise.weight_gradient(padded + place(n, i) * padded_size, dyn, &dweight[(i - from) * K * K]);
-        depthwise.input_gradient(dyn, b.weight + j_of(i) * K * K, dpadded);
+        depthwise.weight_gradient(padded + place(n, i) * padded_size, dyn, &dweight[(i - from) * depthwise.SIZE]);
+        depthwise.input_gradient(dyn, b.weight + j_of(i) * depthwise.SIZE, dpadded);
         depthwise.add_unpadded(dpadded, p.joint || ghost ? dx : upper(n, i), dx);
       }
     for (int64_t i = from; i < last; i++)
-      std::copy_n(&dweight[(i - from) * K * K], K * K, b.dweight + j_of(i) * K * K);
+      std::copy_n(&dweight[(i - from) * depthwise.SIZE], depthwise.SIZE, b.dweight + j_of(i) * depthwise.SIZE);
   }
   if (p.joint) return;
   for (int64_t n = 0; n < p.images; n++)
@@ -219,22 +221,23 @@ void each_block(const Pass& p, int64_t size, F f) {
   Pool::instance().run((p.maps + size - 1) / size, [&](int64_t b) { f(b * size, std::min((b + 1) * size, p.maps)); });
 }
 
-template <int S, class F>
-int dispatch(int64_t kernel, F f) {
-  const std::integral_constant<int, S> stride;
-  switch (kernel) {
-    case 1: f(std::integral_constant<int, 1>(), stride); return 0;
-    case 3: f(std::integral_constant<int, 3>(), stride); return 0;
-    case 5: f(std::integral_constant<int, 5>(), stride); return 0;
-    case 7: f(std::integral_constant<int, 7>(), stride); return 0;
-  }
-  return 1;
-}
-
-// Calls f with kernel and stride as types; not 0 if there is none such.
+// Calls f with the kernel's height and width and the stride as types; not 0 if there is none such.
 template <class F>
 int dispatch(const Pass& p, F f) {
-  return p.stride == 1 ? dispatch<1>(p.kernel, f) : p.stride == 2 ? dispatch<2>(p.kernel, f) : 1;
+  auto fits = [&](auto rows, auto columns, auto stride) {
+    if (p.kernel_height != rows || p.kernel_width != columns || p.stride != stride) return false;
+    f(rows, columns, stride);
+    return true;
+  };
+  const std::integral_constant<int, 1> one;
+  const std::integral_constant<int, 2> two;
+  const std::integral_constant<int, 3> three;
+  const std::integral_constant<int, 5> five;
+  const std::integral_constant<int, 7> seven;
+  const bool found = fits(one, one, one) || fits(three, three, one) || fits(five, five, one) || fits(seven, seven, one) ||
+                     fits(one, one, two) || fits(three, three, two) || fits(five, five, two) || fits(seven, seven, two) ||
+                     fits(one, five, one) || fits(five, one, one);  // the last two: GhostNetV2's attention
+  return !found;
 }
 
 }  // namespace

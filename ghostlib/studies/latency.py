@@ -57,7 +57,7 @@ def summary(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios(measured: pd.DataFrame, network: str, other: str) -> pd.DataFrame:
-    """How many times as long a network takes as another, turn by turn: a row for each condition, with times, low and high."""
+    """How many times as long a network takes as another, turn by turn: a row for each condition; times, low and high."""
     one, two = (measured[measured.network == name].set_index([*CONDITION, "turn"]).ms for name in (network, other))
     times = (one / two).dropna().rename("times").reset_index()
     return times.groupby(CONDITION, sort=False).times.agg(times="median", low="min", high="max", turns="count").reset_index()

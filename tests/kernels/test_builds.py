@@ -16,7 +16,7 @@ BUILDS = {"sse": [], "avx2": ["-mavx2", "-mfma"]}  # 4 and 8 numbers at once; th
 IMAGES, MAPS = 3, 5
 
 
-def outcome(library: ctypes.CDLL, kernel: int, stride: int, size: tuple[int, int], keep: bool, joint: bool
+def outcome(library: ctypes.CDLL, kernel: tuple[int, int], stride: int, size: tuple[int, int], keep: bool, joint: bool
             ) -> list[np.ndarray]:
     """All that a pass forwards and backwards in training writes, of random numbers; inputs and outputs as passes.py says."""
     rng = np.random.default_rng(kernel)
@@ -25,7 +25,7 @@ def outcome(library: ctypes.CDLL, kernel: int, stride: int, size: tuple[int, int
         return rng.normal(size=shape).astype(np.float32)
     ghosts, one = 2 * MAPS, np.ones(1, np.float32)
     out = IMAGES, (MAPS if keep else 0) + ghosts, (size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1
-    x, weight = random(IMAGES, MAPS, *size), random(ghosts, 1, kernel, kernel)
+    x, weight = random(IMAGES, MAPS, *size), random(ghosts, 1, *kernel)
     first = [random(MAPS + ghosts if joint else MAPS) for _ in range(2)] if keep or joint else [one, one]
     second = [one, one] if joint else [random(ghosts) for _ in range(2)]
     mode1, mode2 = (Mode.BATCH if keep or joint else Mode.NONE), Mode.BATCH
@@ -56,7 +56,8 @@ def build(request, tmp_path_factory):
     return ctypes.CDLL(str(path))
 
 
-@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (5, 1), (7, 1), (1, 2), (3, 2), (5, 2), (7, 2)])
+@pytest.mark.parametrize(("kernel", "stride"), [((size, size), stride) for size in (1, 3, 5, 7) for stride in (1, 2)]
+                         + [((1, 5), 1), ((5, 1), 1)])
 @pytest.mark.parametrize("size", [(7, 7), (14, 13), (5, 36)])
 def test_other_builds_agree(kernel, stride, size, build):
     own = ctypes.CDLL(str(native.library()))

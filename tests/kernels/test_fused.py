@@ -78,9 +78,12 @@ def test_a_ghost_module(kernel, ratio, relu, size, training):
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("kernel", "stride", "relu", "size"), [
-    (3, 1, False, 8), (3, 2, True, 9), (5, 2, False, 8), (7, 2, True, 7), (1, 2, False, 6), (3, 2, False, 1)])
+    (3, 1, False, 8), (3, 2, True, 9), (5, 2, False, 8), (7, 2, True, 7), (1, 2, False, 6), (3, 2, False, 1),
+    ((1, 5), 1, False, 8), ((5, 1), 1, True, 7), ((5, 1), 1, False, 2), ((1, 5), 1, False, 1)])
 def test_a_depthwise_convolution(kernel, stride, relu, size, training):
-    convolution = nn.Conv2d(6, 6, kernel, stride, pad_mode="pad", padding=kernel // 2, group=6)
+    height, width = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    padding = (height // 2, height // 2, width // 2, width // 2)
+    convolution = nn.Conv2d(6, 6, kernel, stride, pad_mode="pad", padding=padding, group=6)
     net = randomise(nn.SequentialCell([convolution, nn.BatchNorm2d(6)] + [nn.ReLU()] * relu))
     fast = fused.accelerated(net)
     assert not any(isinstance(cell, (nn.Conv2d, nn.BatchNorm2d)) for _, cell in fast.cells_and_names())
