@@ -156,10 +156,11 @@ def _combinations(path: Path, grid: Any, seeds: Any) -> Iterator[dict[str, Any]]
                          f"a list of such grids")
     if seeds is not None and (not isinstance(seeds, list) or not seeds):
         raise InputError(f"{path}: seeds: {seeds!r} given; allowed is a list of integers")
-    for seed in seeds if seeds is not None else [None]:  # outermost: what ends early is all of a smaller study
-        for one in grids:
-            for values in itertools.product(*one.values()):
-                yield {**dict(zip(one, values)), **({} if seed is None else {"seed": seed})}
+    made = [{**dict(zip(one, values)), **({} if seed is None else {"seed": seed})}
+            for seed in (seeds if seeds is not None else [None]) for one in grids
+            for values in itertools.product(*one.values())]
+    # Seeds outermost, also those within grids: what ends early is all of a smaller study.
+    yield from sorted(made, key=lambda one: one["seed"] if isinstance(one.get("seed"), int) else -1)
 
 
 def _parameters_of(notebook: Path) -> set[str]:
