@@ -4,10 +4,12 @@ Threads of one engine go on spinning for a while when another is asked, and woul
 """
 
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +19,9 @@ from ghostlib.config import Config
 from ghostlib.errors import RunError, printable
 
 WARM, LEAST, SECONDS = 3, 7, 1.5  # calls that do not count, calls at least, seconds at least
+KERNEL = "_kernel_time"  # ends the names of what ONNX Runtime's profile tells of an operator's own work
+BLOCKED = "_nchwc"  # and of an operator that works in blocks of channels
+ARITHMETIC = "Conv", "Gemm"  # ONNX's operators whose multiply-adds count
 SETS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "sve")  # as /proc/cpuinfo names them
 
 
@@ -47,15 +52,29 @@ def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threa
         RunError: If the process ended badly, with its last line.
     """
     threads = threads or len(os.sched_getaffinity(0))
-    task = json.dumps({"config": config.model_dump(), "engine": engine, "batches": list(batches)})
-    done = subprocess.run([sys.executable, "-m", "ghostlib.latency", task], capture_output=True, text=True,
+    times = _in_own_process("times", config, threads, engine=engine, batches=list(batches))
+    return [{"engine": engine, "threads": threads, "batch": batch, "ms": 1e3 * seconds, "images_per_second": batch / seconds}
+            for batch, seconds in zip(batches, times)]
+
+
+def measure_layers(config: Config, batch: int = 1, threads: int = 1) -> list[dict[str, Any]]:
+    """Times each operator of a Config's network as ONNX Runtime runs it, by its own profile.
+
+    Returns:
+        A row for each operator, in their order: layer (the cell that it comes from), operator, kind (what it does: one of
+        `operator_kind`'s), ms (median of the calls) and macs, for the whole batch.
+    """
+    return _in_own_process("layers", config, threads, batch=batch)
+
+
+def _in_own_process(what: str, config: Config, threads: int, **task: Any) -> Any:
+    words = json.dumps({"what": what, "config": config.model_dump(), **task})
+    done = subprocess.run([sys.executable, "-m", "ghostlib.latency", words], capture_output=True, text=True,
                           env={**os.environ, "OMP_NUM_THREADS": str(threads)}, stdin=subprocess.DEVNULL)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
-        raise RunError(f"engine: {engine} was not measured ({printable(said[-1])[:200]})")
-    times = json.loads(done.stdout.splitlines()[-1])
-    return [{"engine": engine, "threads": threads, "batch": batch, "ms": 1e3 * seconds, "images_per_second": batch / seconds}
-            for batch, seconds in zip(batches, times)]
+        raise RunError(f"engine: {task.get('engine', 'onnxruntime')} was not measured ({printable(said[-1])[:200]})")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _times(config: Config, engine: str, batches: Sequence[int]) -> list[float]:
@@ -82,6 +101,79 @@ def _median(call: Any, images: Any) -> float:
     return statistics.median(seconds)
 
 
+def _layers(config: Config, batch: int) -> list[dict[str, Any]]:
+    import numpy as np
+    import onnxruntime
+
+    from ghostlib.deploy import fold_batchnorm
+    from ghostlib.deploy.onnx_graph import as_onnx
+    from ghostlib.device import use_device
+    from ghostlib.models.build import build
+    use_device("CPU")
+    shape = (3, config.image_size, config.image_size)
+    model = as_onnx(fold_batchnorm(build(config).set_train(False), shape), shape, batch)
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.enable_profiling, options.profile_file_prefix = True, f"{folder}/profile"
+        options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        images = np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32)
+        _median(lambda given: session.run(None, {"images": given}), images)
+        events = json.loads(Path(session.end_profiling()).read_text())
+    found: dict[str, list[dict[str, Any]]] = {}
+    macs = _macs(model)
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith(KERNEL):
+            found.setdefault(event["name"].removesuffix(KERNEL), []).append(event)
+    rows = []
+    for name, own in found.items():
+        told = own[0]["args"]
+        inputs = [tuple(next(iter(one.values()))) for one in told["input_type_shape"]]
+        layer, operator = name.rpartition("/")[0], told["op_name"].removeprefix("Fused")
+        rows.append({"layer": layer, "operator": operator, "kind": operator_kind(layer, operator, inputs),
+                     "ms": statistics.median(event["dur"] for event in own[WARM:]) / 1e3,
+                     "macs": macs.get(name.removesuffix(BLOCKED), 0) if operator in ARITHMETIC else 0})
+    return rows
+
+
+def operator_kind(layer: str, operator: str, inputs: Sequence[tuple[int, ...]]) -> str:
+    """What an operator of ONNX Runtime does for a network: one of the words below.
+
+    Args:
+        layer: The cell that it comes from; "" for what ONNX Runtime adds, which is for its own layout in blocks of channels.
+        operator: Its type.
+        inputs: Shapes of what it takes; the second of a convolution is (channels, channels of a group, height, width).
+    """
+    if operator.startswith("Reorder"):
+        return "change of layout"
+    if ".se" in layer:
+        return "squeeze-and-excitation"
+    if operator == "Conv":
+        _, each, height, width = inputs[1]
+        return ("depthwise convolution" if each == 1 and inputs[0][1] > 1 else
+                "1 x 1 convolution" if height * width == 1 else "other convolution")
+    return {"Concat": "concatenation", "Gemm": "classifier", "Add": "addition"}.get(operator, "other")
+
+
+def _macs(model: Any) -> dict[str, int]:
+    """Multiply-adds of a model's convolutions and dense layers, by their names and by those of what follows them: under that
+    ONNX Runtime tells of the two, which it runs as one. What it runs has more, where channels fill up a block."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+              for value in (*graph.value_info, *graph.output)}
+    weights = {value.name: list(value.dims) for value in graph.initializer}
+    found: dict[str, int] = {}
+    for node in graph.node:
+        if node.op_type in ARITHMETIC:
+            found[node.name] = math.prod(shapes[node.output[0]]) * math.prod(weights[node.input[1]][1:])
+        elif node.input and node.input[0] in found:  # an output has its operator's name
+            found[node.name] = found[node.input[0]]
+    return found
+
+
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    print(json.dumps(_times(Config.of(given["config"]), given["engine"], given["batches"])))
+    what, own = {"times": _times, "layers": _layers}[given.pop("what")], Config.of(given.pop("config"))
+    print(json.dumps(what(own, **given)))

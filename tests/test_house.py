@@ -140,7 +140,7 @@ FLOORS = [
     {"deploy", "features", "kernels"},
     {"training"},
     {"figures", "redundancy", "studies", "sweep"},
-    {"__main__", "acceptance", "bench", "commands", "doctor", "explorer"},
+    {"__main__", "acceptance", "bench", "commands", "doctor", "explorer", "latency"},
 ]
 
 

@@ -1,10 +1,12 @@
 """How long networks take to answer for one image and for 32, by each engine, with one and two threads; a CSV file.
 
     .venv/bin/python tools/bench_latency.py data/results/latency.csv --turns 3
+    .venv/bin/python tools/bench_latency.py data/results/latency_layers.csv --layers
 
 Needs a machine that does nothing else. Each network, engine and number of threads is a process of its own; within a turn
 they come in random order, and a turn is whole before the next begins. What the file already holds is not measured again, so
-it may be stopped at any time and the same command goes on.
+it may be stopped at any time and the same command goes on. --layers tells ONNX Runtime's operators apart, one image, one
+thread.
 """
 
 import argparse
@@ -35,8 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("csv", type=Path)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--layers", action="store_true")
     parser.add_argument("--engines", nargs="+", default=engines.installed(), choices=engines.ENGINES)
     options = parser.parse_args()
+    if options.layers:
+        rows = [{"network": name, **row} for name in NETWORKS for row in latency.measure_layers(config_of(name))]
+        told = {"instruction_sets": latency.instruction_sets(), **results.provenance()}
+        results.write_table(options.csv, pd.DataFrame(rows).round(5).assign(**told))
+        return
     table = results.read_table(options.csv) if options.csv.exists() else pd.DataFrame(columns=KEY)
     known: dict[str, dict[str, float]] = {}
     jobs = [(turn, name, engine, threads) for turn in range(options.turns) for name in NETWORKS for engine in options.engines

@@ -1,0 +1,49 @@
+"""Times of engines and of operators: what is measured is the network that was meant. No speed is asserted."""
+
+import pytest
+
+from ghostlib import latency
+from ghostlib.complexity import count
+from ghostlib.config import Config
+from ghostlib.errors import RunError
+from ghostlib.models.build import build
+
+SMALL = Config.of({"model": "mobilenet_v3_small", "width": 0.25, "num_classes": 7, "image_size": 64,
+                   "dataset": "imagefolder", "data_dir": "-"})
+
+
+def test_an_engine_is_measured_in_a_process_of_its_own():
+    rows = latency.measure(SMALL, "onnxruntime", (1, 3), threads=1)
+    assert [(row["engine"], row["threads"], row["batch"]) for row in rows] == [("onnxruntime", 1, 1), ("onnxruntime", 1, 3)]
+    for row in rows:
+        assert 0 < row["ms"] < 1e4 and row["images_per_second"] == pytest.approx(1e3 * row["batch"] / row["ms"])
+    with pytest.raises(RunError, match=r"engine: tensorrt was not measured \(.*engine: 'tensorrt' given"):
+        latency.measure(SMALL, "tensorrt")
+
+
+def test_operators_have_the_networks_multiply_adds():
+    ghost = SMALL.having(model="ghostnet", ratio=2)
+    rows = latency.measure_layers(ghost, batch=2)
+    cost = count(build(ghost), (3, 64, 64))
+    assert sum(row["macs"] for row in rows) == 2 * cost.macs
+    kinds = {row["kind"] for row in rows}
+    assert {"1 x 1 convolution", "depthwise convolution", "concatenation", "squeeze-and-excitation", "classifier"} <= kinds
+    depthwise = [row for row in rows if row["kind"] == "depthwise convolution"]
+    table = cost.table
+    assert sum(row["macs"] for row in depthwise) == 2 * table[table.group > 1].macs.sum()
+    assert all(row["ms"] >= 0 for row in rows)
+
+
+@pytest.mark.parametrize(("layer", "operator", "inputs", "kind"), [
+    ("", "ReorderInput", [(1, 16, 8, 8)], "change of layout"),
+    ("blocks.3.0.se.conv_reduce", "Conv", [(1, 16, 1, 1), (4, 16, 1, 1)], "squeeze-and-excitation"),
+    ("conv_stem", "Conv", [(1, 3, 8, 8), (16, 3, 3, 3)], "other convolution"),
+    ("a", "Conv", [(1, 16, 8, 8), (16, 1, 5, 5)], "depthwise convolution"),
+    ("a", "Conv", [(1, 16, 8, 8), (32, 16, 1, 1)], "1 x 1 convolution"),
+    ("a", "Add", [(1, 16, 8, 8)] * 2, "addition"), ("a", "Relu", [(1, 16, 8, 8)], "other")])
+def test_kinds_of_operators(layer, operator, inputs, kind):
+    assert latency.operator_kind(layer, operator, inputs) == kind
+
+
+def test_instruction_sets_are_known_names():
+    assert set(latency.instruction_sets().split()) <= set(latency.SETS)
