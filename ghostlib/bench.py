@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 from mindspore import Tensor, nn
 
+from ghostlib import latency
 from ghostlib.complexity import count
 from ghostlib.config import Config
+from ghostlib.deploy import engines
 from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
@@ -62,6 +64,17 @@ def measure(config: Config) -> list[dict[str, Any]]:
     return [*rows, {"part": "input pipeline", **common, "jit_level": None, **_pipeline(data.train, config)}]
 
 
+def by_engines(config: Config) -> list[dict[str, Any]]:
+    """How fast a Config's network answers by each engine that is here, one image and 32 at a time, each engine in a process
+    of its own: rows with those of `measure`'s columns that apply."""
+    use_device("CPU")
+    cost = count(build(config), (3, config.image_size, config.image_size))
+    return [{"part": f"evaluation, {name}", "model": f"{config.model} {config.width:g}", "params": cost.weights / 1e6,
+             "cards": 1, "batch": row["batch"], "resolution": f"{config.image_size}x{config.image_size}",
+             "ms_per_step": row["ms"], "images_per_second": row["images_per_second"]}
+            for name in engines.installed() for row in latency.measure(config, name)]
+
+
 def speed(config: Config) -> list[dict[str, Any]]:
     """Training and evaluation of a Config's network on random images, as `measure` times them: for each a row with
     columns part, weights, macs, compile_s, ms_per_step, images_per_second. Needs no data.
@@ -100,12 +113,12 @@ def _parts(net: nn.Cell, config: Config, inputs: Sequence[Tensor]) -> dict[str, 
 
 def describe(rows: list[dict[str, Any]]) -> str:
     """The rows as a table to print, and what the graphs hold."""
-    shown = pd.DataFrame(rows).drop(columns="operators")
+    shown = pd.DataFrame(rows).drop(columns="operators", errors="ignore")
     table = shown.to_string(index=False, float_format="{:.2f}".format, na_rep="")
     lines = [f"{row['part']}: {sum(row['operators'].values())} operators: "
              + ", ".join(f"{n} {name}" for name, n in row["operators"].items())
              for row in rows if isinstance(row.get("operators"), dict)]
-    return "\n".join([table, *lines])
+    return "\n".join([table, *lines, f"instruction sets: {latency.instruction_sets() or 'unknown'}"])
 
 
 def with_reference(rows: list[dict[str, Any]], config: Config) -> str | None:

@@ -46,8 +46,9 @@ def models(model: str | None, width: float, ratio: str | None, kernel: int, clas
 @click.argument("params", metavar="[PARAMS.yaml]", type=PATH, required=False)
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
               help="A field in place of the file's; the value is read as YAML.")
+@click.option("--engines", is_flag=True, help="Also how fast every engine answers, one image and 32 at a time.")
 @click.option("--json", "target", type=PATH, help="A file to write the rows to as well.")
-def bench(params: Path | None, pairs, target: Path | None) -> None:
+def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> None:
     """Measure how fast a run is here: training, evaluation and the input pipeline, each alone.
 
     Without PARAMS.yaml the default run is measured, GhostNet on digits.
@@ -55,13 +56,15 @@ def bench(params: Path | None, pairs, target: Path | None) -> None:
     from ghostlib import results
     from ghostlib.config import Config
     config = Config.load(params, changes(pairs)) if params else Config.of(changes(pairs))
-    from ghostlib.bench import describe, measure, with_reference
-    rows = measure(config)
+    from ghostlib.bench import by_engines, describe, measure, with_reference
+    from ghostlib.latency import instruction_sets
+    rows = measure(config) + (by_engines(config) if engines else [])
     click.echo(describe(rows))
     if table := with_reference(rows, config):
         click.echo(f"\nWhat mindcv reports for this network, and what was measured here:\n{table}")
     if target:
-        results.write_text(target, results.to_json({"rows": rows, **results.provenance()}))
+        told = {"rows": rows, "instruction_sets": instruction_sets(), **results.provenance()}
+        results.write_text(target, results.to_json(told))
 
 
 @main.command_of("measure")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.config import Config
+from ghostlib.studies.paper import PUBLISHED
 
 NETWORKS: Mapping[str, tuple[str, float, int]] = {  # model, width and s, all at 224 x 224 with 1,000 classes
     "GhostNet 0.5": ("ghostnet", 0.5, 2), "GhostNet 1.0": ("ghostnet", 1.0, 2), "GhostNet 1.3": ("ghostnet", 1.3, 2),
@@ -86,4 +87,125 @@ def within_budget(table: pd.DataFrame, accuracy: Mapping[str, float], budgets: S
         best = able.iloc[0] if len(able) else None
         rows.append({"budget": budget, "network": "none" if best is None else best.network,
                      "ms": np.nan if best is None else best.ms / best.batch, "top1": np.nan if best is None else best.top1})
+    return pd.DataFrame(rows)
+
+
+TRIPLES = {"GhostNet 0.5": ("thin of 0.5", "plain 0.5"), "GhostNet 1.0": ("thin of 1.0", "plain 1.0"),
+           "GhostNet 1.3": ("thin of 1.3", "plain 1.3")}
+"""By GhostNet, a network without ghosts that has its multiply-adds, and the one that it was made cheaper than."""
+
+
+def of_condition(measured: pd.DataFrame, batch: int, threads: int, engine: str | None = None) -> pd.DataFrame:
+    """Those rows that were measured so."""
+    own = measured[(measured.batch == batch) & (measured.threads == threads)]
+    return own if engine is None else own[own.engine == engine]
+
+
+def against(measured: pd.DataFrame, batch: int, threads: int) -> pd.DataFrame:
+    """How many times as long each GhostNet takes as its thin and as its plain twin, engine by engine: network, other,
+    engine, macs (how many times as many multiply-adds), times with low and high over turns."""
+    rows, macs = [], measured.groupby("network").macs.first()
+    for network, others in TRIPLES.items():
+        for other in others:
+            for row in ratios(of_condition(measured, batch, threads), network, other).itertuples():
+                rows.append({"network": network, "other": other, "engine": row.engine, "macs": macs[network] / macs[other],
+                             "times": row.times, "low": row.low, "high": row.high})
+    return pd.DataFrame(rows)
+
+
+def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
+    """How well multiply-adds, bytes and weights order networks by their time: Spearman's rank correlation, engine by engine.
+
+    Args:
+        table: Rows of `summary` of one batch and number of threads.
+    """
+    return table.groupby("engine", sort=False).apply(
+        lambda own: own[["macs", "bytes", "weights"]].corrwith(own.ms, method="spearman"), include_groups=False)
+
+
+def by_kind(layers: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds and multiply-adds of each network by the kind of operator (tools/bench_latency.py --layers), with what
+    share of its time each takes and how many million multiply-adds a millisecond it gets.
+
+    Args:
+        layers: Columns network, kind, ms and macs.
+    """
+    table = layers.groupby(["network", "kind"], sort=False)[["ms", "macs"]].sum().reset_index()
+    table["share"] = table.ms / table.groupby("network").ms.transform("sum")
+    return table.assign(macs_per_ms=table.macs / table.ms / 1e6)
+
+
+def price(layers: pd.DataFrame) -> pd.DataFrame:
+    """What a multiply-add costs by kind, over all networks: multiply-adds (millions) a millisecond, and the median share of
+    a network's time, of those that have the kind."""
+    table = by_kind(layers)
+    sums = table.groupby("kind")[["ms", "macs"]].sum()
+    return pd.DataFrame({"M multiply-adds a ms": (sums.macs / sums.ms / 1e6).where(sums.macs > 0),
+                         "median share of time": table.groupby("kind").share.median(),
+                         "networks": table.groupby("kind").network.nunique()}).sort_values("median share of time",
+                                                                                           ascending=False)
+
+
+def price_in_words(layers: pd.DataFrame) -> str:
+    """What `price` says, as a sentence."""
+    table = price(layers)["M multiply-adds a ms"].dropna()
+    dear = [f"{1e3 / table[kind]:.0f} µs in a {kind}" if kind != "squeeze-and-excitation" else
+            f"{1e3 / table[kind]:.0f} µs in {kind}" for kind in table.sort_values(ascending=False).index]
+    return (f"A million multiply-adds take {', '.join(dear)}. What has none is not free: joining maps and changing their "
+            f"layout.")
+
+
+def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads: int = 2) -> str:
+    """The answer, in sentences made of the rows."""
+    table = against(measured, batch, threads)
+    if table.empty:
+        return "**Answer.** None yet: these rows hold no GhostNet beside its twins."
+    best = fastest_engine(summary(of_condition(measured, batch, threads)))
+    engine = best.engine.value_counts().index[0]  # the one that is fastest for most networks
+    own = table[table.engine == engine]
+    thin, plain = (own[own.other.str.startswith(kind)] for kind in ("thin", "plain"))
+    slower = int((thin.low > 1).sum())
+    saved = ", ".join(f"{row.network} has {row.macs:.2f} of its plain twin's multiply-adds and takes {row.times:.2f} of "
+                      f"its time" for row in plain.itertuples())
+    kinds = by_kind(layers)
+    extra = _joining(kinds)
+    verdict = ("Ghosts pay on this machine less than their multiply-adds promise" if (plain.times > plain.macs).all() else
+               "Ghosts pay on this machine what their multiply-adds promise, at least in part")
+    joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
+    return (f"**Answer.** {verdict}: {saved} ({engine}, {batch} image{'s' if batch > 1 else ''} at a time, {threads} "
+            f"threads). Beside a network without ghosts of the same multiply-adds, {slower} of {len(thin)} GhostNets take "
+            f"longer in every turn ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times as long). In ONNX "
+            f"Runtime joining maps and changing their layout takes {' and '.join(joined)} time.")
+
+
+def _joining(kinds: pd.DataFrame) -> pd.Series:
+    """By network, the share of its time that joining maps and changes of layout take."""
+    return kinds.share.where(kinds.kind.isin(["concatenation", "change of layout"]), 0).groupby(kinds.network).sum()
+
+
+def published() -> dict[str, float]:
+    """Published top-1 in %, by network, of those of NETWORKS that have one; theirs, not ours."""
+    table = pd.read_csv(PUBLISHED / "models.csv")
+    known = {(row.model, row.width): row.top1 for row in table[table.top1.notna()].itertuples()}
+    return {name: known[model, width] for name, (model, width, ratio) in NETWORKS.items()
+            if (model, width) in known and ratio == (2 if model.startswith("ghostnet") else 1)}
+
+
+def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> pd.DataFrame:
+    """What was asked and what the rows say: asked, seen."""
+    table = against(measured, batch, threads)
+    correlations = rank_correlations(summary(of_condition(measured, batch, threads)))
+    kinds, rows = by_kind(layers), []
+    for kind in ("thin", "plain"):
+        own = table[table.other.str.startswith(kind)]
+        counts = {word: int(mask.sum()) for word, mask in (("sooner", own.high < 1), ("later", own.low > 1))}
+        rows.append({"asked": f"Do GhostNets answer sooner than their {kind} twins?",
+                     "seen": f"sooner in every turn in {counts['sooner']} of {len(own)} pairs of network and engine, "
+                             f"later in {counts['later']}, no winner in {len(own) - sum(counts.values())}"})
+    best = "; ".join(f"{engine}: {own.idxmax()} ({own.max():.2f})" for engine, own in correlations.iterrows())
+    rows.append({"asked": "What orders networks by their time?", "seen": best})
+    joined = _joining(kinds)
+    names = [name for name in ("GhostNet 1.0", "thin of 1.0", "MobileNetV3-L 1.0") if name in joined]
+    rows.append({"asked": "What does joining maps cost, with the changes of layout around it?",
+                 "seen": ", ".join(f"{name} {100 * joined[name]:.0f} %" for name in names) + " of the time (ONNX Runtime)"})
     return pd.DataFrame(rows)
