@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,5 +175,6 @@ def _macs(model: Any) -> dict[str, int]:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    what, own = {"times": _times, "layers": _layers}[given.pop("what")], Config.of(given.pop("config"))
+    tasks: dict[str, Callable[..., list]] = {"times": _times, "layers": _layers}
+    what, own = tasks[given.pop("what")], Config.of(given.pop("config"))
     print(json.dumps(what(own, **given)))
