@@ -22,6 +22,7 @@ NETWORKS = ("mindcv", "ghostlib", "ghostlib, MindSpore's operators", "PyTorch", 
 RIVALS = {"mobilenet_v2": "mobilenetv2_100", "mobilenet_v3_small": "mobilenetv3_small_100",
           "mobilenet_v3_large": "mobilenetv3_large_100", "ghostnetv2": "ghostnetv2_100"}  # timm's names
 RIVALS_NETWORKS = ("ghostlib", *(name for name in NETWORKS if name.startswith("PyTorch")))
+SHOWN = "model", "contender", "training", "evaluation", "pipeline"
 PIPELINES = ("mindcv", "ghostlib")
 SIZE, STEPS, SECONDS = 224, 6, 8.0
 
@@ -149,6 +150,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--csv", default="data/results/speed.csv")
     parser.add_argument("--models", nargs="+", default=["ghostnet", *RIVALS], choices=["ghostnet", *RIVALS])
+    parser.add_argument("--without", nargs="*", default=[], help="words; contenders that have one of them are left out")
+    parser.add_argument("--no-pipelines", action="store_true")
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -165,16 +168,24 @@ def main() -> None:
     from ghostlib import results
     contenders = [("network", model, name) for model in options.models
                   for name in (RIVALS_NETWORKS if model in RIVALS else NETWORKS)]
-    contenders += [("pipeline", "ghostnet", name) for name in PIPELINES]
-    rows = [{"model": one[1], "contender": one[2], "round": number + 1, **child(options, *one)}
-            for number, one in tqdm([(number, one) for number in range(options.rounds) for one in contenders])]
+    contenders += [("pipeline", "ghostnet", name) for name in PIPELINES if not options.no_pipelines]
+    contenders = [one for one in contenders if not any(word in one[2].split() for word in options.without)]
+    kept = Path(f"{options.csv}.rows.json")  # what was measured before something failed is not measured again
+    rows = json.loads(kept.read_text()) if kept.exists() else []
+    done = {(row["model"], row["contender"], row["round"], "pipeline" in row) for row in rows}
+    for number, one in tqdm([(number, one) for number in range(1, options.rounds + 1) for one in contenders]):
+        kind, model, name = one
+        if (model, name, number, kind == "pipeline") not in done:
+            rows.append({"model": model, "contender": name, "round": number, **child(options, *one)})
+            kept.write_text(json.dumps(rows))
     table = pd.DataFrame(rows).groupby(["model", "contender"], sort=False).max().drop(columns="round").reset_index()
     torch = subprocess.run([options.torch, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True)
     for name, value in {"batch": options.batch, "threads": options.threads, "rounds": options.rounds,
                         **results.provenance(), "torch": torch.stdout.strip()}.items():
         table[name] = value
     results.write_table(options.csv, table)
-    print(table[["model", "contender", "training", "evaluation", "pipeline"]].round(1).to_string(index=False))
+    kept.unlink()
+    print(table[[name for name in SHOWN if name in table]].round(1).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -122,12 +122,38 @@ extern "C" int mean_backward(int, void** a, int*, int64_t** shapes, const char**
   });
 }
 
-// Excite: each plane of x (N, C, H, W) times its gate (N, C, 1, 1), and the gradients of both.
+namespace {
+
+// One plane of a gate (h, w) as its pixels stand in for a plane (H, W): row by row, each pixel repeated.
+struct Enlarged {
+  int64_t height, width, rows, columns;  // of the plane and of the gate
+
+  Enlarged(const int64_t* x, const int64_t* gate) : height(x[2]), width(x[3]), rows(gate[2]), columns(gate[3]) {}
+
+  bool one() const { return rows * columns == 1; }
+  int64_t row(int64_t r) const { return r * rows / height; }
+  int64_t column(int64_t c) const { return c * columns / width; }
+  void expand(const float* gate, int64_t r, float* line) const {
+    for (int64_t c = 0; c < width; c++) line[c] = gate[row(r) * columns + column(c)];
+  }
+};
+
+}  // namespace
+
+// Excite: each plane of x (N, C, H, W) times its gate (N, C, h, w), whose pixels are repeated, and the gradients of both.
 extern "C" int gate_forward(int, void** a, int*, int64_t** shapes, const char**, void*, void*) {
   const float *x = static_cast<float*>(a[0]), *gate = static_cast<float*>(a[1]);
   float* y = static_cast<float*>(a[2]);
+  const Enlarged e(shapes[0], shapes[1]);
   return each_plane(shapes[0], [&](int64_t i, int64_t plane) {
-    apply({gate[i], 0}, x + i * plane, y + i * plane, plane);
+    if (e.one()) return apply({gate[i], 0}, x + i * plane, y + i * plane, plane);
+    float* line = scratch(0, e.width);
+    for (int64_t r = 0; r < e.height; r++) {
+      const int64_t from = i * plane + r * e.width;
+      if (r == 0 || e.row(r) != e.row(r - 1)) e.expand(gate + i * e.rows * e.columns, r, line);
+#pragma omp simd
+      for (int64_t c = 0; c < e.width; c++) y[from + c] = x[from + c] * line[c];
+    }
   });
 }
 
@@ -135,13 +161,34 @@ extern "C" int gate_backward(int, void** a, int*, int64_t** shapes, const char**
   const float *x = static_cast<float*>(a[0]), *gate = static_cast<float*>(a[1]),
               *gradient = static_cast<float*>(a[2]);
   float *dx = static_cast<float*>(a[3]), *dgate = static_cast<float*>(a[4]);
+  const Enlarged e(shapes[0], shapes[1]);
   return each_plane(shapes[0], [&](int64_t i, int64_t plane) {
-    const float *xi = x + i * plane, *gi = gradient + i * plane;
-    apply({gate[i], 0}, gi, dx + i * plane, plane);
-    float sum = 0;
+    if (e.one()) {
+      const float *xi = x + i * plane, *gi = gradient + i * plane;
+      apply({gate[i], 0}, gi, dx + i * plane, plane);
+      float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t q = 0; q < plane; q++) sum += gi[q] * xi[q];
-    dgate[i] = sum;
+      for (int64_t q = 0; q < plane; q++) sum += gi[q] * xi[q];
+      dgate[i] = sum;
+      return;
+    }
+    const float* own = gate + i * e.rows * e.columns;
+    float *line = scratch(0, e.width), *sums = scratch(1, e.width), *down = dgate + i * e.rows * e.columns;
+    std::fill_n(down, e.rows * e.columns, 0.f);
+    for (int64_t r = 0; r < e.height; r++) {
+      const int64_t from = i * plane + r * e.width;
+      if (r == 0 || e.row(r) != e.row(r - 1)) {
+        e.expand(own, r, line);
+        std::fill_n(sums, e.width, 0.f);
+      }
+#pragma omp simd
+      for (int64_t c = 0; c < e.width; c++) {
+        dx[from + c] = gradient[from + c] * line[c];
+        sums[c] += gradient[from + c] * x[from + c];
+      }
+      if (r + 1 == e.height || e.row(r + 1) != e.row(r))  // the last row that this row of the gate stands for
+        for (int64_t c = 0; c < e.width; c++) down[e.row(r) * e.columns + e.column(c)] += sums[c];
+    }
   });
 }
 

@@ -72,6 +72,7 @@ def _replace(cell: nn.Cell) -> None:
             if norm is None:
                 first.has_bias = False  # the pass adds it
         if isinstance(first, nn.Cell):
+            _fuse_inside(first)
             _replace(first)
 
 
@@ -98,6 +99,14 @@ def _pass_for(first: nn.Cell | None, norm: nn.BatchNorm2d | None, activation: Ac
     if isinstance(first, Excite):
         return FusedExcite()
     return None
+
+
+def _fuse_inside(module: nn.Cell) -> None:
+    """Has a Ghost module that does more than make maps, as GhostNetV2's, get them all from its `primary_conv`."""
+    if isinstance(module, GhostModule) and module.has_ghosts and (fused := _fused_module(module)) is not None:
+        put_cell(module, "primary_conv", fused)
+        put_cell(module, "cheap_operation", nn.Identity())
+        module.has_ghosts = False
 
 
 def _fused_module(module: GhostModule) -> nn.Cell | None:

@@ -147,7 +147,7 @@ class Mean(nn.Cell):
 
 
 class FusedExcite(nn.Cell):
-    """(N, C, H, W) and (N, C, 1, 1) to (N, C, H, W)."""
+    """As `models.layers.Excite`: (N, C, H, W) and (N, C, h, w) to (N, C, H, W)."""
 
     def __init__(self):
         super().__init__()

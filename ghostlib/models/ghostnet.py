@@ -10,7 +10,7 @@ from mindspore import Tensor, nn
 
 from ghostlib.errors import check_kernel
 from ghostlib.ghost import GhostModule, LayerRatios, Ratio
-from ghostlib.models.layers import DIVISOR, Dropout, Enlarge, SqueezeExcite, check_width, scale_channels
+from ghostlib.models.layers import DIVISOR, Dropout, Excite, SqueezeExcite, check_width, scale_channels
 
 
 class Block(NamedTuple):
@@ -79,13 +79,13 @@ class AttendedGhostModule(GhostModule):
             _line_convolution(out_channels, (LINE, 1)), nn.BatchNorm2d(out_channels))
         self.halve = nn.AvgPool2d(2, 2)
         self.gate = nn.Sigmoid()
-        self.enlarge = Enlarge()
+        self.excite = Excite()
 
     def construct(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         small = self.halve(x) if height > 1 and width > 1 else x
         gate = self.gate(self.short_conv(small))
-        return self.make_maps(x) * self.enlarge(gate, height, width)
+        return self.excite(self.make_maps(x), gate)
 
 
 def _line_convolution(channels: int, size: tuple[int, int]) -> nn.Conv2d:

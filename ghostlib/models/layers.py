@@ -28,18 +28,25 @@ def check_width(width: float, channels: int, divisor: int) -> None:
                          f"they come in multiples of {divisor}; allowed are {least:g} and more")
 
 
-class Excite(nn.Cell):
-    """Each map times its gate: (N, C, H, W) and (N, C, 1, 1) to (N, C, H, W)."""
-
-    def construct(self, x: Tensor, gate: Tensor) -> Tensor:
-        return x * gate
-
-
 class Enlarge(nn.Cell):
     """Maps (N, C, h, w) to a height and a width by repeating the nearest pixel: (N, C, height, width)."""
 
     def construct(self, x: Tensor, height: int, width: int) -> Tensor:
         return ops.interpolate(x, (height, width), mode="nearest")
+
+
+class Excite(nn.Cell):
+    """Each map times its gate, whose pixels are repeated: (N, C, H, W) and (N, C, h, w) to (N, C, H, W)."""
+
+    def __init__(self):
+        super().__init__()
+        self.enlarge = Enlarge()
+
+    def construct(self, x: Tensor, gate: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        if gate.shape[2] * gate.shape[3] > 1:
+            gate = self.enlarge(gate, height, width)
+        return x * gate
 
 
 class SqueezeExcite(nn.Cell):

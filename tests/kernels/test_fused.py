@@ -16,6 +16,8 @@ from ghostlib.deploy import fold_batchnorm
 from ghostlib.device import use_device
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.kernels import fused, native
+from ghostlib.kernels.passes import FusedExcite
+from ghostlib.models.layers import Excite
 from ghostlib.training.optimizers import make_optimizer
 from ghostlib.training.step import TrainStep
 
@@ -107,6 +109,22 @@ def test_other_activations(layers, activation, training):
     expected, found = outcome(net, net, x, training), outcome(fast, net, x, training)
     assert np.ptp(expected["output"]) > 5
     assert_alike(expected, found)
+
+
+@pytest.mark.parametrize(("size", "gate"), [((8, 8), (4, 4)), ((7, 9), (3, 4)), ((7, 7), (1, 1)), ((2, 5), (1, 2)),
+                                            ((5, 4), (5, 4))])
+def test_a_gate_whose_pixels_are_repeated(size, gate):
+    rng = np.random.default_rng(3)
+    x, gates, factors = (Tensor(rng.normal(size=(2, 3, *sides)).astype(np.float32)) for sides in (size, gate, size))
+
+    def outcome_of(cell):
+        @mindspore.jit
+        def run(x, gates):
+            return ops.value_and_grad(lambda one, other: (cell(one, other) * factors).sum(), (0, 1))(x, gates)
+        value, gradients = run(x, gates)
+        return [value.asnumpy(), *(gradient.asnumpy() for gradient in gradients)]
+    for expected, found in zip(outcome_of(Excite()), outcome_of(FusedExcite())):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_value_that_is_no_number_stays_one():
