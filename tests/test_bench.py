@@ -42,6 +42,13 @@ def test_what_was_measured_stands_beside_the_references_rows():
         assert bench.with_reference(rows, other) is None
 
 
+def test_engines_are_measured_on_request(monkeypatch):
+    monkeypatch.setattr(bench.engines, "installed", lambda: ["onnxruntime"])
+    rows = bench.by_engines(Config(model="vgg16", width=0.0625, ratio=2))
+    assert [(row["part"], row["batch"]) for row in rows] == [("evaluation, onnxruntime", 1), ("evaluation, onnxruntime", 32)]
+    assert "evaluation, onnxruntime" in bench.describe(rows) and "instruction sets: " in bench.describe(rows)
+
+
 def test_several_devices_are_refused():
     with pytest.raises(InputError, match="devices: 8 given"):
         bench.measure(Config(devices=8, batch_size=64))

@@ -9,6 +9,7 @@ import onnx
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from conftest import ROOT
 from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
@@ -132,6 +133,20 @@ def test_an_exported_file_says_all_by_itself(kind, bundle, tmp_path):
         other, _ = predict.predict(predict.load(str(target)), files)
         assert list(one.answer) == list(other.answer)
         np.testing.assert_allclose(one.probability, other.probability, atol=2e-5)
+
+
+def test_the_lines_in_the_docs_run_without_ghostlib_and_mindspore(bundle, tmp_path):
+    export.export(str(bundle), tmp_path / "made.onnx")
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    lines = page.partition("<!-- run -->\n```python\n")[2].partition("```")[0]
+    hidden = "import sys; sys.modules['ghostlib'] = sys.modules['mindspore'] = None\n"
+    picture = bundle.parents[1] / "pictures" / "val" / "indoors" / "camera0.png"
+    words = [sys.executable, "-c", hidden + lines, tmp_path / "made.onnx", picture]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.stdout.strip() in ("indoors", "outdoors"), done.stderr
+    table, _ = predict.predict(predict.load(str(tmp_path / "made.onnx")), [str(picture)], top=2)
+    if abs(table.probability[0] - table.probability[1]) > 0.05:  # another filter scales the picture
+        assert done.stdout.strip() == table.answer[0]
 
 
 def test_half_precision_and_8_bits_come_with_what_they_cost(bundle, tmp_path):
