@@ -155,7 +155,7 @@ def price_in_words(layers: pd.DataFrame) -> str:
             f"layout.")
 
 
-def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads: int = 2) -> str:
+def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads: int = 1) -> str:
     """The answer, in sentences made of the rows."""
     table = against(measured, batch, threads)
     if table.empty:
@@ -171,11 +171,15 @@ def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads
     extra = _joining(kinds)
     verdict = ("Ghosts pay on this machine less than their multiply-adds promise" if (plain.times > plain.macs).all() else
                "Ghosts pay on this machine what their multiply-adds promise, at least in part")
+    count = int(of_condition(measured, batch, threads, engine).turn.nunique())
+    turns = (f"{count} turns" if count > 2 else
+             f"only {count} turn{'s' if count > 1 else ''} so far: no more than a first look")
     joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
-    return (f"**Answer.** {verdict}: {saved} ({engine}, {batch} image{'s' if batch > 1 else ''} at a time, {threads} "
-            f"threads). Beside a network without ghosts of the same multiply-adds, {slower} of {len(thin)} GhostNets take "
-            f"longer in every turn ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times as long). In ONNX "
-            f"Runtime joining maps and changing their layout takes {' and '.join(joined)} time.")
+    alone, many = "" if batch == 1 else "s", "" if threads == 1 else "s"
+    return (f"**Answer.** {verdict}: {saved} ({engine}, {batch} image{alone} at a time, {threads} thread{many}; {turns}). "
+            f"Beside a network without ghosts of the same multiply-adds, {slower} of {len(thin)} GhostNets take longer in "
+            f"every turn ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times as long). In ONNX Runtime "
+            f"joining maps and changing their layout takes {' and '.join(joined)} time.")
 
 
 def _joining(kinds: pd.DataFrame) -> pd.Series:

@@ -38,9 +38,11 @@ def test_turns_are_compared_within():
         "takes 0.40", "sooner in every turn in 1 of 1 pairs of network and engine, later in 0")])
 def test_the_answer_follows_the_rows(ghost, words, pairs):
     measured = times({"GhostNet 1.0": ghost, "thin of 1.0": 10, "plain 1.0": 15})
-    told = latency.answer(measured, LAYERS)
+    told = latency.answer(measured, LAYERS, threads=2)
     assert words in told and "takes 20 % of GhostNet 1.0's and 0 % of MobileNetV3-L 1.0's time." in told
     assert latency.findings(measured, LAYERS, 1, 2).seen[0].startswith(pairs)
+    first = latency.answer(measured[measured.turn == 0], LAYERS, threads=2)
+    assert "3 turns)" in told and "only 1 turn so far: no more than a first look)" in first
     assert latency.answer(measured[measured.network == "plain 1.0"], LAYERS).startswith("**Answer.** None yet")
 
 
