@@ -18,7 +18,7 @@ from ghostlib.errors import InputError, some
 from ghostlib.models.layers import Dropout, Enlarge
 from ghostlib.models.resnet import PaddedShortcut
 
-OPSET, IR_VERSION = 17, 8  # what ONNX Runtime 1.13 (2022) and everything younger reads
+OPSET, IR_VERSION = 18, 8  # what ONNX Runtime 1.14 (2023) and everything younger reads
 INPUT, OUTPUT, BATCH = "images", "logits", "N"
 
 
@@ -73,10 +73,10 @@ class Graph:
         self.weights: list[onnx.TensorProto] = []
         self.where: list[str] = []  # names of the cells that run, the innermost last
 
-    def add(self, operator: str, inputs: Sequence[Symbol | np.ndarray], shape: tuple[int, ...], **attributes: Any) -> Symbol:
-        """One operator more, named by the cell that runs; its output."""
+    def add(self, operator: str, inputs: Sequence[Symbol | np.ndarray | None], shape: tuple[int, ...], **attributes: Any) -> Symbol:
+        """One operator more, named by the cell that runs, None for inputs that it does without; its output."""
         name = f"{self.where[-1] if self.where else 'net'}/{operator}_{len(self.nodes)}"
-        names = [one.name if isinstance(one, Symbol) else self._weight(f"{name}.{number}", one)
+        names = ["" if one is None else one.name if isinstance(one, Symbol) else self._weight(f"{name}.{number}", one)
                  for number, one in enumerate(inputs)]
         self.nodes.append(helper.make_node(operator, names, [name], name, **attributes))
         return Symbol(self, name, shape)
@@ -249,11 +249,9 @@ def _same(graph: Graph, cell: nn.Cell, x: Symbol, *_: Any) -> Symbol:
 
 
 def _enlarge(graph: Graph, cell: Enlarge, x: Symbol, height: int, width: int) -> Symbol:
-    """Pixels by their indices: the sizes that Resize takes include the batch's, which is free."""
-    for axis, size in ((2, height), (3, width)):
-        index = np.arange(size) * x.shape[axis] // size
-        x = graph.add("Gather", [x, index], (*x.shape[:axis], size, *x.shape[axis + 1:]), axis=axis)
-    return x
+    """By Resize, told its axes: the batch's size is free. Pixels by their indices (Gather) took GhostNetV2 twice as long."""
+    return graph.add("Resize", [x, None, None, np.array([height, width], np.int64)], (*x.shape[:2], height, width),
+                     axes=(2, 3), mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric")
 
 
 def _shortcut(graph: Graph, cell: PaddedShortcut, x: Symbol) -> Symbol:
