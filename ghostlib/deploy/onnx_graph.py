@@ -73,11 +73,12 @@ class Graph:
         self.weights: list[onnx.TensorProto] = []
         self.where: list[str] = []  # names of the cells that run, the innermost last
 
-    def add(self, operator: str, inputs: Sequence[Symbol | np.ndarray | None], shape: tuple[int, ...], **attributes: Any) -> Symbol:
+    def add(self, operator: str, inputs: Sequence[Symbol | np.ndarray | None], shape: tuple[int, ...],
+            **attributes: Any) -> Symbol:
         """One operator more, named by the cell that runs, None for inputs that it does without; its output."""
         name = f"{self.where[-1] if self.where else 'net'}/{operator}_{len(self.nodes)}"
-        names = ["" if one is None else one.name if isinstance(one, Symbol) else self._weight(f"{name}.{number}", one)
-                 for number, one in enumerate(inputs)]
+        names = ["" if one is None else one.name if isinstance(one, Symbol) else
+                 self._weight(f"{name}.{number}", one) for number, one in enumerate(inputs)]
         self.nodes.append(helper.make_node(operator, names, [name], name, **attributes))
         return Symbol(self, name, shape)
 
