@@ -34,6 +34,17 @@ def test_some_classes_and_some_photographs(photographs, tmp_path):
     assert len(names(draw(photographs, tmp_path / "whole", ["dog"]))) == 8
 
 
+def test_choices_can_be_made_on_other_training_photographs(photographs, tmp_path):
+    made = draw(photographs, tmp_path / "tried", ["owl", "cat"], 3, judged=2)
+    train, judged = names(made / "train"), names(made / "val")
+    assert len(train) == 6 and len(judged) == 4 and not set(train) & set(judged)
+    assert train == names(draw(photographs, tmp_path / "plain", ["owl", "cat"], 3) / "train")
+    with pytest.raises(InputError, match="each: 7 given; .*cat has 6 photographs"):
+        draw(photographs, tmp_path / "many", ["cat"], 4, judged=3)
+    with pytest.raises(InputError, match="judged: 2 given; allowed is it beside an each"):
+        draw(photographs, tmp_path / "none", ["cat"], judged=2)
+
+
 @pytest.mark.parametrize(("classes", "each", "message"), [
     (["cow"], None, "classes: cow given; .*train has no such folder"),
     (["cat"], 7, "each: 7 given; .*cat has 6 photographs, allowed are 1 to 6")])
