@@ -254,7 +254,7 @@ def test_weights_are_not_judged_on_other_classes(classes, message, saved):
 
 def test_the_way_out_of_other_classes_is_a_new_head(saved, tmp_path, monkeypatch):
     digits = load(Config())
-    renamed = dataclasses.replace(digits, classes=list("abcdefghij"))
+    renamed = dataclasses.replace(digits, contents=dataclasses.replace(digits.contents, classes=tuple("abcdefghij")))
     monkeypatch.setattr(setup, "load", lambda *_: renamed)
     start = Config(model="resnet20", width=0.25, weights=str(saved[0]), run_dir=str(tmp_path / "run"))
     for config in (start, start.having(epochs=0)):

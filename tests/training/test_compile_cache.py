@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from ghostlib.config import Config
 from ghostlib.kernels import native
+from ghostlib.models import MODELS
 from ghostlib.models.build import ARCHITECTURE
 from ghostlib.training import compile_cache, loop, setup
 from ghostlib.training.compile_cache import HARMLESS, MANIFEST, Graph
@@ -125,7 +126,7 @@ def test_it_is_for_one_run_a_process_and_for_our_own_networks(cache, monkeypatch
     assert compile_cache.compile_known(Config(), graphs()) == "not used: this process has used it for another run"
     monkeypatch.setattr(compile_cache, "_used", [])
     assert "nothing is proven of it but on a CPU" in compile_cache.compile_known(Config(device="Ascend"), graphs())
-    monkeypatch.setitem(setup.MODELS, "vgg16", graphs)
+    monkeypatch.setitem(MODELS, "vgg16", graphs)
     assert "vgg16 is no network of ghostlib's own" in compile_cache.compile_known(Config(model="vgg16"), graphs())
     monkeypatch.setenv("MS_COMPILER_CACHE_ENABLE", "1")
     assert "left alone: MS_COMPILER_CACHE_ENABLE is set" == compile_cache.compile_known(Config(), graphs())
