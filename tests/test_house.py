@@ -54,6 +54,17 @@ def test_too_little_disk_is_said_in_one_line(root, tmp_path):
     assert done.stderr.startswith("0.9 GiB of disk free here; the lab's packages need 6 GiB")
 
 
+def test_tests_of_one_group_share_a_worker(tmp_path):
+    """Two that start many processes at once make MindSpore's crash. With pytest 9 xdist 3.8 scattered them without a word."""
+    (tmp_path / "test_group.py").write_text("import os, pathlib, pytest\n@pytest.mark.xdist_group('a group')\n"
+                                            "@pytest.mark.parametrize('number', range(6))\ndef test(number):\n"
+                                            "    pathlib.Path(str(number)).write_text(os.environ['PYTEST_XDIST_WORKER'])\n")
+    words = re.search(r"PYTEST := \$\(PY\) (.*)", (ROOT / "Makefile").read_text())[1].split()
+    done = run([sys.executable, *words, "test_group.py"], tmp_path, PYTEST_XDIST_WORKER="")
+    assert done.returncode == 0, done.stdout
+    assert len({(tmp_path / str(number)).read_text() for number in range(6)}) == 1
+
+
 def test_make_lists_its_targets(root):
     done = run(["make"], root)
     for target in ("tour", "test", "test-fast", "test-with", "lab", "figures", "notebooks"):
