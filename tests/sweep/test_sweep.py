@@ -373,7 +373,7 @@ def test_the_grids_that_come_with_the_lab_can_be_read(monkeypatch):
     grids = [path for path in (ROOT / "notebooks" / "params").glob("*.yaml") if "grid" in yaml.safe_load(path.read_text())]
     assert len(grids) >= 2
     for path in grids:
-        assert len(sweep.read(path).points) >= 4
+        assert sweep.read(path).points, path
     table = sweep.plan(sweep.read(ROOT / "notebooks" / "params" / "ablate_ratio_smoke.yaml"))
     assert table.weights.is_monotonic_decreasing and not table.there.any()
 
