@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 	done; echo python3)
 PY := .venv/bin/python
 # Two at a time, each with one thread; tests that start many processes take turns (pytest-xdist's groups).
-PYTEST := $(PY) -m pytest -q -p no:cacheprovider -n 2 --dist loadgroup
+PYTEST := $(PY) -m pytest -q -p no:cacheprovider -n 3 --dist loadgroup
 
 .PHONY: help tour test check test-fast test-with campaign lab figures notebooks clean
 .DEFAULT_GOAL := help

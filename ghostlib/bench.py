@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from mindspore import Tensor, nn
 
-from ghostlib import latency
+from ghostlib import latency, processor
 from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.deploy import engines
@@ -118,7 +118,7 @@ def describe(rows: list[dict[str, Any]]) -> str:
     lines = [f"{row['part']}: {sum(row['operators'].values())} operators: "
              + ", ".join(f"{n} {name}" for name, n in row["operators"].items())
              for row in rows if isinstance(row.get("operators"), dict)]
-    return "\n".join([table, *lines, f"instruction sets: {latency.instruction_sets() or 'unknown'}"])
+    return "\n".join([table, *lines, f"instruction sets: {processor.instruction_sets() or 'unknown'}"])
 
 
 def with_reference(rows: list[dict[str, Any]], config: Config) -> str | None:

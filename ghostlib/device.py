@@ -1,10 +1,10 @@
 """What MindSpore runs on: the one place that configures it."""
 
 import os
-from pathlib import Path
 
 import mindspore
 
+from ghostlib import processor
 from ghostlib.errors import InputError
 
 ONEDNN_ISA = "ONEDNN_MAX_CPU_ISA"
@@ -18,17 +18,9 @@ def avoid_reference_convolutions() -> None:
     times slower than its AVX2 code (docs/performance.md). oneDNN reads the variable at its first convolution and never
     again; a value that the user has set is respected.
     """
-    if "avx512f" in _cpu_flags():
+    if "avx512f" in processor.flags():
         for name in (ONEDNN_ISA, OLDER_ISA):
             os.environ.setdefault(name, "AVX2")
-
-
-def _cpu_flags() -> set[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return set()
-    return set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
 
 
 def use_device(device: str) -> None:

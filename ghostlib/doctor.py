@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from ghostlib import processor
 from ghostlib.results import distributions_of, version_of
 
 PACKAGES = ("mindspore", "numpy", "pydantic", "papermill", "jupyterlab", "nbval", "matplotlib", "seaborn")
@@ -61,7 +62,8 @@ def _devices() -> tuple[list[str], bool]:
             lines.append(f"oneDNN      {ONEDNN_ISA}={os.environ[ONEDNN_ISA]}")
         from ghostlib.kernels import native
         kernel = native.library()
-        lines.append(f"kernel      {f'compiled, {native.threads()} threads' if kernel else 'none, see docs/performance.md'}")
+        found = f"compiled, {processor.threads()} threads" if kernel else "none, see docs/performance.md"
+        lines.append(f"kernel      {found}")
         from ghostlib.training import compile_cache
         kept = compile_cache.size_of(compile_cache.folder()) / 2**20
         lines.append(f"graphs      {kept:.0f} MiB compiled ones in {compile_cache.folder()}; "

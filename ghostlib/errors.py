@@ -43,6 +43,16 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def last_line(text: str, most: int = 160) -> str:
+    """What a program said last, which of a traceback is the error itself.
+
+    >>> last_line("Traceback ...\\nValueError: no\\n\\n")
+    'ValueError: no'
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return printable(lines[-1][:most]) if lines else "it said nothing"
+
+
 def some(names: Iterable[object], most: int = 5, between: str = ", ") -> str:
     """The first few of many names, for a line, and how many more there are.
 

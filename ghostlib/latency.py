@@ -15,24 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ghostlib import processor
 from ghostlib.config import Config
-from ghostlib.errors import RunError, printable
+from ghostlib.errors import RunError, last_line
 
 WARM, LEAST, SECONDS = 3, 7, 1.5  # calls that do not count, calls at least, seconds at least
 KERNEL = "_kernel_time"  # ends the names of what ONNX Runtime's profile tells of an operator's own work
 BLOCKED = "_nchwc"  # and of an operator that works in blocks of channels
 ARITHMETIC = "Conv", "Gemm"  # ONNX's operators whose multiply-adds count
-SETS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "sve")  # as /proc/cpuinfo names them
-
-
-def instruction_sets() -> str:
-    """Those of SETS that this machine's processor has; what an engine reaches depends on them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "").split()
-    return " ".join(name for name in SETS if name in flags)
 
 
 def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threads: int | None = None
@@ -43,7 +33,7 @@ def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threa
         config: The network and the size of its images.
         engine: One of `engines.ENGINES`.
         batches: How many images at a time.
-        threads: What the engine may use; None is all cores.
+        threads: What the engine may use; None is what `processor.threads` says.
 
     Returns:
         For each batch a row: engine, threads, batch, ms (median of the calls) and images_per_second.
@@ -51,7 +41,7 @@ def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threa
     Raises:
         RunError: If the process ended badly, with its last line.
     """
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or processor.threads()
     times = _in_own_process("times", config, threads, engine=engine, batches=list(batches))
     return [{"engine": engine, "threads": threads, "batch": batch, "ms": 1e3 * seconds, "images_per_second": batch / seconds}
             for batch, seconds in zip(batches, times)]
@@ -72,8 +62,7 @@ def _in_own_process(what: str, config: Config, threads: int, **task: Any) -> Any
     done = subprocess.run([sys.executable, "-m", "ghostlib.latency", words], capture_output=True, text=True,
                           env={**os.environ, "OMP_NUM_THREADS": str(threads)}, stdin=subprocess.DEVNULL)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
-        raise RunError(f"engine: {task.get('engine', 'onnxruntime')} was not measured ({printable(said[-1])[:200]})")
+        raise RunError(f"engine: {task.get('engine', 'onnxruntime')} was not measured ({last_line(done.stderr)})")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ghostlib import processor
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.former_names import in_rows
@@ -37,7 +38,7 @@ def make_row(config: Config, **measured: Any) -> dict[str, Any]:
 @functools.cache  # what a process imported is what was there when it began; files may change while it runs
 def provenance() -> dict[str, str | int]:
     """The commit, the machine and the versions that a result depends on."""
-    return {"commit": _commit(), "machine": _processor(), "cores": os.cpu_count() or 1,
+    return {"commit": _commit(), "machine": processor.name(), "cores": os.cpu_count() or 1,
             "python": platform.python_version(),
             **{name: version_of(name) for name in ("mindspore", "numpy")}}
 
@@ -64,14 +65,6 @@ def _commit() -> str:
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py", "*.?pp") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

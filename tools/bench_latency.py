@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ghostlib import latency, results
+from ghostlib import latency, processor, results
 from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.deploy import engines
@@ -42,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.layers:
         rows = [{"network": name, **row} for name in NETWORKS for row in latency.measure_layers(config_of(name))]
-        told = {"instruction_sets": latency.instruction_sets(), **results.provenance()}
+        told = {"instruction_sets": processor.instruction_sets(), **results.provenance()}
         results.write_table(options.csv, pd.DataFrame(rows).round(5).assign(**told))
         return
     table = results.read_table(options.csv) if options.csv.exists() else pd.DataFrame(columns=KEY)
@@ -59,7 +59,7 @@ def main() -> None:
                 known[name] = costs(config)
             rows = [{"network": name, "turn": turn, **row, **known[name]} for row in
                     latency.measure(config, engine, BATCHES, threads)]
-            fresh = pd.DataFrame(rows).round(4).assign(instruction_sets=latency.instruction_sets(), **results.provenance())
+            fresh = pd.DataFrame(rows).round(4).assign(instruction_sets=processor.instruction_sets(), **results.provenance())
             table = pd.concat([table, fresh]) if len(table) else fresh
             results.write_table(options.csv, table)
             bar.update(1)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ghostlib.config import Config
-from ghostlib.errors import InputError, printable
+from ghostlib.errors import InputError, last_line, printable
 from ghostlib.results import read_json
 
 SECONDS = 15 * 60.0  # for all checks together
@@ -95,13 +95,8 @@ def _check(name: str, folder: Path, seconds: float, advice: str = "") -> Outcome
         found = read_json(target)
     except InputError:  # it ended before it could write any
         how = f"was not done after {seconds:.0f} s" if status is None else f"ended with status {status}"
-        found = {"status": FAILED, "told": f"its process {how}: {_last_line(said)}", "measured": {}}
+        found = {"status": FAILED, "told": f"its process {how}: {last_line(said)}", "measured": {}}
     failed = found["status"] == FAILED
     told = f"{found['told']}; try: {advice}" if failed and advice else found["told"]
     return Outcome(name, found["status"], told, taken, found["measured"],
                    printable("\n".join(said.splitlines()[-LINES:])) if failed else "")
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return printable(lines[-1][:160]) if lines else "it said nothing"

@@ -57,7 +57,7 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
     from ghostlib.config import Config
     config = Config.load(params, changes(pairs)) if params else Config.of(changes(pairs))
     from ghostlib.bench import by_engines, describe, measure, with_reference
-    from ghostlib.latency import instruction_sets
+    from ghostlib.processor import instruction_sets
     rows = measure(config) + (by_engines(config) if engines else [])
     click.echo(describe(rows))
     if table := with_reference(rows, config):

@@ -21,12 +21,17 @@ def resize(config: Config, size: int | tuple[int, int]) -> list[Operation]:
     return [vision.Resize(size, {"bilinear": vision.Inter.BILINEAR, "bicubic": vision.Inter.BICUBIC}[config.interpolation])]
 
 
+def seen_whole(config: Config) -> bool:
+    """Whether a dataset's images are small pictures that are seen whole, and not photographs whose middle is cut out."""
+    return config.dataset not in (*PHOTOGRAPHS, "examples")
+
+
 def centre(config: Config) -> list[Operation]:
     """What a test image goes through: its shorter side scaled to image_size / crop_ratio, then its middle cut out.
 
     Where a dataset's own images are seen whole, another picture is, too: scaled to image_size, whatever its shape.
     """
-    if config.dataset not in (*PHOTOGRAPHS, "examples"):
+    if seen_whole(config):
         return resize(config, (config.image_size,) * 2)
     return [*resize(config, round(config.image_size / config.crop_ratio)), partial(middle, size=config.image_size)]
 

@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 
 from ghostlib import results
-from ghostlib.config import PHOTOGRAPHS, Config
+from ghostlib.config import Config
 from ghostlib.data import DATASETS, imagenette
 from ghostlib.data.examples import imagenet_classes
+from ghostlib.data.picture import seen_whole
 from ghostlib.errors import InputError
 from ghostlib.weights import classes_of, described
 from ghostlib.weights.description import FIELDS
@@ -33,7 +34,7 @@ class Card:
         what is then cut from its middle, `mean` and `std` are of each channel for pixels in [0, 1].
         """
         config, dataset = self.config, DATASETS[self.config.dataset]
-        whole = config.dataset not in (*PHOTOGRAPHS, "examples")
+        whole = seen_whole(config)
         told = {"classes": list(self.classes), "mean": list(dataset.mean), "std": list(dataset.std),
                 "size": config.image_size, "whole": whole,
                 "resize": config.image_size if whole else round(config.image_size / config.crop_ratio),
@@ -68,6 +69,17 @@ def card_of(source: str, given: dict | None = None) -> Card:
                          f"published name, or a PARAMS.yaml beside it")
     config = Config.of({**fields, "epochs": 0}).to_judge(source)
     return Card(config, _names(source, config))
+
+
+def network_of(card: Card, source: str):
+    """The network of a card with the weights of its source, on the CPU, to judge with."""
+    from ghostlib.device import use_device
+    from ghostlib.models.build import build
+    from ghostlib.weights import load_weights
+    use_device("CPU")
+    net = build(card.config).set_train(False)
+    load_weights(net, source)
+    return net
 
 
 def _names(source: str, config: Config) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ An engine is made of a folded network or of an ONNX file and takes images (N, 3,
 float32. Recorded studies use MindSpore's operators.
 """
 
-import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ghostlib import processor
 from ghostlib.errors import InputError, nearest, some
 
 AUTO = "auto"
@@ -33,11 +33,6 @@ class Engine(NamedTuple):
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return self.logits(images)
-
-
-def _threads() -> int:
-    """As many as cores, or as OMP_NUM_THREADS allows, to which MindSpore and the kernel keep, too."""
-    return int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0))
 
 
 def _mindspore(net) -> Logits:
@@ -66,7 +61,7 @@ def _onnxruntime(model: bytes) -> Logits:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = _threads(), 3
+    options.intra_op_num_threads, options.log_severity_level = processor.threads(), 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda images: session.run(None, {name: images})[0]
@@ -77,7 +72,8 @@ def _openvino(model: bytes) -> Logits:
 
     core = openvino.Core()
     whole, compiled = core.read_model(model), {}
-    settings = {"INFERENCE_NUM_THREADS": _threads(), "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    settings = {"INFERENCE_NUM_THREADS": processor.threads(), "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_PRECISION_HINT": "f32"}
 
     def logits(images: np.ndarray) -> np.ndarray:
         if images.shape not in compiled:  # one for each batch size: a free one is slower

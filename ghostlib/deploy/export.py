@@ -17,7 +17,7 @@ from ghostlib.data.folders import FolderBatches
 from ghostlib.data.listing import Listing, scan
 from ghostlib.data.picture import Normalisation, centre, scaled
 from ghostlib.deploy import engines
-from ghostlib.deploy.card import Card, card_of
+from ghostlib.deploy.card import Card, card_of, network_of
 from ghostlib.deploy.engines import TOLERANCE, Logits
 from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.errors import InputError, RunError, nearest, some
@@ -106,15 +106,8 @@ def _check(target: Path, kind: str | None, precision: str) -> str:
 
 
 def _load(source: str, given: Mapping[str, Any] | None) -> _Network:
-    from ghostlib.device import use_device
-    from ghostlib.models.build import build
-    from ghostlib.weights import load_weights
-
     card = card_of(source, dict(given or {}))
-    use_device("CPU")
-    net = build(card.config).set_train(False)
-    load_weights(net, source)
-    return _Network(card, fold_batchnorm(net, (3, card.config.image_size, card.config.image_size)))
+    return _Network(card, fold_batchnorm(network_of(card, source), (3, card.config.image_size, card.config.image_size)))
 
 
 def photographs(card: Card) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 from ghostlib.data.batches import Batches
 from ghostlib.data.files import batches_of
 from ghostlib.deploy import engines
-from ghostlib.deploy.card import Card, card_of
+from ghostlib.deploy.card import Card, card_of, network_of
 from ghostlib.deploy.engines import Engine, Logits
 from ghostlib.errors import InputError
 from ghostlib.weights.kinds import is_onnx
@@ -52,14 +52,8 @@ def load(source: str, engine: str = engines.AUTO, given: Mapping[str, Any] | Non
         metadata = {entry.key: entry.value for entry in onnx.load(source, load_external_data=False).metadata_props}
         return Trained(Card.of_metadata(metadata, source), made)
     card = card_of(source, dict(given or {}))
-    from ghostlib.device import use_device
-    from ghostlib.models.build import build
-    from ghostlib.weights import load_weights
-    use_device("CPU")
-    net = build(card.config).set_train(False)
-    load_weights(net, source)
     size = card.config.image_size
-    return Trained(card, engines.of_network(net, (3, size, size), engine))
+    return Trained(card, engines.of_network(network_of(card, source), (3, size, size), engine))
 
 
 def predict(trained: Trained, files: Sequence[str], top: int = TOP, step: Callable[[int], object] | None = None

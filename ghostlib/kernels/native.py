@@ -15,6 +15,7 @@ from pathlib import Path
 
 import mindspore
 
+from ghostlib import processor
 from ghostlib.cache import cache_folder
 from ghostlib.kernels import options
 
@@ -24,14 +25,6 @@ FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-std=c++17", "-shared", "-fPI
 SWITCH = "GHOSTLIB_KERNEL"
 
 
-def threads() -> int:
-    """How many threads a pass uses: OMP_NUM_THREADS, else the processors that this process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")  # Python's copy: MindSpore sets the variable itself to 1
-    if wanted.isdecimal() and int(wanted):
-        return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @functools.cache
 def library() -> Path | None:
     """The compiled passes, compiled now if they never were on this kind of processor; None, said once, without them."""
@@ -39,7 +32,7 @@ def library() -> Path | None:
         return None
     folder = cache_folder()
     sources = b"".join(path.read_bytes() for path in [SOURCE, *sorted(SOURCE.parent.glob("*.hpp"))])
-    key = hashlib.sha256(sources + repr((FLAGS, platform.machine(), processor())).encode())
+    key = hashlib.sha256(sources + repr((FLAGS, platform.machine(), processor.identity())).encode())
     path = folder / f"fused-{key.hexdigest()[:16]}.so"
     try:
         if not path.exists():
@@ -51,7 +44,7 @@ def library() -> Path | None:
                 os.replace(made, path)
         loaded = ctypes.CDLL(str(path))
         options.check(loaded)  # a difference is a mistake in the sources, not a machine without passes: it is raised
-        loaded.use_threads(threads())
+        loaded.use_threads(processor.threads())
     except (OSError, subprocess.CalledProcessError) as error:
         why = ((getattr(error, "stderr", None) or "").strip() or str(error)).splitlines()[0]
         warnings.warn(f"ghostlib's CPU kernel is not there ({why}); MindSpore's own operators do the same, slower",
@@ -63,12 +56,3 @@ def library() -> Path | None:
 def available() -> bool:
     """Whether the passes can be used: on a CPU, with the library."""
     return mindspore.get_context("device_target") == "CPU" and library() is not None
-
-
-def processor() -> str:
-    """What the compiler's -march=native may depend on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return "".join(line for line in dict.fromkeys(lines) if line.startswith(("model name", "flags", "Features")))

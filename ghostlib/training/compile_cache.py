@@ -30,6 +30,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 import ghostlib
+from ghostlib import processor
 from ghostlib.cache import cache_folder
 from ghostlib.config import Config
 from ghostlib.kernels import native
@@ -158,7 +159,7 @@ def _key(config: Config, graphs: Mapping[str, Graph], ranks: Ranks) -> str:
         "entry": os.path.realpath(sys.argv[0]),  # by whose imports MindSpore knows a folder as its own
         "rank": ranks.rank, "ranks": ranks.size, "jit_level": mindspore.get_context("jit_level"),
         "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(("MS_DEV", "MS_ENABLE"))},
-        "mindspore": version_of("mindspore"), "python": platform.python_version(), "processor": native.processor(),
+        "mindspore": version_of("mindspore"), "python": platform.python_version(), "processor": processor.identity(),
     })
 
 

@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from ghostlib import processor
 from ghostlib.kernels import native
 from ghostlib.kernels.options import Activation, Mode, Options
 
@@ -51,7 +52,7 @@ def build(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("build") / f"{request.param}.so"
     words = ["-O1", "-fopenmp-simd", "-std=c++17", "-shared", "-fPIC", "-pthread", *BUILDS[request.param]]
     subprocess.run(["g++", *words, "-o", path, native.SOURCE], check=True)
-    if request.param == "avx2" and " avx2 " not in native.processor():
+    if request.param == "avx2" and " avx2 " not in processor.identity():
         pytest.skip("this processor has no AVX2")
     return ctypes.CDLL(str(path))
 

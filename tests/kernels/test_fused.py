@@ -211,15 +211,15 @@ def test_a_network_trains_alike(name, build, few_stages):
 
 PROBE = """
 import warnings, numpy as np, mindspore
-from ghostlib.kernels import fused, native
-from ghostlib import models
+from ghostlib import models, processor
+from ghostlib.kernels import fused
 from ghostlib.device import use_device
 use_device("CPU")
 net = models.ghostnet(0.5, num_classes=10)
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     fast = fused.accelerated(net), fused.accelerated(net)
-print(native.threads(), fast[0] is net and fast[1] is net, [str(w.message) for w in said if "kernel" in str(w.message)])
+print(processor.threads(), fast[0] is net and fast[1] is net, [str(w.message) for w in said if "kernel" in str(w.message)])
 """
 
 
