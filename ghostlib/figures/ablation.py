@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from ghostlib.figures.labels import Point, draw_points, emptiest, heap, lead, write_names
 from ghostlib.figures.style import TEST, TRAIN
 from ghostlib.studies.ablation import PLAIN
-from ghostlib.studies.contrasts import Contrast, contrast
+from ghostlib.studies.contrasts import Contrast, contrast, points
 from ghostlib.studies.speeds import PARTS
 
 MARKERS = "osD^vPX*<>"  # beside colour, for eyes and printers without
@@ -88,7 +88,7 @@ def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
         margin: In points of percent.
     """
     figure, ax = plt.subplots(figsize=(9, 0.62 * len(contrasts) + 1.2))
-    ax.axvspan(-margin, margin, color=BAND, zorder=0, label=f"within {margin:g} points")
+    ax.axvspan(-margin, margin, color=BAND, zorder=0, label=f"within {points(margin)}")
     for edge in (-margin, margin):
         ax.axvline(edge, color="0.6", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     for place, one in enumerate(contrasts):

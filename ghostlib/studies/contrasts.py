@@ -51,9 +51,9 @@ class Contrast:
         if math.isnan(low):
             return "undecided, from one seed"
         if low > margin or high < -margin:
-            return f"{'better' if low > 0 else 'worse'} by more than {margin:g} points"
+            return f"{'better' if low > 0 else 'worse'} by more than {points(margin)}"
         if -margin < inner_low and inner_high < margin:
-            return f"within {margin:g} points"
+            return f"within {points(margin)}"
         if low > 0 or high < 0:
             return f"{'better' if low > 0 else 'worse'}, by how much is undecided"
         return "undecided"
@@ -69,6 +69,15 @@ class Contrast:
         """What stands behind "within": the 90 % interval, which two one-sided tests at 5 % are; "" for other verdicts."""
         _, low, high = mean_interval(self.values, 0.9)
         return f"; 90 % interval {low:+.2f} to {high:+.2f}" if self.judged(margin).startswith("within") else ""
+
+
+def points(margin: float) -> str:
+    """A margin in words.
+
+    >>> points(0.5), points(1.0)
+    ('0.5 points', '1 point')
+    """
+    return f"{margin:g} point{'' if margin == 1 else 's'}"
 
 
 def contrast(rows: pd.DataFrame, first: str, second: str, value: str) -> Contrast:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ghostlib.errors import InputError
 from ghostlib.studies import ablation
+from ghostlib.studies.answers import right as right_of
 from ghostlib.studies.contrasts import Contrast, contrast, holm
 
 GHOSTNET, RIVAL, THIN = "GhostNet", "MobileNetV3-Small", "thin"
@@ -65,23 +66,53 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return table.assign(lr=table.network.map(rows.groupby("network").lr.first()))
 
 
-def secondary(rows: pd.DataFrame) -> list[tuple[Contrast, float]]:
-    """The secondary contrasts whose networks are there, each with its p-value after Holm's correction over those."""
-    there = set(rows.network)
-    found = [contrast(rows, *pair, "accuracy") for pair in SECONDARY if set(pair) <= there]
-    return list(zip(found, holm([one.p_value for one in found])))
+def contrasts_of(rows: pd.DataFrame) -> list[Contrast]:
+    """The primary contrast, then the secondary ones, of those networks that have two seeds or more in common."""
+    seeds = rows.groupby("network").seed.agg(set)
+    return [contrast(rows, first, second, "accuracy") for first, second in (PRIMARY, *SECONDARY)
+            if {first, second} <= set(seeds.index) and len(seeds[first] & seeds[second]) > 1]
 
 
 def answers(rows: pd.DataFrame) -> pd.DataFrame:
     """What was asked and what came of it, the primary contrast first: question, difference, points with their 95 % interval
     over seeds, seeds, p (the secondary ones' after Holm's correction) and verdict."""
-    one = contrast(rows, *PRIMARY, "accuracy")
-    asked = [("Primary: is GhostNet better than MobileNetV3?", one, one.p_value)]
-    asked += [(f"Secondary: {SECONDARY[one.first, one.second][0].lower()}{SECONDARY[one.first, one.second][1:]}", one, p)
-              for one, p in secondary(rows)]
-    return pd.DataFrame([{"question": question, "difference": f"{one.first} − {one.second}",
+    found = contrasts_of(rows)
+    secondary = [one for one in found if (one.first, one.second) != PRIMARY]
+    corrected = dict(zip(map(id, secondary), holm([one.p_value for one in secondary])))
+    return pd.DataFrame([{"question": _question(one), "difference": f"{one.first} − {one.second}",
                           "points": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval), "seeds": len(one.seeds),
-                          "p": f"{p:.3f}", "verdict": one.judged(MARGIN)} for question, one, p in asked])
+                          "p": f"{corrected.get(id(one), one.p_value):.3f}", "verdict": one.judged(MARGIN)}
+                         for one in found],
+                        columns=["question", "difference", "points", "seeds", "p", "verdict"])
+
+
+def _question(one: Contrast) -> str:
+    if (one.first, one.second) == PRIMARY:
+        return "Primary: is GhostNet better than MobileNetV3?"
+    asked = SECONDARY[one.first, one.second]
+    return f"Secondary: {asked[0].lower()}{asked[1:]}"
+
+
+def checks(rows: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
+    """Each contrast by seeds alone and by the bootstrap over seeds and photographs together.
+
+    Args:
+        rows: Of `named`.
+        answered: Of `answers.compact`; runs that it lacks are left out.
+
+    Returns:
+        difference, seeds, and two intervals in points of percent.
+    """
+    table, there = [], rows[rows.point.isin(answered.columns)]
+    points = there.set_index(["network", "seed"]).point
+    for one in contrasts_of(there):
+        right = {name: right_of(answered, [points[name, seed] for seed in one.seeds])
+                 for name in (one.first, one.second)}
+        mean, low, high = bootstrap(right, one.first, one.second)
+        table.append({"difference": f"{one.first} − {one.second}", "seeds": len(one.seeds),
+                      "over seeds": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval),
+                      "over seeds and photographs": f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"})
+    return pd.DataFrame(table)
 
 
 def bootstrap(right: Mapping[str, np.ndarray], first: str, second: str, share: float = 0.95) -> tuple[float, float, float]:

@@ -55,9 +55,12 @@ def test_the_answer_follows_the_seeds(ghostnet, rival, start):
 def test_secondary_contrasts_are_corrected_together():
     own = photographs.named(rows({"GhostNet": [80, 81, 80.5], "MobileNetV3-Small": [79, 80, 80], "thin": [79, 80.2, 79.4],
                                   "MobileNetV2": [70, 71, 70.4]}))
-    (thin, first), (other, second) = photographs.secondary(own)
-    assert first == pytest.approx(thin.p_value) and second == pytest.approx(2 * other.p_value)
-    assert "Secondary: do ghosts beat fewer channels?" in set(photographs.answers(own).question)
+    primary, *secondary = photographs.contrasts_of(own)
+    assert (primary.first, primary.second) == photographs.PRIMARY
+    table = photographs.answers(own).set_index("question")
+    expected = [primary.p_value, *holm([one.p_value for one in secondary])]
+    assert table.p.tolist() == [f"{p:.3f}" for p in expected] and expected[2] == pytest.approx(2 * secondary[1].p_value)
+    assert "Secondary: do ghosts beat fewer channels?" in table.index
 
 
 def test_another_network_is_refused():
@@ -74,3 +77,18 @@ def test_the_bootstrap_covers_seeds_and_photographs():
     same = np.broadcast_to(right["a"][:1], right["a"].shape)  # seeds that agree leave the photographs' spread
     _, low, high = photographs.bootstrap({"a": same, "b": np.broadcast_to(right["b"][:1], same.shape)}, "a", "b")
     assert high - low == pytest.approx(2 * 1.96 * 100 * np.sqrt((0.16 + 0.1875) / 4000), rel=0.15)
+
+
+def test_one_seed_is_no_contrast():
+    own = photographs.named(rows({"GhostNet": [80, 81], "MobileNetV3-Small": [79]}))
+    assert photographs.contrasts_of(own) == [] and photographs.answers(own).empty
+
+
+def test_the_check_reads_each_runs_answers():
+    own = photographs.named(rows({"GhostNet": [75, 100], "MobileNetV3-Small": [50, 75]}))
+    own["point"] = ["a", "b", "c", "d"]
+    answered = pd.DataFrame({"image": ["1", "2", "3", "4"], "label": ["x", "x", "y", "y"], "a": [0, 0, 1, 0],
+                             "b": [0, 0, 1, 1], "c": [0, 0, 0, 0], "d": [0, 0, 1, 0]})
+    [row] = photographs.checks(own, answered).to_dict("records")
+    assert row["over seeds"].startswith("+25.00 (") and row["over seeds and photographs"].startswith("+25.00 (")
+    assert photographs.checks(own, answered.drop(columns="d")).empty
