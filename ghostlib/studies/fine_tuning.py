@@ -1,0 +1,60 @@
+"""Fine-tuning on a few photographs beside training anew on them (docs/photographs.md): what the rows say. Rows only."""
+
+import re
+
+import pandas as pd
+
+from ghostlib.errors import InputError
+from ghostlib.studies.contrasts import Contrast, contrast, mean_interval
+
+TUNED, ANEW = "fine-tuned", "trained anew"
+FOLDER = re.compile(r"(?:^|/)few/(\d+)_(\d+)/?$")  # tools/draw_photographs.py: photographs of each class, and what drew them
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Recorded runs with `network` (fine-tuned or trained anew), `photographs` (of each class) and top-1 in percent.
+
+    Raises:
+        InputError: For a run on a dataset that the study has not.
+    """
+    found = [FOLDER.search(folder) for folder in rows.data_dir]
+    for folder, match in zip(rows.data_dir, found):
+        if not match:
+            raise InputError(f"data_dir: {folder} is no dataset of the fine-tuning study; allowed are few/NUMBER_SEED")
+    return rows.assign(network=[TUNED if tuned else ANEW for tuned in rows.weights_from.notna()],
+                       photographs=[int(match[1]) for match in found if match], accuracy=100 * rows.top1)
+
+
+def rates(pilot: pd.DataFrame) -> dict[str, float]:
+    """The learning rate that either start gets: of the best accuracy of `named` rows, the smaller one if two are equal."""
+    best = pilot.sort_values(["accuracy", "lr"], ascending=[False, True], kind="stable").groupby("network").first()
+    return {network: float(rate) for network, rate in best.lr.items()}
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Network, photographs (of each class), seeds, accuracy with its 95 % interval over seeds (low, high), in percent."""
+    table = []
+    for (photographs, network), own in rows.groupby(["photographs", "network"]):
+        mean, low, high = mean_interval(own.accuracy)
+        table.append({"network": network, "photographs": photographs, "seeds": len(own), "accuracy": mean, "low": low,
+                      "high": high})
+    return pd.DataFrame(table)
+
+
+def gains(rows: pd.DataFrame) -> dict[int, Contrast]:
+    """By the number of photographs of each class: fine-tuned less trained anew, on the same ones."""
+    return {int(number): contrast(own, TUNED, ANEW, "accuracy") for number, own in rows.groupby("photographs")
+            if own.network.nunique() == 2}
+
+
+def answer(rows: pd.DataFrame) -> str:
+    """What the rows say, in sentences."""
+    found = gains(rows)
+    if not found:
+        return "**Fine-tuning.** No answer yet: these runs do not hold both starts."
+    means = rows.groupby(["photographs", "network"]).accuracy.mean()
+    told = "; ".join(f"with {number} photographs of each class {means[number, TUNED]:.0f} % instead of "
+                     f"{means[number, ANEW]:.0f} % ({one.evidence()})" for number, one in found.items())
+    pays, costs = (sum(sign * one.interval[edge] > 0 for one in found.values()) for sign, edge in ((1, 1), (-1, 2)))
+    return (f"**Fine-tuning** beats training anew at {pays} of {len(found)} numbers of photographs"
+            f"{f' and loses at {costs}' if costs else ''}: {told}.")
