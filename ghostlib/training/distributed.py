@@ -4,8 +4,11 @@ What the ranks must agree on goes through sums over all of them (MindSpore's All
 collective that works on CPUs and NPUs alike.
 """
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import mindspore
 import numpy as np
@@ -13,7 +16,7 @@ from mindspore import Parameter, Tensor, ops
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError
-from ghostlib.training.launch import process_count
+from ghostlib.training.launch import WHOLE, process_count
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,13 @@ class Ranks:
         """The element-wise sum over all ranks, float32; all of them must call this."""
         array = np.ascontiguousarray(array, np.float32)
         return array if self.size == 1 else ops.AllReduce()(Tensor(array)).asnumpy()
+
+    def end(self) -> None:
+        """Waits until all ranks have come here, which is when all is written, and tells whoever started them."""
+        if self.size > 1:
+            self.sum(np.zeros(1))
+            if folder := os.environ.get(WHOLE):
+                Path(folder, str(self.rank)).touch()
 
     def share(self, parameters: Iterable[Parameter]) -> None:
         """Gives every rank the values that these parameters have on rank 0, bit for bit."""
@@ -70,5 +80,23 @@ def join(config: Config) -> Ranks:
     if size is None:
         return Ranks()
     mindspore.set_auto_parallel_context(parallel_mode="data_parallel", gradients_mean=True)
-    mindspore.communication.init()  # of msrun's scheduler this is all the work: there it returns when the others end
+    with _patient_threads():
+        mindspore.communication.init()  # of msrun's scheduler this is all the work: there it returns when the others end
     return Ranks(mindspore.communication.get_rank(), mindspore.communication.get_group_size())
+
+
+@contextmanager
+def _patient_threads() -> Iterator[None]:
+    """Threads that start meanwhile do not push this one aside when they wake, where the system can tell them not to.
+
+    MindSpore 2.10's thread for connections otherwise meets connections whose state this thread has yet to set, and forgets
+    them: on a busy machine two processes took minutes to find each other.
+    """
+    if not hasattr(os, "SCHED_BATCH") or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        yield
+        return
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # which threads inherit
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

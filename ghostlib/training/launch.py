@@ -21,6 +21,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+from ghostlib import processor
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 from ghostlib.progress import Relay
@@ -28,12 +29,15 @@ from ghostlib.results import write_text
 from ghostlib.training.run_folder import CONFIG, HISTORY, check_unused
 
 LOGS = ".msrun"  # added to the run folder's name: the folder beside it that takes what each process says, by port
+WHOLE = "GHOSTLIB_WHOLE"  # the variable that names a folder where each process leaves a file once its run is whole
+THREADS = "OMP_NUM_THREADS"  # the variable by which a process knows how many threads are its own
 COMPILE_CACHE = "GHOSTLIB_COMPILE_CACHE"  # the variable that switches the cache of compiled graphs `on` or `off`
 QUIET = {"MS_SUBMODULE_LOG_v": "{PIPELINE:3}"}  # MindSpore warns of what compile_cache.py sees to
 # The environment of a process that runs a notebook from end to end with nobody at the keyboard: `make tour` and sweeps.
 UNATTENDED = {COMPILE_CACHE: "on", **QUIET}
 POLL = 0.1  # seconds between looks at what was said
 GRACE = 5.0  # seconds that processes are given to end by themselves
+CRASHED_LATE = "note: a process of MindSpore crashed as it ended; by then the run was whole\n"
 WORKER_DIED = b"exit with exception"  # in what msrun says when one did; by then it has killed the others
 SET_PARENT_DEATH_SIGNAL = 1  # prctl's number for it
 
@@ -48,7 +52,10 @@ def command(config: Config, arguments: Sequence[str]) -> list[str]:
     program = ["python", "-m", "ghostlib", *arguments]  # msrun knows Python by this name only
     if config.devices == 1:
         return program
-    return ["msrun", "--bind_core=True", f"--worker_num={config.devices}", f"--local_worker_num={config.devices}",
+    # An NPU's process belongs on the cores near it. On a CPU a process held to one core mostly crashes as it ends, or needs
+    # minutes to find the others: MindSpore's threads for connections meet states that its main thread has yet to set.
+    near = [] if config.device == "CPU" else ["--bind_core=True"]
+    return ["msrun", *near, f"--worker_num={config.devices}", f"--local_worker_num={config.devices}",
             f"--master_port={config.port}", "--join=True", "--tail_worker_log=0",
             f"--log_dir={logs_of(config)}", *program]
 
@@ -105,17 +112,22 @@ class Launch:
         self._file = Path(self._own.name) / CONFIG
         self.words = command(config, arguments or ["train", str(self._file)])
         self._bin = str(Path(sys.executable).parent)
+        # On a CPU the processes share its cores among them, as msrun's own binding would.
+        self._shares = {} if config.device != "CPU" or config.devices == 1 or THREADS in os.environ else {
+            THREADS: str(max(1, processor.threads() // config.devices))}
 
     def __str__(self) -> str:
         """The command as a shell takes it, in this folder."""
         activated = shutil.which("python") == str(Path(self._bin) / "python")
-        return ("" if activated else f'PATH={shlex.quote(self._bin)}:"$PATH" ') + shlex.join(self.words)
+        path = [] if activated else [f'PATH={shlex.quote(self._bin)}:"$PATH"']
+        return " ".join([*path, *(f"{name}={value}" for name, value in self._shares.items()), shlex.join(self.words)])
 
     def __enter__(self) -> "Launch":
         write_text(self._file, self.config.to_yaml())
         self._seen = self._written()
         # MindSpore's warnings while the processes find each other are many and mean nothing; its errors are shown.
-        environment = {"GLOG_v": "3", **os.environ, "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}"}
+        environment = {"GLOG_v": "3", **self._shares, **os.environ, WHOLE: self._own.name,
+                       "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}"}
         self._process = subprocess.Popen(self.words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                          stderr=subprocess.STDOUT, preexec_fn=_end_with_parent, start_new_session=True)
         assert self._process.stdout is not None  # it is a pipe
@@ -138,13 +150,21 @@ class Launch:
             if self._written() not in (0, self._seen):
                 self._seen = self._written()
                 yield pd.read_csv(self._folder / HISTORY)
-            if said and WORKER_DIED in said:
-                raise RunError(self._last_words())  # msrun itself would wait half a minute for its scheduler
+            if said and WORKER_DIED in said:  # msrun itself would wait half a minute for its scheduler
+                if not self._whole():
+                    raise RunError(self._last_words())
+                relay.write(CRASHED_LATE)
+                return
             if ended and not said:
                 break
             time.sleep(POLL)
-        if self._process.returncode:
+        if self._process.returncode and not self._whole():
             raise RunError(self._last_words())
+
+    def _whole(self) -> bool:
+        """Whether every process said that all is written: what MindSpore does as it ends can spoil nothing then."""
+        ranks = self.config.devices
+        return ranks > 1 and all(Path(self._own.name, str(rank)).exists() for rank in range(ranks))
 
     def _written(self) -> int:
         """When the history was last written, in nanoseconds; an earlier run's stays until this one has its own."""

@@ -99,6 +99,7 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
         start -= state.seconds
         test = _train_epochs(step, average, net, data, state, config, ranks, start, progress)
         test, row = _finish(step, net, data, cost, state, test, config, ranks, start, progress)
+    ranks.end()
     return Run(config, net, data, pd.DataFrame(state.history, columns=None if state.history else COLUMNS), test, row)
 
 

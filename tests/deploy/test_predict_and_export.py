@@ -22,6 +22,7 @@ from ghostlib.deploy import export, predict
 from ghostlib.deploy.card import card_of
 from ghostlib.errors import InputError, RunError
 
+pytestmark = pytest.mark.xdist_group("exported")  # one worker trains the two networks, not every one
 SMALL = {"model": "mobilenet_v3_small", "width": 0.25, "epochs": 1, "batch_size": 4}
 
 

@@ -18,7 +18,7 @@ def rows(gain, sizes=(5, 20), spread=0.01):
 
 
 @pytest.mark.parametrize(("gain", "said"), [
-    (0.2, "beats training anew at 2 of 2 numbers of photographs: with 5 photographs of each class 81 % instead of 61 % (+2"),
+    (0.2, "beats training anew at 2 of 2 numbers of photographs: with 5 photographs of each class 81 % instead of 61 % ("),
     (-0.2, "at 0 of 2 numbers of photographs and loses at 2: "), (0.0, "at 0 of 2 numbers of photographs: ")])
 def test_the_answer_follows_the_draws(gain, said):
     own = fine_tuning.named(rows(gain))

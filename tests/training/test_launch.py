@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import yaml
+from conftest import ghostlib_process
 from safetensors.numpy import load_file
 
 from ghostlib import results
@@ -63,22 +64,31 @@ def test_one_step_of_two_is_the_mean_of_their_gradients_and_odd_numbers_are_judg
         assert found["loss"] == pytest.approx(found["loss_alone"], rel=1e-5)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of two devices from beginning to end: its folder, the finished process and the weights."""
+    folder = tmp_path_factory.mktemp("whole")
+    path = params(folder, epochs=3, augment="crop", overwrite=True)
+    done = ghostlib_process("train", str(path), cwd=folder)
+    return folder, done, load_file(folder / "run" / "last.safetensors")
+
+
 @pytest.mark.slow
 @two_cores
-def test_two_devices_train_by_one_command_and_by_the_line_it_prints(tmp_path, ghostlib_command):
-    path = params(tmp_path, epochs=2)
-    done = ghostlib_command("train", str(path), "-p", "overwrite", "true")
+def test_two_devices_train_by_one_command_and_by_the_line_it_prints(whole):
+    folder, done, weights = whole
     assert done.returncode == 0, done.stderr[-3000:]
     line = done.stdout.splitlines()[0]
-    assert "msrun --bind_core=True --worker_num=2 --local_worker_num=2" in line
-    row = results.read_row(tmp_path / "run")
+    assert "msrun --worker_num=2 --local_worker_num=2" in line
+    row = results.read_row(folder / "run")
     assert row["devices"] == 2 and row["test_images"] == 599
-    first = load_file(tmp_path / "run" / "last.safetensors")
     assert "images/s" in done.stderr and f"top-1 {100 * row['top1']:.1f} %" in done.stderr
-    typed = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    typed = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=300,
                            executable="/bin/bash")
-    assert typed.returncode == 0, typed.stderr[-3000:]
-    assert_equal(first, load_file(tmp_path / "run" / "last.safetensors"))
+    # Typed, nothing stands between msrun and MindSpore's crash as it ends, when all is written (docs/performance.md).
+    assert typed.returncode == 0 or "Error code: -11" in typed.stdout + typed.stderr, typed.stderr[-3000:]
+    assert (folder / "run" / "row.json").exists()
+    assert_equal(weights, load_file(folder / "run" / "last.safetensors"))
 
 
 def assert_equal(first, second):
@@ -89,12 +99,10 @@ def assert_equal(first, second):
 
 @pytest.mark.slow
 @two_cores
-def test_two_devices_go_on_where_they_were_stopped(tmp_path, ghostlib_command):
+def test_two_devices_go_on_where_they_were_stopped(whole, tmp_path, ghostlib_command):
     """The bundle of the first process is enough for both: the second's copy of it is never there."""
-    path = params(tmp_path, epochs=3, augment="crop")
-    assert ghostlib_command("train", str(path)).returncode == 0
-    whole = load_file(tmp_path / "run" / "last.safetensors")
-    words = ("train", str(path), "-p", "run_dir", str(tmp_path / "again"), "-p", "resume", "true")
+    folder, _, weights = whole
+    words = ("train", str(folder / "params.yaml"), "-p", "run_dir", str(tmp_path / "again"), "-p", "resume", "true")
     starter = subprocess.Popen([sys.executable, "-m", "ghostlib", *words], cwd=tmp_path, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     wait_for((tmp_path / "again" / "last.safetensors").exists)
@@ -106,7 +114,7 @@ def test_two_devices_go_on_where_they_were_stopped(tmp_path, ghostlib_command):
     assert not (tmp_path / "again" / "row.json").exists()
     done = ghostlib_command(*words)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert_equal(whole, load_file(tmp_path / "again" / "last.safetensors"))
+    assert_equal(weights, load_file(tmp_path / "again" / "last.safetensors"))
 
 
 @pytest.mark.slow
@@ -191,6 +199,31 @@ def test_more_devices_than_there_are_and_a_port_in_use_are_refused(tmp_path, gho
             assert done.returncode == 2
             assert done.stderr.startswith(f"ghostlib: port: {port} given; something on this machine uses it")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_crash_after_the_end_spoils_nothing_and_one_before_does(whole, tmp_path, capfd):
+    run = launch.Launch(Config(**SMALL, port=free_port(), run_dir=str(tmp_path / "run")))
+    told = f"import os; [open(os.environ['{launch.WHOLE}'] + f'/{{rank}}', 'w') for rank in range({1 + whole})]"
+    run.words = [sys.executable, "-c", f"{told}; print('Worker process 7 exit with exception. Error code: -11.'); exit(1)"]
+    with run:
+        if whole:
+            list(run.follow())
+        else:
+            with pytest.raises(RunError, match="a process was killed or died without a word"):
+                list(run.follow())
+    assert (launch.CRASHED_LATE in capfd.readouterr().err) == whole
+
+
+def test_npus_processes_are_bound_to_cores_and_a_cpus_share_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(launch, "check", lambda config: None)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(launch.processor, "threads", lambda: 5)
+    config = Config(**SMALL, run_dir=str(tmp_path / "run"))
+    assert "OMP_NUM_THREADS=2 msrun --worker_num=2 " in str(launch.Launch(config))
+    assert " msrun --bind_core=True --worker_num=2 " in f" {launch.Launch(config.having(device='Ascend'))}"
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert "OMP_NUM_THREADS" not in str(launch.Launch(config))
 
 
 def test_a_process_that_msrun_did_not_start_cannot_be_one_of_several():
