@@ -13,7 +13,9 @@ from conftest import ROOT, ghostlib_process
 ELSEWHERE = {
     "make": "Makefile's targets are tests/test_house.py's, the tour is every notebook's first reader",
     "ghostlib fetch cifar10": "162 MB; tests/data/test_data.py fetches from a loopback server",
+    "ghostlib fetch imagenette": "99 MB; tests/data/test_archives.py fetches from a loopback server",
     "ghostlib sweep notebooks/params/ablate_cifar10.yaml": "35 runs of twenty minutes",
+    "ghostlib sweep notebooks/params/photographs.yaml": "30 runs of twenty minutes",
     "ghostlib sweep notebooks/params/ablate_vgg16_cifar10.yaml": "wants an NPU",
     "ghostlib train notebooks/params/cifar10": "wants CIFAR-10",
     "ghostlib train notebooks/params/imagenet": "wants ImageNet and eight NPUs",

@@ -1,6 +1,6 @@
 """The ablations of s and d: differences from the plain network, contrasts, accuracy against cost, a ratio for each layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -109,7 +109,7 @@ def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
     return figure
 
 
-def fig_cost(summary: pd.DataFrame) -> Figure:
+def fig_cost(summary: pd.DataFrame, looks: Mapping[str, tuple[str, str]] | None = None) -> Figure:
     """Accuracy with its interval against multiply-adds and, where `summary` has it, against measured time.
 
     Each network's name stands beside its point; where three or more lie on one another, an inset shows them enlarged.
@@ -117,6 +117,7 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
     Args:
         summary: Of `ablation.summary`, or of `ablation.with_speeds`: then a panel each for training and evaluation, with
             the slowest and the fastest turn.
+        looks: Colour and marker by network, where they are another figure's.
     """
     panels, spread = {"macs": "multiply-adds, millions"}, {}
     if "training" in summary and summary.training.notna().any():
@@ -132,12 +133,13 @@ def fig_cost(summary: pd.DataFrame) -> Figure:
         aside = np.nan_to_num(spread.get(column, np.zeros((2, len(summary)))))
         points = []
         for place, row in enumerate(summary.itertuples()):
-            look = NAMED.index(row.network) if row.network in NAMED else place
-            looks = COLOURS[look % len(COLOURS)], MARKERS[look % len(MARKERS)]
+            number = NAMED.index(row.network) if row.network in NAMED else place
+            usual = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+            colour, marker = (looks or {}).get(row.network, usual)
             at, ends = getattr(row, column), np.nan_to_num([row.low, row.high], nan=row.accuracy)
             if not np.isnan(at):
-                points.append(Point(at, row.accuracy, row.network, *looks, at - aside[0][place], at + aside[1][place],
-                                    *ends))
+                points.append(Point(at, row.accuracy, row.network, colour, marker, at - aside[0][place],
+                                    at + aside[1][place], *ends))
         draw_points(ax, points)
         ax.set(xlabel=label, xlim=(0, 1.2 * max(point.right for point in points)))
         ax.xaxis.set_major_locator(MaxNLocator(5))

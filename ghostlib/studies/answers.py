@@ -59,12 +59,13 @@ def by_class(table: pd.DataFrame, points: Iterable[str]) -> pd.Series:
     return pd.Series(100 * right(table, points).mean(axis=0)).groupby(table[LABEL].to_numpy()).mean()
 
 
-def hardest(table: pd.DataFrame, points: Iterable[str]) -> pd.DataFrame:
-    """Images by how many runs recognised them, fewest first: image, label, share (of runs that did), answer (what most runs
-    answered; its class's name)."""
+def hardest(table: pd.DataFrame, points: Iterable[str], seed: int = 0) -> pd.DataFrame:
+    """Of each class an image that fewest runs recognised: image, label, share (of runs that did), answer (what most runs
+    answered; its class's name). Of several one is drawn."""
     points = list(points)
     names = sorted(set(table[LABEL]))
     common = table[points].mode(axis=1)[0].astype(int).map(dict(enumerate(names)))
     found = pd.DataFrame({IMAGE: table[IMAGE], LABEL: table[LABEL], "share": right(table, points).mean(axis=0),
                           "answer": common})
-    return found.sort_values(["share", IMAGE], ignore_index=True, kind="stable")
+    drawn = found.sample(frac=1, random_state=seed).sort_values("share", kind="stable").groupby(LABEL).first().reset_index()
+    return drawn[[IMAGE, LABEL, "share", "answer"]]

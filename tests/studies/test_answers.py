@@ -18,7 +18,8 @@ def test_a_row_is_an_image_and_a_column_a_run():
     assert answers.right(table, ["two", "one"]).tolist() == [[False, False, True, True], [False, True, True, True]]
     assert answers.by_class(table, ["one", "two"]).to_dict() == {"cat": 50.0, "dog": 75.0}
     hard = answers.hardest(table, ["one", "two"])
-    assert hard.image.tolist() == ["a", "b", "c", "d"] and hard.share.tolist() == [0, 0.5, 1, 1] and hard.answer[0] == "dog"
+    assert hard.image.tolist() == ["a", "b"] and hard.label.tolist() == ["cat", "dog"]
+    assert hard.share.tolist() == [0, 0.5] and hard.answer.tolist() == ["dog", "cat"]
 
 
 def test_a_fresh_run_takes_the_place_of_its_former_self():

@@ -14,7 +14,7 @@ def rows(accuracies, **others):
     keys = {name: key for key, name in photographs.NETWORKS.items()}
     return pd.DataFrame([{"model": keys[name][0], "width": keys[name][1], "ratio": keys[name][2], "kernel": keys[name][3],
                           "seed": seed, "top1": value / 100, "lr": 0.1, "weights": 10**6, "macs": 14 * 10**6, "epochs": 15,
-                          "image_size": 128, **others}
+                          "image_size": 128, "data_fingerprint": photographs.SQUASHED, **others}
                          for name, values in accuracies.items() for seed, value in enumerate(values)])
 
 
@@ -92,3 +92,16 @@ def test_the_check_reads_each_runs_answers():
     [row] = photographs.checks(own, answered).to_dict("records")
     assert row["over seeds"].startswith("+25.00 (") and row["over seeds and photographs"].startswith("+25.00 (")
     assert photographs.checks(own, answered.drop(columns="d")).empty
+
+
+def test_an_unfinished_study_and_another_copy_are_told():
+    own = photographs.named(rows({"GhostNet": [80, 81, 80.5], "MobileNetV3-Small": [79, 80, 80]}))
+    assert photographs.answer(own, 30).endswith("**Not final:** 6 of 30 planned runs are recorded.")
+    assert "(squashed copy)" in photographs.answer(own, 6) and "Not final" not in photographs.answer(own, 6)
+    assert photographs.copy_of(own.assign(data_fingerprint="0123456789")) == "a copy with fingerprint 01234567"
+
+
+def test_the_long_run_is_told_beside_the_leaderboard():
+    [one] = [rows({"GhostNet": [90]}, test_images=3925)]
+    assert "90.00 % of 3,925 test photographs" in photographs.long_run(one)
+    assert photographs.long_run(one.iloc[:0]) == "The long run is not recorded yet."
