@@ -1,13 +1,16 @@
 """Where files are kept that can be made or fetched again: downloads, the compiled kernel, compiled graphs, decoded
-photographs."""
+photographs; and by what it is known that the code which made them is still the same."""
 
 import functools
+import hashlib
 import os
 import stat
 import tempfile
 from pathlib import Path
 
 import platformdirs
+
+import ghostlib
 
 VARIABLE = "GHOSTLIB_CACHE"  # names another folder
 
@@ -40,3 +43,11 @@ def _temporary() -> Path:
     except OSError:
         pass
     return Path(tempfile.mkdtemp(prefix="ghostlib-cache-"))
+
+
+def sources() -> str:
+    """A hash of ghostlib's own code, Python and C++."""
+    folder, digest = Path(ghostlib.__file__).parent, hashlib.sha256()
+    for path in sorted(path for kind in ("py", "cpp", "hpp") for path in folder.rglob(f"*.{kind}")):
+        digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -71,25 +71,48 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
 @click.argument("run_dirs", nargs=-1, required=True, type=PATH)
 @click.option("--target", required=True, type=PATH,
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
-@click.option("--images", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
+@click.option("--images", default=None, type=TEXT, help="For NET.onnx a folder of photographs; for runs --count.")
+@click.option("--count", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
+@click.option("--normalise", default="imagenet", show_default=True, type=TEXT,
+              help="For NET.onnx: imagenet (its mean and deviation), half (-1 to 1) or none (0 to 1).")
 @click.option("--prune", is_flag=True, help="Remove the rows of other runs from the tables.")
-def redundancy(run_dirs, target: Path, images: int, prune: bool) -> None:
+def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise: str, prune: bool) -> None:
     """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway.
+
+    \b
+    ghostlib redundancy data/runs/mine --target tables
+    ghostlib redundancy NET.onnx --images PHOTOGRAPHS --target tables
+
+    The second is for anybody's network; where runs have their network before training, shuffled weights stand.
 
     Rows of other runs stay in the tables. If it is interrupted, the same command goes on with the layers that were left.
     """
     from ghostlib import results
-    from ghostlib.redundancy import runs
-    from ghostlib.redundancy.unfinished import Unfinished
+    from ghostlib.redundancy.unfinished import OF_ONE_RUN, TABLES, Unfinished
+    foreign = [path for path in run_dirs if path.suffix == ".onnx"]
+    if foreign and len(run_dirs) > 1:
+        raise InputError(f"runs: {foreign[0]} given among {len(run_dirs)}; allowed are runs, or one ONNX file")
+    if foreign and images is None:
+        raise InputError("images: not given; allowed for an ONNX file is a folder of photographs")
+    if not foreign and images is not None:
+        if not images.isdecimal():
+            raise InputError(f"images: {images} given; allowed for runs, which have test images, is a number of them")
+        count = int(images)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"target: {target} cannot be written ({error.strerror}); allowed is a folder of yours") from None
-    for name in runs.TABLES:
-        results.check_recorded(target / f"{name}.csv", runs.OF_ONE_RUN)
+    for name in TABLES:
+        results.check_recorded(target / f"{name}.csv", OF_ONE_RUN)
     unfinished = Unfinished(target)
-    for name, table in runs.of_runs(run_dirs, images, unfinished=unfinished).items():
-        click.echo(f"{target / name}.csv: {results.record(target / f'{name}.csv', table, runs.OF_ONE_RUN, prune)}")
+    if foreign:
+        from ghostlib.redundancy.foreign import of_file
+        tables = of_file(foreign[0], str(images), normalise, count, unfinished=unfinished)
+    else:
+        from ghostlib.redundancy.runs import of_runs
+        tables = of_runs(run_dirs, count, unfinished=unfinished)
+    for name, table in tables.items():
+        click.echo(f"{target / name}.csv: {results.record(target / f'{name}.csv', table, OF_ONE_RUN, prune)}")
     unfinished.done()
 
 

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mindspore import nn
 from PIL import Image
 
 from ghostlib import redundancy
-from ghostlib.features import ghost_layers
+from ghostlib.features import Network, OnnxNetwork, ghost_layers
 from ghostlib.redundancy.layers import LayerStudy, Place, Rows, places
 from ghostlib.redundancy.measured import Measured, Splits, measure_all, work_of
 from ghostlib.redundancy.products import Step
-from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SOURCES, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, SOURCES, TRAINED, UNTRAINED
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
+KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
 RESAMPLES = 1000
 FEWEST = 8  # images that an interval over images is taken from: drawing two again and again says nothing
 
@@ -57,7 +57,7 @@ def of_another_image(maps: np.ndarray, splits: Splits, seed: int = 0) -> np.ndar
     return exchanged
 
 
-def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
+def similarity_study(net: Network, untrained: Network, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
                      layers: Sequence[str] = ()) -> pd.DataFrame:
     """How well the best source predicts a map, in a network and in each control.
 
@@ -77,7 +77,7 @@ def similarity_study(net: nn.Cell, untrained: nn.Cell, images: np.ndarray, kerne
     return network_study(net, untrained, images, kernels, (), seed, layers).run()["redundancy"]
 
 
-def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresholds: Sequence[float], seed: int = 0,
+def ratio_study(net: Network, images: np.ndarray, kernels: Sequence[int], thresholds: Sequence[float], seed: int = 0,
                 layers: Sequence[str] = ()) -> pd.DataFrame:
     """What ratio s each layer allows: the fewest intrinsic maps from which a d x d filter makes each other one.
 
@@ -93,15 +93,16 @@ def ratio_study(net: nn.Cell, images: np.ndarray, kernels: Sequence[int], thresh
     return network_study(net, None, images, kernels, thresholds, seed, layers).run()["allowed_ratio"]
 
 
-def network_study(net: nn.Cell, untrained: nn.Cell | None, images: np.ndarray, kernels: Sequence[int],
+def network_study(net: Network, untrained: Network | None, images: np.ndarray, kernels: Sequence[int],
                   thresholds: Sequence[float], seed: int = 0, layers: Sequence[str] = ()) -> LayerStudy:
     """Both of the above of the same filters, tables "redundancy" and "allowed_ratio"; without the network before training
-    or without thresholds only the other one."""
+    or without thresholds only the other one. An ONNX graph in its place is one of shuffled weights (`shuffled.py`)."""
     drawn = _Drawn.of(len(images), seed)
     nets = {TRAINED: (net, images)}
+    other = SHUFFLED_WEIGHTS if isinstance(untrained, OnnxNetwork) else UNTRAINED
     if untrained is not None:
-        nets |= {UNTRAINED: (untrained, images), SCRAMBLED: (net, phase_scrambled(images, seed))}
-    sources = SOURCES if untrained is not None else (TRAINED,)
+        nets |= {other: (untrained, images), SCRAMBLED: (net, phase_scrambled(images, seed))}
+    sources = [other if one == UNTRAINED else one for one in SOURCES] if untrained is not None else [TRAINED]
 
     def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
         fitting = place.fitting(kernels)
@@ -132,7 +133,7 @@ def network_study(net: nn.Cell, untrained: nn.Cell | None, images: np.ndarray, k
     return LayerStudy(nets, places(net, images, layers), rows, work)
 
 
-def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
+def intrinsic_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
                     draws: int = 20) -> pd.DataFrame:
     """Whether a Ghost network's intrinsic maps are less redundant among themselves than equally many of a plain one's.
 
@@ -149,7 +150,7 @@ def intrinsic_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels:
     return pair_study(ghost, plain, images, kernels, seed, draws).run()["intrinsic"]
 
 
-def pair_study(ghost: nn.Cell, plain: nn.Cell, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
+def pair_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
                draws: int = 20) -> LayerStudy:
     """What makes `intrinsic_study`, as its table "intrinsic"."""
     drawn, counts, rng = _Drawn.of(len(images), seed), ghost_layers(ghost), np.random.default_rng(seed)

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
-from mindspore import nn
 
 from ghostlib.errors import InputError, nearest
-from ghostlib.features import STAGES, activations, stages
+from ghostlib.features import STAGES, Network, activations, stages
 from ghostlib.redundancy.products import Step
 from ghostlib.redundancy.workers import Workers
 
@@ -53,7 +52,7 @@ class LayerStudy:
         work: How many multiply-adds a place takes, for a progress bar.
     """
 
-    nets: Mapping[str, tuple[nn.Cell, np.ndarray]]
+    nets: Mapping[str, tuple[Network, np.ndarray]]
     places: Sequence[Place]
     rows: Callable[[Place, Mapping[str, np.ndarray], Step], Rows]
     work: Callable[[Place], float]
@@ -108,7 +107,7 @@ class LayerStudy:
             yield group
 
 
-def places(net: nn.Cell, images: np.ndarray, layers: Sequence[str] = ()) -> list[Place]:
+def places(net: Network, images: np.ndarray, layers: Sequence[str] = ()) -> list[Place]:
     """The stages of some layers or all, with what one image shows to know their maps' sizes by.
 
     Raises:

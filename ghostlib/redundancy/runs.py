@@ -17,16 +17,13 @@ from ghostlib.errors import InputError, check_kernel
 from ghostlib.features import stages
 from ghostlib.progress import progress_bar, tell
 from ghostlib.redundancy.allocation import allocate, layer_macs, losses
-from ghostlib.redundancy.controls import RESAMPLES, network_study, pair_study
+from ghostlib.redundancy.controls import KERNELS, RESAMPLES, THRESHOLDS, network_study, pair_study
 from ghostlib.redundancy.layers import LayerStudy
-from ghostlib.redundancy.unfinished import KeptRows, Unfinished
+from ghostlib.redundancy.unfinished import OF_ONE_RUN, TABLES, KeptRows, Unfinished
 from ghostlib.training.setup import build, config_of, prepare
 
-KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
 IMAGES = 192  # three splits of 64
 RATIOS = (1, 2, 3, 4, 5, 6, 7, 8)  # ours: what a layer is offered
-TABLES = "redundancy", "allowed_ratio", "intrinsic"  # files data/results/NAME.csv
-OF_ONE_RUN = "dataset", "model", "width", "seed", "epochs", "s", "d", "images"  # columns by which rows are of one run
 
 
 @dataclass(frozen=True)

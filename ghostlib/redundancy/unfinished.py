@@ -10,15 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mindspore import nn
-
 from ghostlib import results
+from ghostlib.cache import sources
 from ghostlib.errors import InputError, RunError
+from ghostlib.features import Network, OnnxNetwork
 from ghostlib.redundancy.layers import LayerStudy, Place, Rows
-from ghostlib.training.compile_cache import sources
 
 FOLDER = "unfinished"  # beside the tables
 INPUTS = "inputs.json"
+TABLES = "redundancy", "allowed_ratio", "intrinsic"  # files data/results/NAME.csv
+OF_ONE_RUN = "dataset", "model", "width", "seed", "epochs", "s", "d", "images"  # columns by which rows are of one run
 
 
 class Unfinished:
@@ -108,8 +109,10 @@ def _inputs(study: LayerStudy, options: Mapping[str, Any]) -> dict[str, str]:
     return known
 
 
-def _hash_of(net: nn.Cell) -> str:
-    """Of a network's cells as they print, without addresses, and of its weights."""
+def _hash_of(net: Network) -> str:
+    """Of a network's cells as they print, without addresses, and of its weights; of an ONNX graph as it is."""
+    if isinstance(net, OnnxNetwork):
+        return net.fingerprint()
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(net)).encode())
     for parameter in net.get_parameters():
         digest.update(parameter.name.encode() + parameter.asnumpy().tobytes())

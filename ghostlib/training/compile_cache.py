@@ -31,7 +31,7 @@ from mindspore import Tensor, nn
 
 import ghostlib
 from ghostlib import processor
-from ghostlib.cache import cache_folder
+from ghostlib.cache import cache_folder, sources
 from ghostlib.config import Config
 from ghostlib.kernels import native
 from ghostlib.models import MODELS
@@ -161,14 +161,6 @@ def _key(config: Config, graphs: Mapping[str, Graph], ranks: Ranks) -> str:
         "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(("MS_DEV", "MS_ENABLE"))},
         "mindspore": version_of("mindspore"), "python": platform.python_version(), "processor": processor.identity(),
     })
-
-
-def sources() -> str:
-    """A hash of ghostlib's own code, Python and C++."""
-    folder, digest = Path(ghostlib.__file__).parent, hashlib.sha256()
-    for path in sorted(path for kind in ("py", "cpp", "hpp") for path in folder.rglob(f"*.{kind}")):
-        digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _fingerprint(cells: Sequence[nn.Cell]) -> str:

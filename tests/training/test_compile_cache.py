@@ -13,6 +13,7 @@ import pytest
 from mindspore import Tensor, nn
 from safetensors.numpy import load_file
 
+import ghostlib
 from ghostlib.config import Config
 from ghostlib.kernels import native
 from ghostlib.models import MODELS
@@ -91,15 +92,15 @@ def test_whatever_else_shapes_a_graph_counts(change, monkeypatch):
         monkeypatch.setattr("sys.argv", ["another.py"])
     else:
         target, name = {"kernel": (native, "library"), "sources": (compile_cache, "sources"),
-                        "version": (compile_cache, "version_of"), "processor": (native, "processor")}[change]
+                        "version": (compile_cache, "version_of"), "processor": (compile_cache.processor, "identity")}[change]
         monkeypatch.setattr(target, name, lambda *_: "another")
     assert compile_cache._key(Config(), shown, ranks) != own
 
 
 def test_changed_source_is_another_key(tmp_path, monkeypatch):
     own = compile_cache.sources()
-    shutil.copytree(os.path.dirname(compile_cache.ghostlib.__file__), tmp_path / "ghostlib")
-    monkeypatch.setattr(compile_cache.ghostlib, "__file__", str(tmp_path / "ghostlib" / "__init__.py"))
+    shutil.copytree(os.path.dirname(ghostlib.__file__), tmp_path / "ghostlib")
+    monkeypatch.setattr(ghostlib, "__file__", str(tmp_path / "ghostlib" / "__init__.py"))
     assert compile_cache.sources() == own
     with (tmp_path / "ghostlib" / "kernels" / "fused.cpp").open("a") as file:
         file.write("\n")

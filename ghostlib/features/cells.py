@@ -1,4 +1,4 @@
-"""What a network's layers show: their activations, by layer name, without editing the network."""
+"""What the layers of a MindSpore network show, by hooks, without editing the network."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,6 +7,7 @@ from mindspore import Tensor, nn
 
 from ghostlib.cells import convolution_groups
 from ghostlib.errors import InputError, nearest
+from ghostlib.features.bounds import MOST_BYTES, STAGES, check_memory
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.hooks import Enough, Hook, run_once
 
@@ -20,9 +21,6 @@ def ghost_layers(net: nn.Cell) -> dict[str, int]:
     """The names of a network's Ghost layers that have ghosts, with how many of their maps, the first, are intrinsic."""
     return {name: cell.intrinsic for name, cell in net.cells_and_names()
             if isinstance(cell, (GhostModule, GhostConv2d)) and cell.ghosts}
-
-
-STAGES = "convolution", "BatchNorm", "ReLU"
 
 
 def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
@@ -55,7 +53,7 @@ def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
 
 
 def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_size: int = 32,
-                most_bytes: int = 4 * 2**30, first: bool = False,
+                most_bytes: int = MOST_BYTES, first: bool = False,
                 step: Callable[[int], object] | None = None) -> dict[str, np.ndarray]:
     """Runs a network in evaluation state and returns what the named layers put out.
 
@@ -103,18 +101,7 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
                 raise InputError(f"layer: {name!r} given; it is no part of the forward pass")
             parts[name].append(current.pop(name).asnumpy())
         if start == 0:
-            _check_memory(parts, len(images), most_bytes)
+            check_memory(parts, len(images), most_bytes)
         if step is not None:
             step(min(batch_size, len(images) - start))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
-
-
-def _check_memory(parts: dict[str, list[np.ndarray]], images: int, most_bytes: int) -> None:
-    """Refuses, after the first batch, what would not fit."""
-    each = {name: arrays[0].nbytes / len(arrays[0]) for name, arrays in parts.items()}
-    total = images * sum(each.values())
-    if total > most_bytes:
-        largest = max(each, key=each.__getitem__)
-        raise InputError(f"images: {images} given, whose maps take {total / 2**30:.1f} GiB, {largest} alone "
-                         f"{images * each[largest] / 2**30:.1f}; allowed are {most_bytes / 2**30:.1f} GiB: take fewer "
-                         f"images or layers")

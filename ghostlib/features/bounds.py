@@ -1,0 +1,21 @@
+"""What all kinds of networks have in common: the stages that maps are looked at in, and how much memory they may take."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ghostlib.errors import InputError
+
+STAGES = "convolution", "BatchNorm", "ReLU", "activation"  # the last is any other than ReLU
+MOST_BYTES = 4 * 2**30  # of the maps of all images
+
+
+def check_memory(parts: Mapping[str, Sequence[np.ndarray]], images: int, most_bytes: int) -> None:
+    """Refuses, after the first batch, maps that would not fit; `InputError` says which are the largest."""
+    each = {name: arrays[0].nbytes / len(arrays[0]) for name, arrays in parts.items()}
+    total = images * sum(each.values())
+    if total > most_bytes:
+        largest = max(each, key=each.__getitem__)
+        raise InputError(f"images: {images} given, whose maps take {total / 2**30:.1f} GiB, {largest} alone "
+                         f"{images * each[largest] / 2**30:.1f}; allowed are {most_bytes / 2**30:.1f} GiB: take fewer "
+                         f"images or layers")

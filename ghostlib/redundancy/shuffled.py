@@ -1,0 +1,43 @@
+"""A network with its convolutions' weights shuffled: it stands for the untrained one where only a file is there.
+
+What it keeps: the graph, each layer's weights as a heap, and the mean and spread of each channel. What it loses: which
+weight stands where, so every filter that training made. It is no network before training: the heap is that of a trained
+layer, whose few large weights make rougher filters than random ones, and channels keep the spread that training gave them.
+"""
+
+import numpy as np
+
+from ghostlib.features.graphs import OnnxNetwork
+
+IMAGES = 32  # that means and spreads are taken from
+
+
+def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0) -> OnnxNetwork:
+    """The same graph with each convolution's weights in random order, scaled so that each of its channels has the mean and
+    the standard deviation that it had, on these images, layer by layer from the input.
+
+    Args:
+        net: Any graph whose weights are stored.
+        images: (N, 3, H, W), normalised; the first IMAGES are shown to both.
+        seed: Of the order.
+
+    Raises:
+        InputError: For weights that the graph computes.
+    """
+    rng, shown = np.random.default_rng(seed), images[:IMAGES]
+    changed: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for layer in net.convolutions:
+        weights, bias = net.weights(layer)
+        mixed = rng.permutation(weights.ravel()).reshape(weights.shape)
+        mean, spread = _moments(net, layer, shown)
+        own_mean, own_spread = _moments(net.having({**changed, layer: (mixed, np.zeros_like(bias))}), layer, shown)
+        scale = np.divide(spread, own_spread, out=np.zeros_like(spread), where=own_spread > 0)
+        changed[layer] = ((mixed * scale[:, None, None, None]).astype(weights.dtype),
+                          (mean - scale * own_mean).astype(bias.dtype))
+    return net.having(changed)
+
+
+def _moments(net: OnnxNetwork, layer: str, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel that a layer puts out."""
+    maps = net.activations(images, [layer])[layer].astype(np.float64)
+    return maps.mean((0, 2, 3)), maps.std((0, 2, 3))

@@ -1,0 +1,183 @@
+"""Networks in ONNX under the microscope: convolutions by name, what they put out, and all that a file may be instead."""
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from conftest import randomise
+from onnx import TensorProto, helper, numpy_helper
+
+from ghostlib import features, models, results
+from ghostlib.commands import main
+from ghostlib.data import examples
+from ghostlib.deploy.fold import fold_batchnorm
+from ghostlib.deploy.onnx_graph import as_onnx
+from ghostlib.errors import InputError
+from ghostlib.redundancy.shuffled import shuffled
+from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TRAINED
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(5, 3, 12, 12)).cumsum(axis=3).astype(np.float32)
+WEIGHTS = RNG.normal(size=(4, 3, 3, 3)).astype(np.float32)
+OTHERS = RNG.normal(size=(6, 4, 1, 1)).astype(np.float32)
+
+
+def graph(nodes, weights, inputs=("N", 3, "H", "W"), outputs=("y",), kind=TensorProto.FLOAT, opset=13):
+    """A model of these nodes and named weights, whose input is x."""
+    made = helper.make_graph(nodes, "net", [helper.make_tensor_value_info("x", kind, inputs)],
+                             [helper.make_tensor_value_info(name, kind, None) for name in outputs],
+                             [numpy_helper.from_array(array, name) for name, array in weights.items()])
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def small(inputs=("N", 3, "H", "W"), kind=TensorProto.FLOAT, names=("first", "second")):
+    """A convolution with ReLU, and one with a BatchNorm and swish."""
+    number = np.float16 if kind == TensorProto.FLOAT16 else np.float32
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"], names[0], pads=[1, 1, 1, 1]),
+             helper.make_node("Relu", ["a"], ["b"]),
+             helper.make_node("Conv", ["b", "v"], ["c"], names[1]),
+             helper.make_node("BatchNormalization", ["c", "g", "h", "m", "s"], ["d"]),
+             helper.make_node("Sigmoid", ["d"], ["e"]), helper.make_node("Mul", ["d", "e"], ["y"])]
+    constants = {"w": WEIGHTS, "v": OTHERS, "g": np.full(6, 2, np.float32), "h": np.ones(6, np.float32),
+                 "m": np.zeros(6, np.float32), "s": np.ones(6, np.float32)}
+    return graph(nodes, {name: array.astype(number) for name, array in constants.items()}, inputs, kind=kind)
+
+
+def test_convolutions_have_their_stages_by_name():
+    net = features.OnnxNetwork(small())
+    assert features.layer_names(net) == ["first", "second"] and features.ghost_layers(net) == {}
+    assert features.stages(net) == {"first": {"convolution": "a", "ReLU": "b"},
+                                    "second": {"convolution": "c", "BatchNorm": "d", "activation": "y"}}
+
+
+def test_a_convolution_whose_output_others_take_too_has_no_activation_of_its_own():
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"]), helper.make_node("Relu", ["a"], ["b"]),
+             helper.make_node("Add", ["a", "b"], ["y"])]
+    assert features.stages(features.OnnxNetwork(graph(nodes, {"w": WEIGHTS}))) == {"a": {"convolution": "a"}}
+
+
+def test_what_layers_put_out_is_known_by_hand():
+    told = []
+    shown = features.activations(features.OnnxNetwork(small()), IMAGES, ["first", "b", "second", "d", "y"], batch_size=2,
+                                 step=told.append)
+    padded = np.pad(IMAGES, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3))
+    first = np.einsum("nchwij,ocij->nohw", windows, WEIGHTS)
+    second = np.einsum("nchw,oc->nohw", np.maximum(first, 0), OTHERS[:, :, 0, 0])
+    np.testing.assert_allclose(shown["first"], first, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(shown["second"], second, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(shown["b"], np.maximum(shown["first"], 0))
+    np.testing.assert_allclose(shown["d"], 2 * shown["second"] + 1, rtol=1e-3, atol=1e-3)
+    assert told == [2, 2, 1]
+
+
+@pytest.mark.parametrize(("inputs", "kind", "close"), [
+    ((2, 3, 12, 12), TensorProto.FLOAT, 1e-5), (("N", 3, 12, 12), TensorProto.FLOAT16, 2e-2),
+    ((1, 3, "H", "W"), TensorProto.FLOAT, 1e-5)])
+def test_fixed_numbers_of_images_and_half_precision_give_the_same(inputs, kind, close):
+    wanted = features.activations(features.OnnxNetwork(small()), IMAGES, ["second"])["second"]
+    got = features.activations(features.OnnxNetwork(small(inputs, kind)), IMAGES, ["second"])["second"]
+    assert got.shape == wanted.shape and got.dtype == np.float32
+    assert np.abs(got - wanted).max() < close * np.abs(wanted).max()
+
+
+def test_images_with_channels_last_are_turned():
+    nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]), helper.make_node("Conv", ["t", "w"], ["y"])]
+    net = features.OnnxNetwork(graph(nodes, {"w": WEIGHTS}, ("N", 12, 12, 3)))
+    assert net.size == (12, 12)
+    first = features.OnnxNetwork(graph([helper.make_node("Conv", ["x", "w"], ["y"])], {"w": WEIGHTS}))
+    own, turned = (features.activations(one, IMAGES, ["y"])["y"] for one in (first, net))
+    np.testing.assert_allclose(turned, own, rtol=1e-5, atol=1e-4)
+
+
+def test_our_own_network_shows_the_same_through_onnx():
+    net = randomise(models.mobilenet_v3_small(0.25, num_classes=4)).set_train(False)
+    folded = fold_batchnorm(net, (3, 32, 32))
+    images = RNG.normal(size=(3, 3, 32, 32)).astype(np.float32)
+    exported = features.OnnxNetwork(as_onnx(folded, (3, 32, 32)))
+    cells = {layer: layer.split("/")[0] for layer in exported.stages()}
+    assert list(cells.values()) == list(features.stages(folded))
+    mine, theirs = (features.activations(one, images, names) for one, names in ((folded, list(cells.values())),
+                                                                                (exported, list(cells))))
+    for layer, cell in cells.items():
+        assert np.abs(theirs[layer] - mine[cell]).max() < 1e-4 * np.abs(mine[cell]).max(), layer
+
+
+def test_shuffled_weights_keep_each_channels_mean_and_spread_and_nothing_else():
+    net = features.OnnxNetwork(small())
+    other = shuffled(net, IMAGES)
+    own, theirs = (features.activations(one, IMAGES, ["first", "second"]) for one in (net, other))
+    for layer in ("first", "second"):
+        np.testing.assert_allclose(theirs[layer].mean((0, 2, 3)), own[layer].mean((0, 2, 3)), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(theirs[layer].std((0, 2, 3)), own[layer].std((0, 2, 3)), rtol=1e-3)
+        assert np.corrcoef(own[layer].ravel(), theirs[layer].ravel())[0, 1] < 0.99
+    assert np.array_equal(features.activations(shuffled(net, IMAGES), IMAGES, ["second"])["second"], theirs["second"])
+
+
+def without_convolutions():
+    return graph([helper.make_node("Relu", ["x"], ["y"])], {})
+
+
+@pytest.mark.parametrize(("model", "said"), [
+    (without_convolutions, "network: net.onnx has no convolutions, but Relu"),
+    (lambda: small(names=("same", "same")), "network: net.onnx has two convolutions called 'same'"),
+    (lambda: small(("N", 4, 8, 8)), r"network: net.onnx takes x \[None, 4, 8, 8\]; allowed is one input of images"),
+    (lambda: graph([helper.make_node("Conv", ["x", "w"], ["y"])], {"w": WEIGHTS}, opset=9), "has opset 9; allowed is 11")])
+def test_a_graph_that_cannot_be_looked_at_is_refused(model, said):
+    with pytest.raises(InputError, match=said):
+        features.OnnxNetwork(model(), "net.onnx")
+
+
+def test_operators_that_nobody_knows_and_other_sizes_end_in_one_line():
+    nodes = [helper.make_node("Mystery", ["x"], ["t"], domain="elsewhere"), helper.make_node("Conv", ["t", "w"], ["y"])]
+    unknown = graph(nodes, {"w": WEIGHTS})
+    unknown.opset_import.append(helper.make_opsetid("elsewhere", 1))
+    with pytest.raises(InputError, match="network: net.onnx cannot be run by ONNX Runtime: .*Mystery"):
+        features.activations(features.OnnxNetwork(unknown, "net.onnx"), IMAGES, ["y"])
+    with pytest.raises(InputError, match="images: 12 x 12 given; net.onnx takes 8 x 8"):
+        features.activations(features.OnnxNetwork(small(("N", 3, 8, 8)), "net.onnx"), IMAGES, ["first"])
+    net = features.OnnxNetwork(small())
+    with pytest.raises(InputError, match="layer: 'firsd' given; did you mean first"):
+        features.activations(net, IMAGES, ["firsd"])
+    with pytest.raises(InputError, match="allowed is at least one"):
+        features.activations(net, IMAGES[:0], ["first"])
+    with pytest.raises(InputError, match="whose maps take .* GiB, first alone"):
+        features.activations(net, IMAGES, ["first"], most_bytes=100)
+
+
+def test_the_command_measures_a_file_and_says_what_is_wrong(tmp_path):
+    onnx.save(small(("N", 3, 24, 24)), tmp_path / "net.onnx")
+    (tmp_path / "photographs").mkdir()
+    for place, name in enumerate([*examples.LABELS] * 2):
+        examples.photograph(name).crop((place, 0, 200 + place, 180)).save(tmp_path / "photographs" / f"{place}.png")
+    words = ["redundancy", str(tmp_path / "net.onnx"), "--images", str(tmp_path / "photographs"), "--target",
+             str(tmp_path / "tables"), "--count", "12"]
+    for _ in range(2):
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, done.output
+    table = results.read_table(tmp_path / "tables" / "redundancy.csv")
+    assert set(table.model) == {"net"} and set(table.dataset) == {"photographs"} and table.width.isna().all()
+    assert {TRAINED, SHUFFLED_WEIGHTS} <= set(table.source) and set(table.stage) == {"convolution", "BatchNorm", "ReLU",
+                                                                                     "activation"}
+    assert len(table) == len(table.drop_duplicates(["layer", "stage", "filter", "source"]))
+    assert (results.read_table(tmp_path / "tables" / "allowed_ratio.csv").ratio >= 1).all()
+    (tmp_path / "cut.onnx").write_bytes((tmp_path / "net.onnx").read_bytes()[:200])
+    (tmp_path / "photographs" / "3.png").write_bytes(b"no picture")
+    for change, said in [({1: str(tmp_path / "cut.onnx")}, "cut.onnx is no whole ONNX file"),
+                         ({1: str(tmp_path / "none.onnx")}, "none.onnx cannot be read"),
+                         ({3: str(tmp_path)}, "photographs/3.png cannot be read"),
+                         ({3: str(tmp_path / "nowhere")}, "nowhere given; allowed is a folder of photographs"),
+                         ({7: "500"}, "holds 12 photographs, 500 wanted"),
+                         ({8: "--normalise", 9: "some"}, "normalise: some given; allowed are imagenet, half, none")]:
+        other = [change.get(place, word) for place, word in enumerate(words)] + [change[n] for n in sorted(change) if n > 7]
+        done = CliRunner().invoke(main, other)
+        assert done.exit_code != 0 and said in f"{done.output}{done.exception}", said
+
+
+def test_no_mindspore_is_needed(root):
+    code = "import sys; from ghostlib.redundancy import foreign; assert 'mindspore' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
