@@ -1,6 +1,6 @@
 """An ONNX graph under the microscope: its convolutions by name, and what they put out, through ONNX Runtime.
 
-Any framework may have written the file (opset 11 and later). Knows nothing of MindSpore.
+Any framework may have written the file (opset 7 and later). Knows nothing of MindSpore.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from ghostlib.features.bounds import MOST_BYTES, check_memory
 if TYPE_CHECKING:  # else imported where it is used: whoever has no such file need not wait for it
     import onnx
 
-OLDEST = 11  # opset
+OLDEST = 7  # opset; what ONNX Runtime runs
 ACTIVATIONS = {"Relu": "ReLU", **dict.fromkeys(("Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid",
                                                 "Tanh", "HardSwish", "Mish", "Softplus", "Gelu"), "activation")}
 GATES = "Sigmoid", "HardSigmoid"  # whose product with their own input is one activation: swish and hard swish
@@ -34,7 +34,7 @@ class OnnxNetwork:
         size: (H, W) of its images, or None where it takes any.
 
     Raises:
-        InputError: For a file that is not whole or no ONNX, an opset before 11, a graph without convolutions or with two of
+        InputError: For a file that is not whole or no ONNX, an opset before 7, a graph without convolutions or with two of
             one name, or whose input is not images.
     """
 
@@ -92,6 +92,18 @@ class OnnxNetwork:
                 follow = takers.get(last, [])
             if kind := _activation(follow, takers):
                 found[name][kind[0]] = kind[1]
+        return found
+
+    def cheap_operations(self) -> list[str]:
+        """The convolutions that make ghosts, by name: depthwise ones whose maps are put beside those they are made of."""
+        joined = [set(node.input) for node in self.model.graph.node if node.op_type == "Concat"]
+        found = []
+        for name, outputs in self.stages().items():
+            node = self.convolutions[name]
+            groups = next((one.i for one in node.attribute if one.name == "group"), 1)
+            beside = any(node.input[0] in both and both & set(outputs.values()) for both in joined)
+            if beside and groups > 1 and self.weights(name)[0].shape[1] == 1:
+                found.append(name)
         return found
 
     def activations(self, images: np.ndarray, layers: Sequence[str], batch_size: int = 32, most_bytes: int = MOST_BYTES,

@@ -1,0 +1,77 @@
+"""Cheap kernels: pictures of them, and how much of them is a pattern, layer by layer."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from ghostlib.figures.ablation import COLOURS, MARKERS
+from ghostlib.studies.cheap_kernels import PATTERNS, START, TRAINED, by_depth
+
+COLUMNS = 4  # kernels beside each other in a layer's picture
+
+
+def fig_kernels(drawn: pd.DataFrame) -> Figure:
+    """Kernels of a few layers, a row of pictures for each network and `when`, a column for each layer, from the first to the
+    last. White is 0, blue positive, red negative; each kernel has a scale of its own. In a layer they stand by how much of
+    an edge they are.
+
+    Args:
+        drawn: Columns title, depth, and w0 to w(d d - 1).
+    """
+    titles = list(dict.fromkeys(drawn.title))
+    most = max(drawn[drawn.title == title].depth.nunique() for title in titles)
+    figure, axes = plt.subplots(len(titles), most, figsize=(1.3 * most, 1.25 * len(titles) + 0.3), squeeze=False)
+    if isinstance(layout := figure.get_layout_engine(), ConstrainedLayoutEngine):
+        layout.set(wspace=0.12)  # wider than what is between a layer's kernels
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for row, title in zip(axes, titles):
+        own = drawn[drawn.title == title]
+        for ax, (depth, layer) in zip(row, own.groupby("depth")):
+            ax.imshow(_tiled(layer), cmap="RdBu", vmin=-1, vmax=1, interpolation="nearest")
+            ax.set_title(f"layer {depth}", fontsize=7, pad=2)
+        row[0].text(-0.12, 0.5, title.replace(", ", ",\n"), transform=row[0].transAxes, ha="right", va="center", fontsize=8)
+    return figure
+
+
+def _tiled(layer: pd.DataFrame) -> np.ndarray:
+    """A layer's kernels side by side, each scaled to its largest weight, with white between."""
+    weights = layer[[name for name in layer if name[0] == "w" and name[1:].isdigit()]].dropna(axis=1).to_numpy()
+    size = round(weights.shape[1] ** 0.5)
+    weights = (weights / np.abs(weights).max(axis=1, keepdims=True).clip(1e-12)).reshape(-1, size, size)
+    rows = -(-len(weights) // COLUMNS)
+    whole = np.zeros((rows * (size + 1) - 1, COLUMNS * (size + 1) - 1))
+    whole[:] = np.nan
+    for place, kernel in enumerate(weights):
+        top, left = (size + 1) * (place // COLUMNS), (size + 1) * (place % COLUMNS)
+        whole[top:top + size, left:left + size] = kernel
+    return whole
+
+
+def fig_patterns(rows: pd.DataFrame) -> Figure:
+    """How much of the kernels' energy lies in each pattern, layer by layer: a panel for each pattern, a colour for each
+    network; dashed is the same network before training.
+
+    Args:
+        rows: Of `cheap_kernels.named`.
+    """
+    figure, axes = plt.subplots(1, len(PATTERNS), figsize=(2.7 * len(PATTERNS), 3.1), sharex=True)
+    for place, name in enumerate(dict.fromkeys(rows.name)):
+        found = by_depth(rows, name)
+        for ax, pattern in zip(axes, PATTERNS):
+            for when, line in ((TRAINED, "-"), (START, "--")):
+                own = found[found.when == when]
+                if len(own):
+                    ax.plot(own.deep, own[pattern], line, color=COLOURS[place], linewidth=1.2, markersize=3.5,
+                            marker=MARKERS[place] if when == TRAINED else None,
+                            label=name if when == TRAINED else f"{name}, before training")
+    for ax, pattern in zip(axes, PATTERNS):
+        ax.set(title=pattern, ylim=(0, None), xlabel="Ghost layer")
+        ax.set_xticks([0, 1], ["first", "last"])
+        ax.grid(axis="y", color="0.92")
+    axes[0].set_ylabel("share of the energy, %")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    return figure

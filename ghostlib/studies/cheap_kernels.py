@@ -1,0 +1,74 @@
+"""What trained cheap kernels are: the rows of tools/measure_kernels.py, summed up and told. Rows only."""
+
+import numpy as np
+import pandas as pd
+
+PATTERNS = "copy", "shift", "smoothing", "edge"
+TRAINED, START = "trained", "at the start"
+NAMES = {"ghostnet": "GhostNet", "ghostnetv2": "GhostNetV2", "pfld_ghostnet": "a face-landmark GhostNet"}
+HARDLY = 0.9  # a mean cosine from which on kernels have hardly turned; ours
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `name`: the network, with its s where that is known."""
+    told = [NAMES.get(model, model) + (f" {width}" if width else "")
+            for model, _, width in (network.partition(" ") for network in rows.network)]
+    return rows.assign(name=[name if pd.isna(s) else f"{name}, s = {int(s)}" for name, s in zip(told, rows.s)])
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each network and `when`, over all its kernels and seeds: kernels, the mean share of energy in each of
+    PATTERNS (in percent), how many kernels in percent are called a copy, an edge and so on, and how far they turned."""
+    table = []
+    for (name, when), own in rows.groupby(["name", "when"], sort=False):
+        count = int(own.ghosts.sum())
+        table.append({"network": name, "when": when, "networks": own.seed.nunique(dropna=False), "kernels": count,
+                      **{pattern: 100 * float(np.average(own[pattern], weights=own.ghosts)) for pattern in PATTERNS},
+                      **{f"called {kind}": 100 * own[f"n_{kind}"].sum() / count for kind in (*PATTERNS, "dead")},
+                      "turned": float(np.average(own.turned, weights=own.ghosts)) if own.turned.notna().all() else np.nan})
+    return pd.DataFrame(table)
+
+
+def answer(rows: pd.DataFrame) -> str:
+    """What the rows say, in sentences; the words follow the numbers."""
+    table = summary(rows).set_index(["network", "when"])
+    parts = []
+    for name in dict.fromkeys(rows.name):
+        if (name, TRAINED) not in table.index:
+            continue
+        own = table.loc[(name, TRAINED)]
+        if (name, START) in table.index:
+            start = table.loc[(name, START)]
+            moved = "hardly turned" if own.turned >= HARDLY else "turned away"
+            parts.append(f"in {name} they have {moved} from the random kernels they began as (mean cosine {own.turned:.2f}; "
+                         f"edges hold {own.edge:.0f} % of their energy, {start.edge:.0f} % at the start)")
+        else:
+            parts.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} %")
+    trained = table.xs(TRAINED, level="when")
+    copies = trained["called copy"].max()
+    size = int(rows.d.min())
+    chance = 100 / size**2
+    verdict = "Trained cheap kernels are no copies" if copies < 5 else "Some trained cheap kernels are copies"
+    return (f"**Answer.** {verdict}: at most {copies:.1f} % of any network's are near to one, and the middle weight holds "
+            f"{trained['copy'].min():.0f} to {trained['copy'].max():.0f} % of the energy, where chance gives {chance:.0f} %."
+            f" {_sentence(parts)}")
+
+
+def _sentence(parts: list[str]) -> str:
+    told = "; ".join(parts)
+    return f"{told[0].upper()}{told[1:]}." if told else ""
+
+
+def dead(rows: pd.DataFrame) -> str:
+    """How many kernels are dead, in a sentence."""
+    own = rows[rows.when == TRAINED].groupby("name", sort=False)[["n_dead", "ghosts"]].sum()
+    return "Dead kernels: " + ", ".join(f"{int(row.n_dead)} of {int(row.ghosts):,} in {name}"
+                                        for name, row in own.iterrows()) + "."
+
+
+def by_depth(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A network's layers by how deep they lie, from 0 to 1: when, depth, and shares in percent, averaged over seeds."""
+    own = rows[rows.name == name]
+    found = own.groupby(["when", "depth"], sort=False)[[*PATTERNS, "turned"]].mean().reset_index()
+    return found.assign(**{pattern: 100 * found[pattern] for pattern in PATTERNS},
+                        deep=(found.depth - 1) / max(1, found.depth.max() - 1))
