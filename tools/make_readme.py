@@ -11,7 +11,7 @@ import pandas as pd
 
 from ghostlib import sweep
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, paper, regime
+from ghostlib.studies import ablation, cheap_kernels, paper, photographs, regime
 from ghostlib.studies import redundancy as likeness
 from ghostlib.studies import rivals as others
 from ghostlib.studies.report import markdown
@@ -104,6 +104,22 @@ def ablations() -> str:
     return "\n".join([f"**{first}**", "", longer, "", runs, "", table, "", *answers])
 
 
+def on_photographs() -> str:
+    """The photographs study's answer, and its secondary ones."""
+    rows = photographs.named(read_table(RESULTS / "photographs.csv"))
+    planned = len(sweep.read("notebooks/params/photographs.yaml").points)
+    told = [f"- {row.question} {row.difference}: {row.verdict} ({row.points} points, {row.seeds} seeds, p {row.p})."
+            for row in photographs.answers(rows).iloc[1:].itertuples()]
+    first = photographs.answer(rows, planned).replace("**Answer.** ", "")
+    runs = "" if "Not final" in first else f" {len(rows)} of {planned} runs are recorded."
+    return "\n".join([first + runs, *(["", *told] if told else [])])
+
+
+def kernels() -> str:
+    rows = cheap_kernels.named(read_table(RESULTS / "cheap_kernels.csv"))
+    return cheap_kernels.answer(rows).replace("**Answer.** ", "")
+
+
 def reference() -> str:
     """mindcv's own rows, and an empty one for the reader's."""
     rows = [["mindcv", row.device, row.cards, row.batch, f"{row.compile_s} s", f"{row.ms_per_step:.2f}",
@@ -122,10 +138,10 @@ def campaign() -> str:
             f"commit {first.commit}, {first.machine}).\n\n{table}")
 
 
-PAGES: dict[Path, tuple[Callable[[], str], ...]] = {README: (tour, networks, rivals, speed, causes, redundancy, ablations),
-                                                   Path("docs/reliability.md"): (campaign,),
-                                                   Path("docs/ascend.md"): (reference,),
-                                                   Path("docs/performance.md"): (causes_table,)}
+PAGES: dict[Path, tuple[Callable[[], str], ...]] = {
+    README: (tour, networks, rivals, speed, causes, on_photographs, redundancy, kernels, ablations),
+    Path("docs/reliability.md"): (campaign,), Path("docs/ascend.md"): (reference,),
+    Path("docs/performance.md"): (causes_table,)}
 
 
 def current(text: str, page: Path = README) -> str:
