@@ -1,0 +1,76 @@
+"""What others measure of maps, beside our R2: do they order layers as we do? Arrays in, numbers out."""
+
+import numpy as np
+
+from ghostlib.errors import InputError
+from ghostlib.redundancy.likeness import checked
+
+
+def cka(first: np.ndarray, second: np.ndarray, debiased: bool = True) -> float:
+    """How alike two sets of maps of the same images are, whatever rotates or scales their channels: linear centred kernel
+    alignment, 1 for the same and 0 for independent ones.
+
+    Without `debiased` maps of few images look alike by their number alone: with fewer images than values in a map it is near
+    1 for noise.
+
+    Args:
+        first, second: (N, ...) each, the same images in the same order; 4 or more.
+        debiased: Whether the unbiased estimate of the Hilbert-Schmidt criterion is taken; it may fall below 0.
+
+    Raises:
+        InputError: For other numbers of images.
+
+    Source: Kornblith et al. 2019; unbiased by Song et al. 2012, equation 5, as Nguyen et al. 2021 take it.
+    """
+    if len(first) != len(second) or len(first) < 4:
+        raise InputError(f"maps: of {len(first)} and {len(second)} images given; allowed are those of the same 4 or more")
+    grams = [_gram(maps) for maps in (first, second)]
+    estimate = _unbiased if debiased else _biased
+    products = estimate(*grams)
+    norms = estimate(grams[0], grams[0]) * estimate(grams[1], grams[1])
+    return float(products / np.sqrt(norms)) if norms > 0 else float("nan")
+
+
+def _gram(maps: np.ndarray) -> np.ndarray:
+    flat = maps.reshape(len(maps), -1).astype(np.float64)
+    flat = flat - flat.mean(axis=0)
+    return flat @ flat.T
+
+
+def _biased(first: np.ndarray, second: np.ndarray) -> float:
+    centre = np.eye(len(first)) - 1 / len(first)
+    return float(((centre @ first @ centre) * second).sum())
+
+
+def _unbiased(first: np.ndarray, second: np.ndarray) -> float:
+    count = len(first)
+    first, second = (gram - np.diag(np.diag(gram)) for gram in (first, second))
+    return float(((first * second).sum() + first.sum() * second.sum() / ((count - 1) * (count - 2))
+                  - 2 * first.sum(axis=0) @ second.sum(axis=0) / (count - 2)) / (count * (count - 3)))
+
+
+def effective_rank(maps: np.ndarray) -> float:
+    """How many independent maps there are in effect: the participation ratio of the channels' covariance over pixels and
+    images, from 1 (all are one, scaled) to C (uncorrelated and equally strong).
+
+    Args:
+        maps: (N, C, H, W).
+
+    Source: (sum of eigenvalues)^2 over the sum of their squares; Gao et al. 2017 for populations of neurons.
+    """
+    flat = checked(maps, least=1).transpose(1, 0, 2, 3).reshape(maps.shape[1], -1).astype(np.float64)
+    covariance = np.atleast_2d(np.cov(flat))
+    total = np.trace(covariance)
+    return float(total**2 / (covariance**2).sum()) if total > 0 else float("nan")
+
+
+def mean_rank(maps: np.ndarray, tolerance: float | None = None) -> np.ndarray:
+    """How much structure each map holds by itself: its rank as a matrix, averaged over images, (C,).
+
+    Args:
+        maps: (N, C, H, W).
+        tolerance: Singular values below it count as 0; None is NumPy's own, relative to the largest.
+
+    Source: HRank (Lin et al. 2020), which prunes filters of low rank.
+    """
+    return np.linalg.matrix_rank(checked(maps, least=1).astype(np.float64), tol=tolerance).mean(axis=0)
