@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ghostlib import processor
+from ghostlib import onnx_files, processor
 from ghostlib.config import Config
 from ghostlib.errors import RunError, last_line
 
@@ -92,7 +92,6 @@ def _median(call: Any, images: Any) -> float:
 
 def _layers(config: Config, batch: int) -> list[dict[str, Any]]:
     import numpy as np
-    import onnxruntime
 
     from ghostlib.deploy import fold_batchnorm
     from ghostlib.deploy.onnx_graph import as_onnx
@@ -102,10 +101,7 @@ def _layers(config: Config, batch: int) -> list[dict[str, Any]]:
     shape = (3, config.image_size, config.image_size)
     model = as_onnx(fold_batchnorm(build(config).set_train(False), shape), shape, batch)
     with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.enable_profiling, options.profile_file_prefix = True, f"{folder}/profile"
-        options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnx_files.session(model.SerializeToString(), f"{folder}/profile")
         images = np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32)
         _median(lambda given: session.run(None, {"images": given}), images)
         events = json.loads(Path(session.end_profiling()).read_text())

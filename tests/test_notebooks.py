@@ -58,8 +58,6 @@ def test_no_notebook_is_left_without_a_test():
 @pytest.mark.parametrize("path", STUDIES, ids=ids(STUDIES))
 def test_a_study_runs_with_its_smoke_params(path, tmp_path, monkeypatch):
     values, folder = yaml.safe_load(smoke(path).read_text()) or {}, ROOT
-    if path.stem == "ablate_kernel":  # whose sweep is a line of the README, run in test_readme.py: here its recorded rows
-        values = {}
     if "grid" in values:  # the notebook of a sweep runs it, in a folder of its own
         values, folder = {"grid": f"notebooks/params/{smoke(path).name}", "start": True}, tmp_path / "here"
         for shared in ("notebooks", "data/results"):

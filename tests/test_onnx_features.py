@@ -166,8 +166,8 @@ def test_the_command_measures_a_file_and_says_what_is_wrong(tmp_path):
     assert (results.read_table(tmp_path / "tables" / "allowed_ratio.csv").ratio >= 1).all()
     (tmp_path / "cut.onnx").write_bytes((tmp_path / "net.onnx").read_bytes()[:200])
     (tmp_path / "photographs" / "3.png").write_bytes(b"no picture")
-    for change, said in [({1: str(tmp_path / "cut.onnx")}, "cut.onnx is no whole ONNX file"),
-                         ({1: str(tmp_path / "none.onnx")}, "none.onnx cannot be read"),
+    for change, said in [({1: str(tmp_path / "cut.onnx")}, "cut.onnx: cannot be read as ONNX"),
+                         ({1: str(tmp_path / "none.onnx")}, "none.onnx: cannot be read as ONNX"),
                          ({3: str(tmp_path)}, "photographs/3.png cannot be read"),
                          ({3: str(tmp_path / "nowhere")}, "nowhere given; allowed is a folder of photographs"),
                          ({7: "500"}, "holds 12 photographs, 500 wanted"),

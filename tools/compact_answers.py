@@ -18,8 +18,10 @@ if __name__ == "__main__":
     points = sweep.read(parser.parse_args().grid)
     target = points.recorded.with_name(f"{points.name}_answers.csv")
     kept = {point.key: path for point in points.points if (path := kept_file(points, point, "answers.csv")).exists()}
+    if not kept:
+        parser.exit(1, f"{points.folder}: no answers.csv of a run is kept there; {target} stays as it is\n")
     table = compact({key: results.read_table(path) for key, path in kept.items()})
     if target.exists():
-        table = merged(results.read_table(target), table) if kept else results.read_table(target)
+        table = merged(results.read_table(target), table)
     results.write_table(target, table)
     print(f"{target}: answers of {table.shape[1] - 2} runs to {len(table):,} images, {len(kept)} of them found now")

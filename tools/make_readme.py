@@ -109,7 +109,7 @@ def on_photographs() -> str:
     rows = photographs.named(read_table(RESULTS / "photographs.csv"))
     planned = len(sweep.read("notebooks/params/photographs.yaml").points)
     told = [f"- {row.question} {row.difference}: {row.verdict} ({row.points} points, {row.seeds} seeds, p {row.p})."
-            for row in photographs.answers(rows).iloc[1:].itertuples()]
+            for row in photographs.secondary(rows).itertuples()]
     first = photographs.answer(rows, planned).replace("**Answer.** ", "")
     runs = "" if "Not final" in first else f" {len(rows)} of {planned} runs are recorded."
     return "\n".join([first + runs, *(["", *told] if told else [])])

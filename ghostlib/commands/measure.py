@@ -71,7 +71,7 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
 @click.argument("run_dirs", nargs=-1, required=True, type=PATH)
 @click.option("--target", required=True, type=PATH,
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
-@click.option("--images", default=None, type=TEXT, help="For NET.onnx a folder of photographs; for runs --count.")
+@click.option("--images", default=None, type=TEXT, help="For NET.onnx a folder of photographs; for runs as --count.")
 @click.option("--count", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
 @click.option("--normalise", default="imagenet", show_default=True, type=TEXT,
               help="For NET.onnx: imagenet (its mean and deviation), half (-1 to 1) or none (0 to 1).")
@@ -88,8 +88,9 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
     Rows of other runs stay in the tables. If it is interrupted, the same command goes on with the layers that were left.
     """
     from ghostlib import results
-    from ghostlib.redundancy.unfinished import OF_ONE_RUN, TABLES, Unfinished
-    foreign = [path for path in run_dirs if path.suffix == ".onnx"]
+    from ghostlib.redundancy.sources import OF_ONE_RUN, TABLES
+    from ghostlib.redundancy.unfinished import Unfinished
+    foreign = [path for path in run_dirs if path.suffix == ".onnx"]  # by name: a missing or damaged one is told as such
     if foreign and len(run_dirs) > 1:
         raise InputError(f"runs: {foreign[0]} given among {len(run_dirs)}; allowed are runs, or one ONNX file")
     if foreign and images is None:

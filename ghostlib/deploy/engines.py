@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ghostlib import processor
+from ghostlib import onnx_files, processor
 from ghostlib.errors import InputError, nearest, some
 
 AUTO = "auto"
@@ -58,11 +58,7 @@ def _kernel(net) -> Logits:
 
 
 def _onnxruntime(model: bytes) -> Logits:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = processor.threads(), 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = onnx_files.session(model)
     name = session.get_inputs()[0].name
     return lambda images: session.run(None, {name: images})[0]
 
@@ -182,15 +178,8 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
 
 def _check_onnx(path: str | Path) -> None:
     """Refuses an ONNX file that does not take images to logits."""
-    import onnx
-
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except Exception as error:  # protobuf's, the checker's and the system's have nothing in common
-        raise InputError(f"{path}: cannot be read as ONNX ({' '.join(str(error).split())[:120]})") from None
-    given = {value.name for value in model.graph.initializer}
-    sides = [[value for value in side if value.name not in given] for side in (model.graph.input, model.graph.output)]
+    model = onnx_files.read(path, strict=True)
+    sides = [onnx_files.inputs_of(model), model.graph.output]
     told = [", ".join(f"{value.name} {_shape(value)}" for value in side) for side in sides]
     if [len(side) for side in sides] != [1, 1] or len(_shape(sides[0][0])) != 4 or len(_shape(sides[1][0])) != 2:
         raise InputError(f"{path}: takes {told[0]} to {told[1]}; allowed is one input of images (N, 3, H, W) and one "

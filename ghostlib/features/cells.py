@@ -13,22 +13,18 @@ from ghostlib.hooks import Enough, Hook, run_once
 
 
 def layer_names(net: nn.Cell) -> list[str]:
-    """The names by which `activations` knows a network's layers, in the order they were built."""
+    """See `features.layer_names`."""
     return [name for name, _ in net.cells_and_names() if name]
 
 
 def ghost_layers(net: nn.Cell) -> dict[str, int]:
-    """The names of a network's Ghost layers that have ghosts, with how many of their maps, the first, are intrinsic."""
+    """See `features.ghost_layers`."""
     return {name: cell.intrinsic for name, cell in net.cells_and_names()
             if isinstance(cell, (GhostModule, GhostConv2d)) and cell.ghosts}
 
 
 def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
-    """For each convolution or Ghost layer, by name, the names under which each of STAGES that it has is found.
-
-    A convolution with the BatchNorm and the ReLU that follow it among its siblings, as `cells.convolution_groups` reads
-    them. In a network that is not a sequence of such groups, a stage that another cell computes is missing.
-    """
+    """See `features.stages`."""
     found: dict[str, dict[str, str]] = {}
 
     def visit(cell: nn.Cell, prefix: str) -> None:
@@ -55,27 +51,7 @@ def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
 def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_size: int = 32,
                 most_bytes: int = MOST_BYTES, first: bool = False,
                 step: Callable[[int], object] | None = None) -> dict[str, np.ndarray]:
-    """Runs a network in evaluation state and returns what the named layers put out.
-
-    What "after the convolution", "after BatchNorm" and "after ReLU" mean is a matter of the name: in a Ghost module
-    `primary_conv.0`, `.1` and `.2`.
-
-    Args:
-        net: Any MindSpore network; left as it was.
-        images: (N, 3, H, W) float32, normalised.
-        layers: Names as `layer_names` gives them. A layer that runs more than once gives its last output.
-        batch_size: Images run at a time; bounds the memory that the rest of the network needs.
-        most_bytes: What the maps of all images may take; a layer of 64 maps of 112 x 112 takes 3 MB an image.
-        first: Whether to take each layer's first output and leave the rest of the network out once all are there.
-        step: Told after each batch how many images were run.
-
-    Returns:
-        For each name an array (N, C, H', W'), or (N, C) behind a dense layer.
-
-    Raises:
-        InputError: For a layer that does not exist, naming the near ones, for one that is no part of the forward pass, for
-            images that do not fit the network or are none, and for maps of more than `most_bytes`.
-    """
+    """See `features.activations`."""
     cells = dict(net.cells_and_names())
     for name in layers:
         if name not in cells or not name:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ghostlib import onnx_files
 from ghostlib.errors import InputError, last_line, nearest, some
 from ghostlib.features.bounds import MOST_BYTES, check_memory
 
@@ -40,7 +41,7 @@ class OnnxNetwork:
 
     def __init__(self, source: "str | Path | onnx.ModelProto", name: str = ""):
         self.name = name or (str(source) if isinstance(source, (str, Path)) else "the graph")
-        self.model = _read(Path(source)) if isinstance(source, (str, Path)) else source
+        self.model = onnx_files.read(source) if isinstance(source, (str, Path)) else source
         opsets = {one.domain: one.version for one in self.model.opset_import}
         if (opset := opsets.get("", opsets.get("ai.onnx", 0))) < OLDEST:
             raise InputError(f"network: {self.name} has opset {opset}; allowed is {OLDEST} or later")
@@ -59,12 +60,12 @@ class OnnxNetwork:
         if not self.convolutions:
             others = some(sorted({one.op_type for one in graph.node}))
             raise InputError(f"network: {self.name} has no convolutions, but {others}; allowed are networks with maps")
-        self._input, self._batch, self._last, self._type = self._images_of(graph)
+        self._input, self._batch, self._last, self._type = self._images()
 
-    def _images_of(self, graph: "onnx.GraphProto") -> tuple[str, int | None, bool, Any]:
+    def _images(self) -> tuple[str, int | None, bool, Any]:
         """The input's name, its number of images if it is fixed, whether channels come last, and its type."""
         from onnx import helper
-        inputs = [one for one in graph.input if one.name not in self.constants]
+        inputs = onnx_files.inputs_of(self.model)
         shapes = [[axis.dim_value or None for axis in one.type.tensor_type.shape.dim] for one in inputs]
         if len(inputs) != 1 or len(shapes[0]) != 4 or not ({shapes[0][1], shapes[0][3]} & {3, None}):
             told = ", ".join(f"{one.name} {shape}" for one, shape in zip(inputs, shapes))
@@ -144,17 +145,12 @@ class OnnxNetwork:
     def _session(self, outputs: Sequence[str]):
         """One that puts out these alone, so that nothing behind them is computed."""
         import onnx
-        import onnxruntime
-
-        from ghostlib import processor
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
         del model.graph.output[:]
         model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in dict.fromkeys(outputs))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = processor.threads(), 4
         try:
-            return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            return onnx_files.session(model.SerializeToString())
         except Exception as error:
             raise InputError(f"network: {self.name} cannot be run by ONNX Runtime: {last_line(str(error))}") from None
 
@@ -191,19 +187,6 @@ class OnnxNetwork:
     def fingerprint(self) -> str:
         """A hash of the whole graph."""
         return hashlib.sha256(self.model.SerializeToString(deterministic=True)).hexdigest()
-
-
-def _read(path: Path) -> "onnx.ModelProto":
-    import onnx
-    try:
-        model = onnx.load(str(path))
-    except OSError as error:
-        raise InputError(f"network: {path} cannot be read ({error.strerror or error})") from None
-    except Exception as error:  # protobuf's, and onnx's for external data
-        raise InputError(f"network: {path} is no whole ONNX file ({last_line(str(error))})") from None
-    if not model.graph.node:
-        raise InputError(f"network: {path} is no whole ONNX file (it has no graph)")
-    return model
 
 
 def _activation(follow: "Sequence[onnx.NodeProto]", takers: "Mapping[str, Sequence[onnx.NodeProto]]"

@@ -64,13 +64,12 @@ def effective_rank(maps: np.ndarray) -> float:
     return float(total**2 / (covariance**2).sum()) if total > 0 else float("nan")
 
 
-def mean_rank(maps: np.ndarray, tolerance: float | None = None) -> np.ndarray:
+def mean_rank(maps: np.ndarray) -> np.ndarray:
     """How much structure each map holds by itself: its rank as a matrix, averaged over images, (C,).
 
     Args:
         maps: (N, C, H, W).
-        tolerance: Singular values below it count as 0; None is NumPy's own, relative to the largest.
 
     Source: HRank (Lin et al. 2020), which prunes filters of low rank.
     """
-    return np.linalg.matrix_rank(checked(maps, least=1).astype(np.float64), tol=tolerance).mean(axis=0)
+    return np.linalg.matrix_rank(checked(maps, least=1).astype(np.float64)).mean(axis=0)

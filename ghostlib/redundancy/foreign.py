@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from ghostlib import results
+from ghostlib.data.decoding import Unreadable, decode
 from ghostlib.data.files import find
+from ghostlib.data.picture import MEAN, STD
 from ghostlib.errors import InputError
 from ghostlib.features import OnnxNetwork
 from ghostlib.progress import progress_bar
@@ -21,8 +23,7 @@ from ghostlib.redundancy.unfinished import Unfinished
 
 SIZE = 224, 224  # of photographs for a network that takes any
 # By name, the mean and the standard deviation of pixels in [0, 1] that a network was trained with.
-NORMALISATIONS = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "half": ((0.5,) * 3, (0.5,) * 3),
-                  "none": ((0.0,) * 3, (1.0,) * 3)}
+NORMALISATIONS = {"imagenet": (MEAN, STD), "half": ((0.5,) * 3, (0.5,) * 3), "none": ((0.0,) * 3, (1.0,) * 3)}
 UNKNOWN = dict.fromkeys(("width", "epochs", "top1", "s", "d"), "")
 
 
@@ -45,7 +46,9 @@ def of_file(path: str | Path, folder: str | Path, normalise: str = "imagenet", i
     net = OnnxNetwork(path)
     shown, names = photographs(folder, images, net.size or SIZE, normalise, seed)
     about: dict[str, Any] = {"dataset": Path(folder).resolve().name, "model": Path(path).stem, "seed": seed, **UNKNOWN}
-    study = network_study(net, shuffled(net, shown, seed), shown, KERNELS, THRESHOLDS, seed)
+    with progress_bar(len(net.convolutions), "layers shuffled", progress) as bar:
+        control = shuffled(net, shown, seed, bar.update)
+    study = network_study(net, control, shown, KERNELS, THRESHOLDS, seed)
     options = {"kernels": KERNELS, "thresholds": THRESHOLDS, "resamples": RESAMPLES, "seed": seed}
     kept = unfinished.of({**about, "images": images}, study, options) if unfinished else None
     with progress_bar(study.total(kept), "multiply-adds", progress) as bar:
@@ -74,9 +77,9 @@ def photographs(folder: str | Path, count: int, size: tuple[int, int], normalise
     shown = np.empty((count, 3, *size), np.float32)
     for place, file in enumerate(drawn):
         try:
-            with Image.open(file) as picture:
-                fitted = ImageOps.fit(picture.convert("RGB"), size[::-1], Image.Resampling.BICUBIC)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            picture = Image.fromarray(decode(file))
+        except Unreadable as error:
             raise InputError(f"images: {file} cannot be read ({error}); allowed are photographs") from None
+        fitted = ImageOps.fit(picture, size[::-1], Image.Resampling.BICUBIC)
         shown[place] = ((np.asarray(fitted, np.float32) / 255 - mean) / spread).transpose(2, 0, 1)
     return shown, drawn

@@ -19,7 +19,8 @@ from ghostlib.progress import progress_bar, tell
 from ghostlib.redundancy.allocation import allocate, layer_macs, losses
 from ghostlib.redundancy.controls import KERNELS, RESAMPLES, THRESHOLDS, network_study, pair_study
 from ghostlib.redundancy.layers import LayerStudy
-from ghostlib.redundancy.unfinished import OF_ONE_RUN, TABLES, KeptRows, Unfinished
+from ghostlib.redundancy.sources import OF_ONE_RUN, TABLES
+from ghostlib.redundancy.unfinished import KeptRows, Unfinished
 from ghostlib.training.setup import build, config_of, prepare
 
 IMAGES = 192  # three splits of 64

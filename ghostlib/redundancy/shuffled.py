@@ -5,6 +5,8 @@ weight stands where, so every filter that training made. It is no network before
 layer, whose few large weights make rougher filters than random ones, and channels keep the spread that training gave them.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ghostlib.features.graphs import OnnxNetwork
@@ -12,7 +14,8 @@ from ghostlib.features.graphs import OnnxNetwork
 IMAGES = 32  # that means and spreads are taken from
 
 
-def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0) -> OnnxNetwork:
+def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0, step: Callable[[int], object] = lambda _: None
+             ) -> OnnxNetwork:
     """The same graph with each convolution's weights in random order, scaled so that each of its channels has the mean and
     the standard deviation that it had, on these images, layer by layer from the input.
 
@@ -20,6 +23,7 @@ def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0) -> OnnxNetwork
         net: Any graph whose weights are stored.
         images: (N, 3, H, W), normalised; the first IMAGES are shown to both.
         seed: Of the order.
+        step: Told after each layer that one more is done.
 
     Raises:
         InputError: For weights that the graph computes.
@@ -34,6 +38,7 @@ def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0) -> OnnxNetwork
         scale = np.divide(spread, own_spread, out=np.zeros_like(spread), where=own_spread > 0)
         changed[layer] = ((mixed * scale[:, None, None, None]).astype(weights.dtype),
                           (mean - scale * own_mean).astype(bias.dtype))
+        step(1)
     return net.having(changed)
 
 

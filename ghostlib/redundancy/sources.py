@@ -1,5 +1,8 @@
-"""Whose maps a row is about: those of a trained network, and what they are compared with."""
+"""What rows are about: their tables, the columns by which they are of one network, and whose maps they tell of."""
 
+TABLES = "redundancy", "allowed_ratio", "intrinsic"  # files data/results/NAME.csv
+OF_ONE_RUN = "dataset", "model", "width", "seed", "epochs", "s", "d", "images"  # columns by which rows are of one run
+# Those of a trained network, and what they are compared with.
 TRAINED, UNTRAINED, SCRAMBLED, GREY, SHUFFLED = SOURCES = (
     "trained", "untrained", "phase-scrambled images", "greyscale input", "maps of another image")
 SHUFFLED_WEIGHTS = "shuffled weights"  # in the place of the untrained network, where there is none: see `shuffled.py`

@@ -18,8 +18,6 @@ from ghostlib.redundancy.layers import LayerStudy, Place, Rows
 
 FOLDER = "unfinished"  # beside the tables
 INPUTS = "inputs.json"
-TABLES = "redundancy", "allowed_ratio", "intrinsic"  # files data/results/NAME.csv
-OF_ONE_RUN = "dataset", "model", "width", "seed", "epochs", "s", "d", "images"  # columns by which rows are of one run
 
 
 class Unfinished:

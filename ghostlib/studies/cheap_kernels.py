@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-PATTERNS = "copy", "shift", "smoothing", "edge"
+from ghostlib.redundancy.kernels import PATTERNS
+
 TRAINED, START = "trained", "at the start"
 NAMES = {"ghostnet": "GhostNet", "ghostnetv2": "GhostNetV2", "pfld_ghostnet": "a face-landmark GhostNet"}
 HARDLY = 0.9  # a mean cosine from which on kernels have hardly turned; ours
@@ -31,7 +32,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def answer(rows: pd.DataFrame) -> str:
     """What the rows say, in sentences; the words follow the numbers."""
-    table = summary(rows).set_index(["network", "when"])
+    table, chance = summary(rows).set_index(["network", "when"]), 100 / int(rows.d.min()) ** 2
     parts = []
     for name in dict.fromkeys(rows.name):
         if (name, TRAINED) not in table.index:
@@ -43,11 +44,10 @@ def answer(rows: pd.DataFrame) -> str:
             parts.append(f"in {name} they have {moved} from the random kernels they began as (mean cosine {own.turned:.2f}; "
                          f"edges hold {own.edge:.0f} % of their energy, {start.edge:.0f} % at the start)")
         else:
-            parts.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} %")
+            parts.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
+                         f"({2 * chance:.0f} and {chance:.0f} by chance)")
     trained = table.xs(TRAINED, level="when")
     copies = trained["called copy"].max()
-    size = int(rows.d.min())
-    chance = 100 / size**2
     verdict = "Trained cheap kernels are no copies" if copies < 5 else "Some trained cheap kernels are copies"
     return (f"**Answer.** {verdict}: at most {copies:.1f} % of any network's are near to one, and the middle weight holds "
             f"{trained['copy'].min():.0f} to {trained['copy'].max():.0f} % of the energy, where chance gives {chance:.0f} %."

@@ -75,6 +75,12 @@ def contrasts_of(rows: pd.DataFrame) -> list[Contrast]:
             if {first, second} <= set(seeds.index) and len(seeds[first] & seeds[second]) > 1]
 
 
+def secondary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of `answers` the secondary ones."""
+    table = answers(rows)
+    return table[table.question.str.startswith("Secondary")]
+
+
 def answers(rows: pd.DataFrame) -> pd.DataFrame:
     """What was asked and what came of it, the primary contrast first: question, difference, points with their 95 % interval
     over seeds, seeds, p (the secondary ones' after Holm's correction) and verdict."""

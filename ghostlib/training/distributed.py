@@ -6,7 +6,7 @@ collective that works on CPUs and NPUs alike.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def join(config: Config) -> Ranks:
     if size is None:
         return Ranks()
     mindspore.set_auto_parallel_context(parallel_mode="data_parallel", gradients_mean=True)
-    with _patient_threads():
+    with _patient_threads() if config.device == "CPU" else nullcontext():
         mindspore.communication.init()  # of msrun's scheduler this is all the work: there it returns when the others end
     return Ranks(mindspore.communication.get_rank(), mindspore.communication.get_group_size())
 

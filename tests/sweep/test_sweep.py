@@ -374,6 +374,9 @@ def test_the_grids_that_come_with_the_lab_can_be_read(monkeypatch):
     assert len(grids) >= 2
     for path in grids:
         assert sweep.read(path).points, path
+    [pretrained] = sweep.read(ROOT / "notebooks" / "params" / "photographs_pretrain.yaml").points
+    starts = {point.parameters["weights"] for point in sweep.read(ROOT / "notebooks" / "params" / "few_pilot.yaml").points}
+    assert starts == {None, f"data/runs/photographs_pretrain/{pretrained.key}.last.safetensors"}  # what is kept of it
     table = sweep.plan(sweep.read(ROOT / "notebooks" / "params" / "ablate_ratio_smoke.yaml"))
     assert table.weights.is_monotonic_decreasing and not table.there.any()
 
