@@ -2,7 +2,7 @@
 
 What it keeps: the graph, each layer's weights as a heap, and the mean and spread of each channel. What it loses: which
 weight stands where, so every filter that training made. It is no network before training: the heap is that of a trained
-layer, whose few large weights make rougher filters than random ones, and channels keep the spread that training gave them.
+layer, and channels keep the spread that training gave them.
 """
 
 from collections.abc import Callable

@@ -41,8 +41,9 @@ def answer(rows: pd.DataFrame) -> str:
         if (name, START) in table.index:
             start = table.loc[(name, START)]
             moved = "hardly turned" if own.turned >= HARDLY else "turned away"
-            parts.append(f"in {name} they have {moved} from the random kernels they began as (mean cosine {own.turned:.2f}; "
-                         f"edges hold {own.edge:.0f} % of their energy, {start.edge:.0f} % at the start)")
+            seeds = f"{int(own.networks)} seed{'' if own.networks == 1 else 's'}"
+            parts.append(f"in {name} ({seeds}) they have {moved} from the random kernels they began as (mean cosine "
+                         f"{own.turned:.2f}; edges hold {own.edge:.0f} % of their energy, {start.edge:.0f} % at the start)")
         else:
             parts.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
                          f"({2 * chance:.0f} and {chance:.0f} by chance)")

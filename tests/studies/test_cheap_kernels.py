@@ -25,8 +25,8 @@ def rows(turned=0.95, copy=0.12, copies=0, others=True):
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({}, "Trained cheap kernels are no copies: at most 0.0 % of any network's are near to one, and the middle weight holds "
-         "11 to 12 % of the energy, where chance gives 11 %. In GhostNet 0.5, s = 2 they have hardly turned from"),
-    ({"turned": 0.3}, "In GhostNet 0.5, s = 2 they have turned away from"),
+         "11 to 12 % of the energy, where chance gives 11 %. In GhostNet 0.5, s = 2 (2 seeds) they have hardly turned"),
+    ({"turned": 0.3}, "In GhostNet 0.5, s = 2 (2 seeds) they have turned away from"),
     ({"copies": 4}, "Some trained cheap kernels are copies: at most 40.0 %"),
     ({}, "in landmarks, trained by others, edges hold 35 % and smoothing 11 %")])
 def test_the_answer_follows_the_numbers(changes, said):
