@@ -27,8 +27,13 @@ def models(model: str | None, width: float, ratio: str | None, kernel: int, clas
     from ghostlib.studies import catalogue
     table = catalogue.models()
     if model is None:
-        from ghostlib.weights.description import PUBLISHED
+        from ghostlib.weights.description import PUBLISHED, described
+        from ghostlib.weights.sources import own_names
         click.echo(catalogue.as_text(table, PUBLISHED))
+        for name in own_names():
+            own = described(name)
+            click.echo(f"trained here: {name} ({own['model']} {own['width']:g}, {own['num_classes']} classes of "
+                       f"{own['dataset']}, {own['image_size']} x {own['image_size']})")
         return
     known = table[table.model == model]
     own = known.iloc[0] if len(known) else table.iloc[0]  # an unknown one Config refuses

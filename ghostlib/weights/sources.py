@@ -25,9 +25,11 @@ MINDCV_FILES = {
     "resnet": ("resnet50-e0733ab8",)}
 MINDCV = {f"mindcv/{file.partition('-')[0]}": f"https://download.mindspore.cn/toolkits/mindcv/{folder}/{file}.ckpt"
           for folder, files in MINDCV_FILES.items() for file in files}
+OWN = "ghostlib/"  # begins the short names of what this lab trained; the files come with a checkout
+OWN_FOLDER = Path(__file__).parents[2] / "data" / "weights"
 TIMM, TIMM_FILE = "timm/", "model.safetensors"  # timm's repositories on Hugging Face, and what each calls its weights
 NAMED_BY_HASH = re.compile(r"-([0-9a-f]{8})(-\w+)?\.ckpt$")  # mindcv's convention
-ALLOWED = "allowed are a file, a URL, mindcv/NAME and timm/NAME ('ghostlib models' lists names)"
+ALLOWED = "allowed are a file, a URL, ghostlib/NAME, mindcv/NAME and timm/NAME ('ghostlib models' lists names)"
 # What runs and Hugging Face call theirs, in a folder and in its cache.
 FILES = ("last.safetensors", "best.safetensors", TIMM_FILE, f"snapshots/*/{TIMM_FILE}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -38,7 +40,8 @@ def locate(source: str | Path) -> Path:
 
     Args:
         source: A path; a URL, which may end in ``#sha256=...`` or ``#md5=...`` with all or the first digits of the
-            hash; a name in MINDCV; or ``timm/NAME`` for what timm publishes.
+            hash; a name in MINDCV; ``timm/NAME`` for what timm publishes; or
+            ``ghostlib/NAME`` for what this lab trained, a file in data/weights/.
 
     Raises:
         InputError: For a source that is blank, a folder (naming a file in it), not there, that cannot be downloaded, has
@@ -53,6 +56,8 @@ def locate(source: str | Path) -> Path:
         return _download(MINDCV[text])
     if text.startswith(TIMM) and not Path(text).exists():
         return _from_hugging_face(text)
+    if text.startswith(OWN) and not Path(text).exists():
+        return _own(text)
     path = Path(expand(text, "weights"))
     try:
         if path.is_dir():
@@ -64,6 +69,20 @@ def locate(source: str | Path) -> Path:
         hint = f" ({nearest(text, MINDCV)})" if text.startswith("mindcv/") else ""
         raise InputError(f"weights: {source} cannot be read, there is no such file{hint}; {ALLOWED}")
     return path
+
+
+def own_names() -> list[str]:
+    """The short names of what this lab trained; none outside a checkout."""
+    return [f"{OWN}{path.stem}" for path in sorted(OWN_FOLDER.glob("*.safetensors"))]
+
+
+def _own(name: str) -> Path:
+    path = OWN_FOLDER / f"{name.removeprefix(OWN)}.safetensors"
+    if name in own_names():
+        return path
+    raise InputError(f"weights: {name} is not there; " + (
+        f"{nearest(name, own_names())}" if own_names() else
+        f"what this lab trained comes with a checkout of it, in data/weights/, and {OWN_FOLDER} holds none"))
 
 
 def _within(folder: Path) -> str:

@@ -9,13 +9,13 @@ from hashlib import sha256
 import mindspore
 import numpy as np
 import pytest
-from conftest import hugging_face
+from conftest import ROOT, hugging_face
 from mindspore import Tensor
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
-from ghostlib.weights import described, load_weights, save_weights, sources
+from ghostlib.weights import classes_of, described, load_weights, save_weights, sources
 from ghostlib.weights.description import FIELDS, PUBLISHED
 from ghostlib.weights.load import OPTIMIZER
 
@@ -146,6 +146,29 @@ def test_mindcvs_short_names(server, cache, checkpoint, monkeypatch):
     with pytest.raises(InputError, match="weights: mindcv/ghostnet_005 cannot be read, there is no such file "
                                          ".did you mean .*mindcv/ghostnet_050"):
         load_weights(network(), "mindcv/ghostnet_005")
+
+
+def test_what_the_lab_trained_goes_by_a_short_name(tmp_path, monkeypatch):
+    """In half precision, as tools/publish_weights.py writes it: loaded, it is the network again to that precision."""
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    from publish_weights import halved
+
+    monkeypatch.setattr(sources, "OWN_FOLDER", tmp_path)
+    with pytest.raises(InputError, match="weights: ghostlib/tiny is not there; what this lab trained comes with a checkout"):
+        load_weights(network(), "ghostlib/tiny")
+    net, metadata = network(), {"config": json.dumps(Config().model_dump()), "data": json.dumps({"classes": ["tench"]}),
+                                "versions": "{}", "state": "of the run"}
+    save_weights(net, tmp_path / "whole", metadata)
+    (tmp_path / "tiny.safetensors").write_bytes(halved(tmp_path / "whole"))
+    assert (tmp_path / "tiny.safetensors").stat().st_size < 0.55 * (tmp_path / "whole").stat().st_size
+    other = network()
+    load_weights(other, "ghostlib/tiny")
+    for name, value in values(net).items():
+        np.testing.assert_allclose(values(other)[name], value, rtol=2 ** -11, atol=1e-7, err_msg=name)
+    assert described("ghostlib/tiny")["model"] == Config().model and classes_of("ghostlib/tiny") == ("tench",)
+    with pytest.raises(InputError, match="ghostlib/tinny is not there; did you mean ghostlib/tiny"):
+        load_weights(network(), "ghostlib/tinny")
+
 
 
 @pytest.mark.parametrize("honest", [True, False])
