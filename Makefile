@@ -8,7 +8,7 @@ PY := .venv/bin/python
 # Two at a time, each with one thread; tests that start many processes take turns (pytest-xdist's groups).
 PYTEST := $(PY) -m pytest -q -p no:cacheprovider -n 3 --dist loadgroup
 
-.PHONY: help tour test check test-fast test-with campaign lab figures notebooks clean
+.PHONY: help tour test check test-fast test-with walk campaign lab figures notebooks clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,6 +35,9 @@ check: .venv/installed  ## ruff, on notebooks too, and types
 
 test-fast: .venv/installed  ## what takes seconds each, some minutes in all, for everyday
 	@$(PYTEST) -m "not slow"
+
+walk:  ## type every command of the README and its doors in a fresh clone; a quarter of an hour
+	@"$(PYTHON)" tools/walk.py
 
 # Which tests, in pytest's words; empty for all of them.
 TESTS ?= -m "not slow"

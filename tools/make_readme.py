@@ -12,6 +12,7 @@ import pandas as pd
 from ghostlib import sweep
 from ghostlib.results import read_table
 from ghostlib.studies import ablation, cheap_kernels, paper, photographs, regime
+from ghostlib.studies import findings as found
 from ghostlib.studies import redundancy as likeness
 from ghostlib.studies import rivals as others
 from ghostlib.studies.report import markdown
@@ -24,6 +25,22 @@ def tour() -> str:
     rows = read_table(RESULTS / "tour.csv")
     return (f"top-1 of **{100 * rows.top1.mean():.1f} %** (mean of {len(rows)} seeds, {100 * rows.top1.min():.1f} to "
             f"{100 * rows.top1.max():.1f} %)")
+
+
+def findings() -> str:
+    """Three of them, for the front page."""
+    runs = photographs.named(read_table(RESULTS / "photographs.csv"))
+    likeness_rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
+    planned = len(sweep.read("notebooks/params/photographs.yaml").points)
+    told = found.three(runs, ablation.named(read_table(RESULTS / "ablate_cifar10.csv")), likeness_rows, planned)
+    return "\n".join(f"{number}. {one}" for number, one in enumerate(told, 1))
+
+
+def speed_in_short() -> str:
+    rows = read_table(RESULTS / "speed.csv").query("model == 'ghostnet'").set_index("contender").training
+    best = rows[rows.index.str.startswith("PyTorch")].max()
+    return (f"On two CPU cores GhostNet 1.0 trains at {rows['ghostlib'] / rows['mindcv']:.1f} times the images a second of "
+            f"mindcv's on the same MindSpore and {rows['ghostlib'] / best:.1f} times the best of the authors' PyTorch code.")
 
 
 def networks() -> str:
@@ -139,7 +156,9 @@ def campaign() -> str:
 
 
 PAGES: dict[Path, tuple[Callable[[], str], ...]] = {
-    README: (tour, networks, rivals, speed, causes, on_photographs, redundancy, kernels, ablations),
+    README: (tour, findings),
+    Path("docs/findings.md"): (on_photographs, redundancy, kernels, ablations),
+    Path("docs/comparison.md"): (networks, rivals, speed_in_short, speed, causes),
     Path("docs/reliability.md"): (campaign,), Path("docs/ascend.md"): (reference,),
     Path("docs/performance.md"): (causes_table,)}
 
@@ -152,6 +171,8 @@ def current(text: str, page: Path = README) -> str:
         if not re.search(pattern, text, re.DOTALL):
             raise SystemExit(f"{page}: has no part {name}")
         made = part().replace("\\", r"\\")
+        if page.parent != README.parent:  # parts name files from the top
+            made = re.sub(r"\]\((?!http|#)", f"]({'../' * len(page.parent.parts)}", made)
         text = re.sub(pattern, rf"\g<1>\g<2>{made}\g<3>\g<4>", text, flags=re.DOTALL)
     return text
 

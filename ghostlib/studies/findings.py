@@ -1,0 +1,53 @@
+"""What the lab found, for somebody who has a minute: each a question, an answer in plain words, and how sure it is."""
+
+import pandas as pd
+
+from ghostlib.redundancy.sources import SHUFFLED, TRAINED, UNTRAINED
+from ghostlib.studies import ablation, photographs
+from ghostlib.studies.ablation import THIN
+from ghostlib.studies.contrasts import contrast, mean_interval
+
+
+def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, likeness: pd.DataFrame, planned: int) -> list[str]:
+    """The findings that the front page tells, as Markdown.
+
+    Args:
+        on_photographs: Of `photographs.named`.
+        on_cifar10: Of `ablation.named`, of ablate_cifar10.csv.
+        likeness: As for `redundancy.answer`.
+        planned: How many runs of `on_photographs` there are to be.
+    """
+    return [f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs, planned)}",
+            f"**Do ghosts beat simply having fewer channels?** {on_fewer_channels(on_cifar10)}",
+            f"**Are feature maps alike because networks learn it?** {on_likeness(likeness)}"]
+
+
+def on_the_rival(rows: pd.DataFrame, planned: int) -> str:
+    """The primary contrast of the photographs study, without its conditions."""
+    said = photographs.answer(rows, planned).replace("**Answer.** ", "")
+    return said if said.startswith("None yet") else f"{said.split(' GhostNet recognises')[0]}" + (
+        f" Not final: {len(rows)} of {planned} runs are recorded." if len(rows) < planned else "")
+
+
+def on_fewer_channels(rows: pd.DataFrame) -> str:
+    """A Ghost network beside a plain one of as many multiply-adds; the words follow the seeds."""
+    one = contrast(rows, "s2 d3", THIN, "accuracy")
+    first, _ = one.told(ablation.MARGIN, {
+        "within": "No: a plain network with as many multiply-adds is as accurate, to half a point",
+        "better": "Yes: a Ghost network is more accurate than a plain one with as many multiply-adds",
+        "worse": "No: a plain network with as many multiply-adds is more accurate"},
+        "Not known: beside a plain network with as many multiply-adds the difference is undecided")
+    return (f"{first} ({one.evidence()}). Seen in a small VGG-16 after {rows.epochs.iloc[0]} epochs of CIFAR-10.")
+
+
+def on_likeness(rows: pd.DataFrame) -> str:
+    """What maps have in common before training and after it, and when they show different images."""
+    relu = rows[rows.stage == "ReLU"].groupby(["source", "seed"]).r2.mean().unstack("source")
+    mean, low, high = mean_interval(100 * (relu[TRAINED] - relu[UNTRAINED]))
+    share = 100 * relu.mean()
+    first = "Yes: training makes them more alike" if low > 0 else "No: training makes them less alike" if high < 0 else \
+        "Not shown"
+    return (f"{first}. Before training the best other map of a layer predicts {share[UNTRAINED]:.0f} % of a map, after it "
+            f"{share[TRAINED]:.0f} % ({mean:+.0f} points, 95 % interval over {len(relu)} seeds {low:+.0f} to {high:+.0f}). "
+            f"They show the same image: a map of another image predicts {share[SHUFFLED]:.0f} %. Seen in small networks on "
+            f"CIFAR-10.")
