@@ -1,8 +1,8 @@
 """Types every command that the README and the pages behind its doors tell people to type, in a fresh clone: `make walk`.
 
 A command in those pages is followed by a mark that readers do not see: `<!-- quick -->` for seconds (the suite runs these as
-well, in tests/test_readme.py), `<!-- walk -->` for minutes, or `<!-- not run: WHY -->`. The clone is of what is committed, in
-a folder with a space in its name. Commands run in the order of the pages, so that later ones find what earlier ones left.
+well, in tests/test_readme.py), `<!-- walk -->` for minutes, or `<!-- not run: WHY -->`. The clone is of what is committed,
+in a folder with a space in its name. Commands run in the order of the pages, so that later ones find what earlier ones left.
 """
 
 import os
