@@ -13,7 +13,7 @@ from ghostlib.config import Config
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("many processes")
+@pytest.mark.xdist_group("two devices")
 def test_everything_holds_on_a_cpu(tmp_path, monkeypatch):
     target = tmp_path / "accept.json"
     small = ["-p", "model", "vgg16", "-p", "width", "0.0625", "-p", "device", "CPU"]

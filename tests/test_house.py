@@ -55,7 +55,7 @@ def test_too_little_disk_is_said_in_one_line(root, tmp_path):
 
 
 def test_tests_of_one_group_share_a_worker(tmp_path):
-    """Two that start many processes at once make MindSpore crash. With pytest 9 xdist 3.8 scattered them without a word."""
+    """Else what one worker has would be made by each of them. With pytest 9 xdist 3.8 scattered groups without a word."""
     (tmp_path / "test_group.py").write_text("import os, pathlib, pytest\n@pytest.mark.xdist_group('a group')\n"
                                             "@pytest.mark.parametrize('number', range(6))\ndef test(number):\n"
                                             "    pathlib.Path(str(number)).write_text(os.environ['PYTEST_XDIST_WORKER'])\n")

@@ -36,7 +36,7 @@ def test_every_command_is_run_or_has_a_reason():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("many processes")
+@pytest.mark.xdist_group("many runs")
 @pytest.mark.parametrize("command", QUICK)
 def test_a_quick_command_works_and_works_again(command, lab):
     for time in ("first", "second"):

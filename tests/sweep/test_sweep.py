@@ -37,7 +37,7 @@ row = {"value": value, "seed": seed, "began": began, "ended": time.time(), "thre
 pathlib.Path(run_dir, "row.json").write_text(json.dumps(row))''']
 
 
-pytestmark = pytest.mark.xdist_group("many processes")
+pytestmark = pytest.mark.xdist_group("many runs")
 
 
 @pytest.fixture

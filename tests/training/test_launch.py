@@ -23,7 +23,7 @@ from ghostlib.errors import InputError, RunError
 from ghostlib.training import launch
 
 SMALL = {"model": "resnet20", "width": 0.25, "devices": 2}
-pytestmark = pytest.mark.xdist_group("many processes")
+pytestmark = pytest.mark.xdist_group("two devices")
 two_cores = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two processes want two cores")
 
 
