@@ -1,12 +1,16 @@
 """The command line: each piece of bad input ends in one line on stderr and status 2, with nothing written."""
 
+import re
 import sys
 
 import pytest
 from click.testing import CliRunner
+from conftest import ghostlib_process
 from PIL import Image
 
+import ghostlib
 from ghostlib.__main__ import main
+from ghostlib.commands.group import SECTIONS
 
 
 @pytest.mark.parametrize(("text", "words", "message"), [
@@ -74,11 +78,25 @@ def test_traceback_on_request(tmp_path, ghostlib_command):
     assert done.returncode != 0 and "Traceback" in done.stderr
 
 
-def test_help_names_every_command(ghostlib_command):
-    done = ghostlib_command("--help")
-    assert done.returncode == 0
-    for command in ("train", "validate", "doctor", "fetch", "report", "collect", "prepare-imagenet"):
-        assert command in done.stdout
+def test_help_says_in_groups_what_each_command_does_in_whole_sentences():
+    told = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    assert [title for title in re.findall(r"^(\w.*):$", told, re.MULTILINE)] == ["Options", *SECTIONS.values()]
+    assert sorted(re.findall(r"^  ([a-z][a-z-]+)  ", told, re.MULTILINE)) == sorted(main.commands)
+    words = " ".join(told.split())
+    for name, command in main.commands.items():
+        sentences = " ".join(command.help.split("\n\n")[0].split())
+        assert sentences.endswith(".") and f"{name} {sentences}" in words
+        assert main.section_of[name] in SECTIONS
+
+
+def test_the_version_is_one_and_told():
+    assert CliRunner().invoke(main, ["--version"], prog_name="ghostlib").output == f"ghostlib {ghostlib.__version__}\n"
+
+
+def test_a_shell_completes_what_is_typed(tmp_path):
+    """As docs/installing.md has it: bash asks by these variables."""
+    typed = {"COMP_WORDS": "ghostlib pre", "COMP_CWORD": "1", "_GHOSTLIB_COMPLETE": "bash_complete"}
+    assert ghostlib_process(cwd=tmp_path, **typed).stdout.split() == ["plain,predict", "plain,prepare-imagenet"]
 
 
 @pytest.mark.slow

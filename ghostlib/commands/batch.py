@@ -7,7 +7,7 @@ import click
 from ghostlib.commands.group import PATH, TEXT, main
 
 
-@main.command_of("batch")
+@main.command_of("batch", "ghostlib sweep notebooks/params/ablate_kernel_smoke.yaml --dry-run")
 @click.argument("grid", metavar="GRID.yaml", type=PATH)
 @click.option("--address", default=None, type=TEXT, metavar="HOST:PORT", help="A Ray cluster; without it, this machine.")
 @click.option("--npus", default=None, type=int, help="NPUs of each run.")
@@ -35,7 +35,7 @@ def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, r
     click.echo(f"{points.folder / 'rows.csv'}: {len(table)} rows")
 
 
-@main.command_of("batch")
+@main.command_of("batch", "ghostlib collect mine.csv data/runs/mine")
 @click.argument("table", type=PATH)
 @click.argument("run_dirs", nargs=-1, required=True, type=PATH)
 @click.option("--prune", is_flag=True, help="Remove the rows of other runs from TABLE.")

@@ -7,7 +7,7 @@ import click
 from ghostlib.commands.group import PATH, TEXT, main
 
 
-@main.command_of("data")
+@main.command_of("data", "ghostlib fetch photographs")
 @click.argument("dataset", type=click.Choice(["cifar10", "imagenette", "photographs"]))
 @click.option("--data-dir", default="data", show_default=True, type=PATH, help="Where the folder of images goes.")
 @click.option("--url", default=None, type=TEXT, help="Another copy of the archive.")
@@ -26,7 +26,7 @@ def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None, size: s
     click.echo(f"{dataset} is in {folder}")
 
 
-@main.command_of("data")
+@main.command_of("data", "ghostlib prepare-imagenet archives data/imagenet")
 @click.argument("archives", type=PATH)
 @click.argument("target", type=PATH)
 @click.option("--md5", default=None, type=PATH, help="A file of sums, as md5sum writes it.")

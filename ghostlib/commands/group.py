@@ -12,26 +12,36 @@ from typing import Any
 
 import click
 
+from ghostlib import __version__
 from ghostlib.errors import InputError, RunError
 
 SECTIONS = {"train": "Train", "judge": "Judge and use", "measure": "Measure", "batch": "Many runs", "data": "Data"}
 """In the order in which --help lists them, the groups of commands."""
 
 
+class _Command(click.Command):
+    """A command whose epilog is an example: a line that is never wrapped, so that it can be copied."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Example"):
+            formatter.write(f"  {self.epilog}\n")
+
+
 class Commands(click.Group):
     """Ends bad input with one line and status 2, a failed run with one line and status 1, unless --traceback.
 
-    A command says which of SECTIONS it belongs to: ``@main.command_of("train")``.
+    A command says which of SECTIONS it belongs to, and gives the line with which its help ends:
+    ``@main.command_of("train", "ghostlib train mine.yaml")``. tests/test_examples.py runs that line.
     """
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self.section_of: dict[str, str] = {}
 
-    def command_of(self, section: str) -> Callable[[Callable], click.Command]:
-        """As `command`, for one of SECTIONS."""
+    def command_of(self, section: str, example: str) -> Callable[[Callable], click.Command]:
+        """As `command`, for one of SECTIONS and with an example that works in a checkout."""
         def register(function: Callable) -> click.Command:
-            command = self.command()(function)
+            command = self.command(cls=_Command, epilog=example)(function)
             self.section_of[str(command.name)] = section
             return command
         return register
@@ -40,7 +50,7 @@ class Commands(click.Group):
         for section, title in SECTIONS.items():
             own = [name for name in self.list_commands(context) if self.section_of[name] == section]
             with formatter.section(title):
-                formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=1000)) for name in own])
+                formatter.write_dl([(name, _first_paragraph(self.commands[name])) for name in own])
 
     def invoke(self, context: click.Context):
         try:
@@ -59,6 +69,11 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("ghostlib: interrupted", err=True)
             sys.exit(130)
+
+
+def _first_paragraph(command: click.Command) -> str:
+    """What a command does, whole: click's own short help ends at the first full stop, or after some characters."""
+    return " ".join((command.help or "").partition("\n\n")[0].split())
 
 
 @contextmanager
@@ -119,6 +134,7 @@ TEXT, PATH = _Text(), _Path()
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--traceback", is_flag=True, help="Show where an error came from.")
+@click.version_option(__version__, message="%(prog)s %(version)s", help="Show the version and exit.")
 def main(traceback: bool) -> None:
     """Networks of cheap operations: see, measure, doubt and train them."""
     for stream in (sys.stdout, sys.stderr):  # names that the terminal cannot encode are escaped and end nothing

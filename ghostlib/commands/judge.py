@@ -10,7 +10,7 @@ from ghostlib.errors import InputError, some
 ENGINE_HELP = "What runs it: auto, mindspore, kernel, onnxruntime or openvino."
 
 
-@main.command_of("judge")
+@main.command_of("judge", "ghostlib validate notebooks/params/train_smoke.yaml --weights data/runs/mine/last.safetensors")
 @with_params
 @click.option("--weights", required=True, type=TEXT,
               help="A safetensors file or mindcv's .ckpt, a URL, mindcv/ghostnet_100 or timm/ghostnet_100.in1k.")
@@ -43,7 +43,7 @@ def validate(params: Path, pairs, weights: str, target: Path | None, engine: str
         click.echo(f"{data.test.broken.sum()} cannot be read and do not count: {data.test.names(data.test.broken)}")
 
 
-@main.command_of("judge")
+@main.command_of("judge", "ghostlib predict mine.png --weights data/runs/mine/last.safetensors")
 @click.argument("images", metavar="IMAGE... [PARAMS.yaml]", nargs=-1, required=True, type=TEXT)
 @click.option("--weights", required=True, type=TEXT,
               help="A run's last.safetensors, which says all by itself; a published name; or an ONNX file of ours.")
@@ -90,7 +90,7 @@ def _fields_of(params: list[str]) -> dict:
     return {name: getattr(config, name) for name in FIELDS}
 
 
-@main.command_of("judge")
+@main.command_of("judge", "ghostlib export mine.onnx --weights data/runs/mine/last.safetensors")
 @click.argument("target", type=PATH)
 @click.option("--weights", required=True, type=TEXT, help="A run's last.safetensors, or a published name.")
 @click.option("--format", "kind", default=None, type=TEXT, help="onnx or mindir; by default what TARGET ends in.")
@@ -103,11 +103,7 @@ def _fields_of(params: list[str]) -> dict:
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="A field that the weights do not say.")
 def export(target: Path, weights: str, kind: str | None, batch: int | None, half: bool, calibration: Path | None,
            test: Path | None, pairs) -> None:
-    """Write a trained network for other programs, as ONNX or MINDIR, checked before it is there.
-
-    \b
-    ghostlib export tench.onnx --weights data/runs/tour/last.safetensors
-    """
+    """Write a trained network for other programs, as ONNX or MINDIR, checked before it is there."""
     if half and calibration:
         raise InputError("--half: given with --int8; allowed is one of them")
     from ghostlib.deploy import export as exports

@@ -10,7 +10,7 @@ from ghostlib.commands.group import PATH, TEXT, changes, main
 from ghostlib.errors import InputError
 
 
-@main.command_of("measure")
+@main.command_of("measure", "ghostlib models ghostnet --width 0.5 --ratio 4")
 @click.argument("model", required=False)
 @click.option("--width", default=1.0, show_default=True, help="Channel multiplier.")
 @click.option("--ratio", default=None, type=TEXT, help="s, or a mapping of layers; by default the network's own.")
@@ -18,11 +18,7 @@ from ghostlib.errors import InputError
 @click.option("--classes", default=None, type=int, help="As many as its published size has by default.")
 @click.option("--size", default=None, type=int, help="Height and width of the images, pixels.")
 def models(model: str | None, width: float, ratio: str | None, kernel: int, classes: int | None, size: int | None) -> None:
-    """List the networks that can be built, or count MODEL.
-
-    \b
-    ghostlib models ghostnet --width 0.5 --ratio 4
-    """
+    """List the networks that can be built, or count MODEL."""
     from ghostlib.config import Config, parse
     from ghostlib.studies import catalogue
     table = catalogue.models()
@@ -47,7 +43,7 @@ def models(model: str | None, width: float, ratio: str | None, kernel: int, clas
                f"{cost.weights:,} weights, {cost.macs:,} multiply-adds ({cost.conv_macs:,} in convolutions)")
 
 
-@main.command_of("measure")
+@main.command_of("measure", "ghostlib bench notebooks/params/train_smoke.yaml --json speed.json")
 @click.argument("params", metavar="[PARAMS.yaml]", type=PATH, required=False)
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
               help="A field in place of the file's; the value is read as YAML.")
@@ -72,7 +68,7 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
         results.write_text(target, results.to_json(told))
 
 
-@main.command_of("measure")
+@main.command_of("measure", "ghostlib redundancy data/runs/mine --target tables")
 @click.argument("run_dirs", nargs=-1, required=True, type=PATH)
 @click.option("--target", required=True, type=PATH,
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
@@ -84,11 +80,8 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
 def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise: str, prune: bool) -> None:
     """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway.
 
-    \b
-    ghostlib redundancy data/runs/mine --target tables
-    ghostlib redundancy NET.onnx --images PHOTOGRAPHS --target tables
-
-    The second is for anybody's network; where runs have their network before training, shuffled weights stand.
+    In place of runs NET.onnx, anybody's network, with --images PHOTOGRAPHS; where runs have their network before training,
+    shuffled weights stand.
 
     Rows of other runs stay in the tables. If it is interrupted, the same command goes on with the layers that were left.
     """
@@ -122,7 +115,7 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
     unfinished.done()
 
 
-@main.command_of("measure")
+@main.command_of("measure", "ghostlib allocate data/runs/plain --target ratios.csv")
 @click.argument("run_dirs", nargs=-1, required=True, type=PATH)
 @click.option("--target", required=True, type=PATH, help="The CSV file that gets the table.")
 @click.option("--like", default=2, show_default=True, help="The uniform ratio whose multiply-adds may be spent.")
@@ -142,7 +135,7 @@ def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> Non
                f"summed loss {chosen.loss.sum():.3f}, with {like} everywhere {uniform.loss.sum():.3f}")
 
 
-@main.command_of("measure")
+@main.command_of("measure", "ghostlib doctor")
 def doctor() -> None:
     """Say what this machine has and which parts of the lab can run on it."""
     from ghostlib.doctor import examine
@@ -151,7 +144,7 @@ def doctor() -> None:
     sys.exit(0 if healthy else 1)
 
 
-@main.command_of("measure")
+@main.command_of("measure", "ghostlib accept -p device CPU")
 @click.argument("params", metavar="[PARAMS.yaml]", type=PATH, required=False)
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
               help="A field in place of the file's, such as device CPU; the value is read as YAML.")

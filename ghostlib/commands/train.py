@@ -7,7 +7,7 @@ import click
 from ghostlib.commands.group import PATH, changes, main, with_params
 
 
-@main.command_of("train")
+@main.command_of("train", "ghostlib train notebooks/params/train_smoke.yaml -p ratio 4 -p run_dir data/runs/mine")
 @with_params
 def train(params: Path, pairs) -> None:
     """Train the network of a parameter file; notebooks/train.ipynb does the same with the same file."""
@@ -29,17 +29,13 @@ def train(params: Path, pairs) -> None:
     click.echo(f"{result.test}\nin {config.run_dir}: {', '.join(files_of(config.run_dir))}")
 
 
-@main.command_of("train")
+@main.command_of("train", "ghostlib report data/runs/mine --latex")
 @click.argument("run_dirs", metavar="RUN...", nargs=-1, required=True, type=PATH)
 @click.option("--markdown", "kind", flag_value="markdown", help="A table of all runs, one line for those of all seeds.")
 @click.option("--latex", "kind", flag_value="latex", help="The same for LaTeX with booktabs.")
 @click.option("--csv", "kind", flag_value="csv", help="The same with all digits.")
 def report(run_dirs: tuple[Path, ...], kind: str | None) -> None:
-    """Say how a finished run ended and what to try next; of several, a table to publish, means with intervals over seeds.
-
-    \b
-    ghostlib report data/runs/mine_* --latex
-    """
+    """Say how a finished run ended and what to try next; of several, a table to publish, means with intervals over seeds."""
     if kind or len(run_dirs) > 1:
         _report_table(run_dirs, kind or "markdown")
     else:
