@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 from ghostlib import processor
+from ghostlib.extras import hint
 from ghostlib.results import distributions_of, version_of
 
-PACKAGES = ("mindspore", "numpy", "pydantic", "papermill", "jupyterlab", "nbval", "matplotlib", "seaborn")
+PACKAGES = ("mindspore", "numpy", "pydantic")  # without which nothing runs
+OPTIONAL = ("papermill", "jupyterlab", "matplotlib", "seaborn", "ray", "onnx", "onnxruntime", "nbval")
 GIB = 2**30
 
 
@@ -20,6 +22,7 @@ def examine() -> tuple[list[str], bool]:
         version = version_of(name)
         lines.append(f"{name:<11} {version or 'missing: install ghostlib with its dependencies'}")
         healthy = healthy and bool(version)
+    lines += [f"{name:<11} {version_of(name) or f'not here; {hint(name)}'}" for name in OPTIONAL]
     if len(brought := distributions_of("mindspore")) > 1:
         lines.append(f"mindspore   CLASH: {' and '.join(brought)} lie in one folder; uninstall them all, install one")
         healthy = False

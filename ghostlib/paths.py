@@ -2,10 +2,13 @@
 
 import os
 import re
+import sysconfig
 from pathlib import Path
 
 from ghostlib.errors import InputError
 
+CHECKOUT = Path(__file__).parents[1]
+INSTALLED = Path(sysconfig.get_path("data")) / "share" / "ghostlib"  # pyproject.toml's data-files
 VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
@@ -36,3 +39,24 @@ def expand(text: str | Path, field: str) -> str:
         raise InputError(f"{field}: {given!r} given; whose folder {path.split('/')[0]} is, is not known here; ./~... is a "
                          f"folder of that name")
     return path
+
+
+def lab() -> Path:
+    """The folder with the lab's own notebooks, parameter files and published tables: the checkout that this package lies
+    in, else where pip put them beside it."""
+    return CHECKOUT if (CHECKOUT / "notebooks" / "params").is_dir() else INSTALLED
+
+
+def of_lab(path: str | Path) -> Path:
+    """A path below notebooks/ as it is seen from the current folder; what is not there, in `lab`'s. Any other as it is.
+
+    So `ghostlib train notebooks/params/train_smoke.yaml` works wherever it is typed.
+    """
+    here, there = Path(path), lab() / path
+    return there if here.parts[:1] == ("notebooks",) and not here.exists() and there.exists() else here
+
+
+def where_the_labs_are() -> str:
+    """A clause that says where the lab's own parameter files are."""
+    params = lab() / "notebooks" / "params"
+    return f"the lab's own are in {params}" if params.is_dir() else "the lab's own come with a checkout of ghostlib"

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from ghostlib.errors import InputError
-from ghostlib.paths import expand
+from ghostlib.paths import expand, of_lab, where_the_labs_are
 
 NULLS = ("null", "Null", "NULL", "~")  # what YAML writes for nothing; an empty value is no such word
 
@@ -44,11 +44,12 @@ def read_yaml(path: str | Path, texts: Collection[str] = ()) -> dict[str, Any]:
     Raises:
         InputError: For a file that cannot be read, is no YAML or no mapping, or gives a key twice.
     """
-    path = Path(expand(path, "file"))
+    path = of_lab(expand(path, "file"))
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted is a YAML file of parameters") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted is a YAML file of parameters; "
+                         f"{where_the_labs_are()}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not YAML in UTF-8 ({error}); wanted are lines 'name: value'") from None
     try:

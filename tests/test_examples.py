@@ -14,8 +14,8 @@ from ghostlib.commands import main
 pytestmark = pytest.mark.xdist_group("examples")  # one process trains, and all use what it trained
 SMALL = ["-p", "model", "vgg16", "-p", "width", "0.0625", "-p", "ratio", "1"]
 # What is typed after an example so that it takes seconds; nothing for those that do anyway.
-LESS = {"train": [*SMALL, "-p", "batch_size", "256"], "validate": SMALL, "bench": [*SMALL, "-p", "batch_size", "16"], "accept": SMALL,
-        "redundancy": ["--count", "24"], "allocate": ["--images", "24"]}
+LESS = {"train": [*SMALL, "-p", "batch_size", "256"], "validate": SMALL, "accept": SMALL,
+        "bench": [*SMALL, "-p", "batch_size", "16"], "redundancy": ["--count", "24"], "allocate": ["--images", "24"]}
 
 
 def example_of(name):
@@ -28,7 +28,7 @@ def example_of(name):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A folder with what the examples speak of: the lab's notebooks, archives, a picture, and runs that train's example made."""
+    """A folder with what the examples speak of: notebooks, archives, a picture, and the runs of train's example."""
     folder = tmp_path_factory.mktemp("lab")
     (folder / "notebooks").symlink_to(ROOT / "notebooks")
     (folder / "archives").mkdir()

@@ -13,11 +13,13 @@ import sys
 import venv
 from pathlib import Path
 
-# Asked of the new environment: what ghostlib wants besides MindSpore, and which MindSpores are there.
+# Asked of the new environment: what ghostlib and its extras want, and which MindSpores are there.
 WANTED = ("import json; from importlib.metadata import requires; "
-          "print(json.dumps([one for one in requires('ghostlib') if 'extra ==' not in one]))")
+          "print(json.dumps([one.split(';')[0] for one in requires('ghostlib')]))")
 THERE = ("import json; from importlib.metadata import distributions; print(json.dumps(sorted({f'{one.name}=={one.version}' "
          "for one in distributions() if one.name and one.name.lower().replace('_', '-').startswith('mindspore')})))")
+
+BESIDE = r"(mindspore|ghostlib|playwright|openvino)\b"  # what is not installed with it: itself, and what `make` leaves out
 
 
 def main(requirement: str, *words: str) -> int:
@@ -40,7 +42,7 @@ def main(requirement: str, *words: str) -> int:
     if not folder.exists():
         venv.create(folder, with_pip=True)
     pip("--no-deps", "-e", ".")
-    pip(requirement, *(one for one in ask(WANTED) if not re.match(r"mindspore\b", one)))
+    pip(requirement, *(one for one in ask(WANTED) if not re.match(BESIDE, one)))
     there = ask(THERE)
     if len(there) != 1 or there[0].split("==")[0].lower() != name[0].lower():
         sys.exit(f"{folder}: holds {' and '.join(there) or 'no MindSpore'}; wanted is {requirement} alone: remove it")

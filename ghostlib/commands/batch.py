@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ghostlib.commands.group import PATH, TEXT, main
+from ghostlib.extras import need
 
 
 @main.command_of("batch", "ghostlib sweep notebooks/params/ablate_kernel_smoke.yaml --dry-run")
@@ -19,6 +20,7 @@ from ghostlib.commands.group import PATH, TEXT, main
 def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, record: bool, again: bool,
           prune: bool, dry_run: bool) -> None:
     """Run a notebook at every point of a grid; the same command goes on where it ended."""
+    need("ray")  # and said before anything else: all that a sweep wants comes with it
     from ghostlib import sweep as sweeps
     points = sweeps.read(grid)
     if dry_run:

@@ -14,6 +14,7 @@ import click
 
 from ghostlib import __version__
 from ghostlib.errors import InputError, RunError
+from ghostlib.extras import missing
 
 SECTIONS = {"train": "Train", "judge": "Judge and use", "measure": "Measure", "batch": "Many runs", "data": "Data"}
 """In the order in which --help lists them, the groups of commands."""
@@ -61,11 +62,12 @@ class Commands(click.Group):
             click.echo(f"ghostlib: {' '.join(error.format_message().split())} ('{command} --help' lists what there is)",
                        err=True)
             sys.exit(2)
-        except (InputError, RunError) as error:
-            if context.params["traceback"]:
+        except (InputError, RunError, ModuleNotFoundError) as error:
+            told = missing(error) if isinstance(error, ModuleNotFoundError) else str(error)
+            if context.params["traceback"] or told is None:
                 raise
-            click.echo(f"ghostlib: {' '.join(str(error).split())}", err=True)
-            sys.exit(2 if isinstance(error, InputError) else 1)
+            click.echo(f"ghostlib: {' '.join(told.split())}", err=True)
+            sys.exit(1 if isinstance(error, RunError) else 2)
         except KeyboardInterrupt:
             click.echo("ghostlib: interrupted", err=True)
             sys.exit(130)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ghostlib import onnx_files, processor
+from ghostlib import extras, onnx_files, processor
 from ghostlib.errors import InputError, nearest, some
 
 AUTO = "auto"
@@ -94,6 +94,8 @@ ORDER = "openvino", "onnxruntime", "kernel", "mindspore"  # that `auto` tries, b
 def installed() -> list[str]:
     """The engines that this machine has, in the order in which `auto` tries them."""
     def is_there(name: str) -> bool:
+        if name in OF_ONNX:  # a network becomes ONNX on its way there
+            return all(find_spec(one) is not None for one in (name, "onnx"))
         if name != "kernel" or find_spec("mindspore") is None:
             return find_spec(name) is not None
         from ghostlib.kernels import native
@@ -106,7 +108,7 @@ def check(name: str) -> str:
     if name != AUTO and name not in ENGINES:
         raise InputError(f"engine: {name!r} given; {nearest(name, (AUTO, *ENGINES))}; allowed are {some((AUTO, *ENGINES))}")
     if name != AUTO and name not in (here := installed()):
-        how = "wants a C++ compiler, see docs/performance.md" if name == "kernel" else f"'pip install {name}' brings it"
+        how = "wants a C++ compiler, see docs/performance.md" if name == "kernel" else extras.hint(name)
         raise InputError(f"engine: {name!r} given, which is not here ({how}); here are {', '.join(here)}")
     return name
 
@@ -169,8 +171,8 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     if name != AUTO and name not in OF_ONNX:
         raise InputError(f"engine: {name!r} given; {path} is ONNX, which {' and '.join(OF_ONNX)} take")
     if not able:
-        raise InputError(f"engine: {path} is ONNX, and none of {' and '.join(OF_ONNX)} is here; 'pip install onnxruntime' "
-                         f"brings one")
+        raise InputError(f"engine: {path} is ONNX, and none of {' and '.join(OF_ONNX)} is here; "
+                         f"{extras.hint('onnxruntime')}")
     _check_onnx(path)
     chosen = able[0] if name == AUTO else name
     return Engine(chosen, OF_ONNX[chosen](Path(path).read_bytes()))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ghostlib.errors import InputError, some
+from ghostlib.paths import lab
 from ghostlib.studies import speeds
 
 if TYPE_CHECKING:
     from ghostlib.complexity import Complexity
 
-PUBLISHED = Path(__file__).parents[2] / "data" / "paper"
+PUBLISHED = lab() / "data" / "paper"
 
 
 def networks(tables: Sequence[int] | None = None) -> pd.DataFrame:

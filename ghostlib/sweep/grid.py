@@ -12,7 +12,7 @@ from ghostlib.config import Config
 from ghostlib.errors import InputError, nearest, some
 from ghostlib.notebook import code_hash, parameters_of
 from ghostlib.notebook import read as read_notebook
-from ghostlib.paths import expand
+from ghostlib.paths import expand, lab
 from ghostlib.yaml_input import read_yaml
 
 RUNS, RESULTS = Path("data/runs"), Path("data/results")  # where a sweep works, and where its rows are recorded
@@ -118,7 +118,7 @@ def read(path: str | Path) -> Sweep:
 def _find(grid: Path, name: str, field: str) -> Path:
     """A file that a grid names: in the current folder, else beside the grid or above it, as from the lab's top."""
     wanted = Path(expand(name, field))
-    places = [Path(), *grid.absolute().parents]
+    places = [Path(), *grid.absolute().parents, lab()]
     found = next((place / wanted for place in places if (place / wanted).is_file()), None)
     if found is None:
         raise InputError(f"{field}: {name} does not exist; looked in this folder, beside {grid} and above it")
