@@ -20,7 +20,7 @@ help:  ## this list
 	@"$(PYTHON)" tools/preflight.py .
 	@echo "installing into .venv (3.3 GiB, a few minutes) ..."
 	@"$(PYTHON)" -m venv .venv
-	@$(PY) -m pip install --quiet --quiet --disable-pip-version-check -e .
+	@$(PY) -m pip install --quiet --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
 tour: .venv/installed  ## train a Ghost network on real digits and look at it (2 minutes)
@@ -61,9 +61,9 @@ figures: .venv/installed  ## rebuild figures/ and the README's tables from commi
 	@$(PY) tools/make_figures.py
 	@$(PY) tools/make_readme.py
 
-notebooks: .venv/installed  ## execute every notebook at its defaults and store its outputs
+notebooks: .venv/installed  ## execute notebooks whose code or recorded tables changed, or ALL=1, and store outputs
 	@$(PY) -m ghostlib fetch photographs
-	@$(PY) tools/run_notebooks.py
+	@$(PY) tools/run_notebooks.py $(if $(ALL),--all)
 
 clean:  ## remove the environments and what runs left behind
 	rm -rf .venv .venv-* data/runs

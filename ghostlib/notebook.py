@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
-HASH, PNG = "code_hash", "image/png"
+from ghostlib.paths import of_lab
+
+HASH, INPUTS, PNG = "code_hash", "inputs", "image/png"
 INJECTED = "# Parameters"  # how the cell begins in which papermill sets parameters
 TOP = ("ghostlib", "notebooks", "data")  # folders that lie side by side at the top of the lab, and together nowhere else
 
@@ -59,9 +61,8 @@ def own_parameters(path: str | Path, names: Mapping[str, Any]) -> set[str]:
         path: Its file, seen from the current folder or from the lab's top.
         names: Its globals.
     """
-    for place in (Path(), Path(__file__).parents[1]):
-        if (place / path).is_file():
-            return {name for name, is_read in parameters_of(read(place / path)).items() if is_read}
+    if (file := of_lab(path)).is_file():
+        return {name for name, is_read in parameters_of(read(file)).items() if is_read}
     return {node.id for source in names.get("In", ()) if not source.startswith(INJECTED) for node in _nodes(source)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
@@ -73,22 +74,25 @@ def _nodes(source: str) -> Iterator[ast.AST]:
         return iter(())
 
 
-def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any] | None = None, bar: bool = False) -> None:
+def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any] | None = None,
+            watched: bool = False) -> None:
     """Executes a notebook by papermill, in the current folder, with nobody at the keyboard.
 
     Args:
         source: The notebook.
         target: Where it goes with its outputs, those of a failure too.
         parameters: In place of its own.
-        bar: Whether to show a bar of cells, where there is a terminal to show it on.
+        watched: Whether to show on the terminal what its progress bars say, where there is one.
 
     Raises:
         papermill.PapermillExecutionError: If a cell fails.
     """
     import papermill
-
+    engine = None  # papermill's own
+    if watched and sys.stderr.isatty():
+        from ghostlib.watched import NAME as engine
     # A kernel warns each time that other users of this machine might listen to what it says to us; nothing in it is secret.
-    papermill.execute_notebook(source, target, parameters, progress_bar=bar and sys.stderr.isatty(), cwd=Path.cwd(),
+    papermill.execute_notebook(source, target, parameters, engine_name=engine, progress_bar=False, cwd=Path.cwd(),
                                request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"],
                                shutdown_kernel="immediate")
 
@@ -100,10 +104,23 @@ def code_hash(notebook: NotebookNode) -> str:
     return hashlib.sha256("\0".join(cells).encode()).hexdigest()[:16]
 
 
-def tidy(notebook: NotebookNode) -> NotebookNode:
-    """An executed notebook made ready to commit: no clock times, its code's hash in its metadata; in place."""
+def is_current(notebook: NotebookNode) -> bool:
+    """Whether a notebook's outputs are those of its code and of the recorded files that it read, as they are now."""
+    inputs = notebook.metadata.get(INPUTS)
+    return inputs is not None and notebook.metadata.get(HASH) == code_hash(notebook) and inputs == digests(inputs)
+
+
+def digests(paths: Iterable[str]) -> dict[str, str]:
+    """For each file, in order, a hash of its content; "" for one that is not there."""
+    return {name: hashlib.sha256(Path(name).read_bytes()).hexdigest()[:16] if Path(name).is_file() else ""
+            for name in sorted(set(paths))}
+
+
+def tidy(notebook: NotebookNode, inputs: Iterable[str] = ()) -> NotebookNode:
+    """An executed notebook made ready to commit, in place: no clock times; in its metadata a hash of its code, and of each
+    of the recorded files that it read (`inputs`), seen from the lab's top."""
     notebook.metadata.pop("papermill", None)
-    notebook.metadata[HASH] = code_hash(notebook)
+    notebook.metadata[HASH], notebook.metadata[INPUTS] = code_hash(notebook), digests(inputs)
     for cell in notebook.cells:
         for key in ("papermill", "execution", "ExecuteTime"):
             cell.metadata.pop(key, None)

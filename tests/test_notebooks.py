@@ -1,6 +1,7 @@
 """Every notebook runs, is committed as it ran, and keeps the rules of the house."""
 
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -21,7 +22,7 @@ from ghostlib.config import Config
 from ghostlib.data import photographs
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
-from ghostlib.notebook import HASH, code_hash, go_to_top
+from ghostlib.notebook import HASH, INPUTS, code_hash, digests, go_to_top
 from ghostlib.weights import save_weights
 
 NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -230,6 +231,38 @@ def test_stored_outputs_are_those_of_this_code(path):
     assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
     assert notebook.metadata[HASH] == code_hash(notebook), "changed since it ran: make notebooks"
     assert path.stat().st_size <= LARGEST
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=ids(NOTEBOOKS))
+def test_stored_outputs_are_those_of_these_rows(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    inputs = read(path).metadata.get(INPUTS, {})
+    assert inputs == digests(inputs), "recorded tables changed since it ran: make notebooks"
+
+
+def test_only_what_changed_is_executed(tmp_path):
+    """A notebook is left alone to the byte until its code or a recorded table that it read is another."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "data" / "results").mkdir(parents=True)
+    table, path = tmp_path / "data" / "results" / "rows.csv", tmp_path / "notebooks" / "one.ipynb"
+    table.write_text("a\n1\n")
+    (tmp_path / "data" / "other.csv").write_text("no recorded table")
+    code = "from pathlib import Path\nprint(Path('data/results/rows.csv').read_text(), Path('data/other.csv').read_text())"
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": kernel}), path)
+
+    def stored(*words):
+        done = subprocess.run([sys.executable, ROOT / "tools" / "run_notebooks.py", *words], cwd=tmp_path, text=True,
+                              capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        assert done.returncode == 0, done.stderr
+        return done.stdout, path.read_bytes()
+    said, first = stored()
+    assert said == "notebooks/one.ipynb\n" and list(read(path).metadata[INPUTS]) == ["data/results/rows.csv"]
+    path.write_bytes(first + b"\n")  # no notebook that was written anew would end so
+    assert stored() == ("notebooks/one.ipynb: as it was\n", first + b"\n")
+    assert stored("--all") == ("notebooks/one.ipynb\n", first)
+    table.write_text("a\n2\n")
+    assert stored()[0] == "notebooks/one.ipynb\n" and "".join(texts(path)[0]).startswith("a\n2\n")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=ids(NOTEBOOKS))

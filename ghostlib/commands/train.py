@@ -61,6 +61,4 @@ def _report_run(run_dir: Path) -> None:
     click.echo(f"in {run_dir}:")
     for name in files_of(run_dir):
         click.echo(f"  {name:<17} {FILES.get(name, 'the executed notebook: curves, mistakes, ghost feature maps')}")
-    click.echo("next:\n  make lab           open the notebooks; start with notebooks/tutorials/1_ghost_module.ipynb\n"
-               "  .venv/bin/python -m ghostlib train notebooks/params/train_smoke.yaml -p ratio 4 -p run_dir "
-               "data/runs/mine")
+    click.echo("next: make lab, which opens the notebooks; begin with tutorials/1_ghost_module.ipynb")
