@@ -4,6 +4,7 @@ import re
 import sys
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from conftest import ghostlib_process
 from PIL import Image
@@ -89,8 +90,13 @@ def test_help_says_in_groups_what_each_command_does_in_whole_sentences():
         assert main.section_of[name] in SECTIONS
 
 
-def test_the_version_is_one_and_told():
-    assert CliRunner().invoke(main, ["--version"], prog_name="ghostlib").output == f"ghostlib {ghostlib.__version__}\n"
+def test_the_version_is_one_and_told(root):
+    version = ghostlib.__version__
+    assert CliRunner().invoke(main, ["--version"], prog_name="ghostlib").output == f"ghostlib {version}\n"
+    citation = yaml.safe_load((root / "CITATION.cff").read_text())
+    assert citation["version"] == version and citation["title"].startswith("ghostlib: ")
+    newest = re.search(r"^## (.*)$", (root / "CHANGELOG.md").read_text(), re.MULTILINE)[1]
+    assert newest == f"{version}, {citation['date-released']}"
 
 
 def test_a_shell_completes_what_is_typed(tmp_path):
@@ -112,7 +118,9 @@ def test_train_report_validate_collect(tmp_path, ghostlib_command):
                                          "weights: runs/one/last.safetensors}")
     tuned = ghostlib_command("validate", "tuned.yaml", "--weights", "runs/one/last.safetensors")
     assert tuned.stdout.split(" images")[0] == trained  # the head under test is the stored one
-    assert ghostlib_command("report", "runs/one").stdout.splitlines()[0] == trained.split(",")[0]
+    told = ghostlib_command("report", "runs/one").stdout.splitlines()
+    assert told[0] == trained.split(",")[0]
+    assert told[-1].startswith("next: make lab, ") and "next" not in "".join(told[:-1])  # the one thing
     collected = ghostlib_command("collect", "table.csv", "runs/one")
     assert collected.returncode == 0 and (tmp_path / "table.csv").read_text().count("\n") == 2
     missing = ghostlib_command("report", "runs/none")
