@@ -376,7 +376,7 @@ def parse(name: str, text: str) -> Any:
 
 
 
-def _checked(check, value: Any, *where: str) -> Any:
+def _checked(check: Callable[[int, str], int], value: Any, *where: str) -> int:
     """Runs one of the checks of s and d without its "field: " prefix, which `_one_line` puts in front."""
     try:
         return check(value, where[0]) if where else check(value, "")

@@ -90,7 +90,8 @@ def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any
     import papermill
     engine = None  # papermill's own
     if watched and sys.stderr.isatty():
-        from ghostlib.watched import NAME as engine
+        from ghostlib import watched as watching
+        engine = watching.NAME
     # A kernel warns each time that other users of this machine might listen to what it says to us; nothing in it is secret.
     papermill.execute_notebook(source, target, parameters, engine_name=engine, progress_bar=False, cwd=Path.cwd(),
                                request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"],

@@ -2,6 +2,7 @@
 
 import numpy as np
 from mindspore import Tensor, nn, ops
+from numpy.typing import NDArray
 
 from ghostlib.errors import InputError
 
@@ -38,7 +39,7 @@ class Enlarge(nn.Cell):
 class Excite(nn.Cell):
     """Each map times its gate, whose pixels are repeated: (N, C, H, W) and (N, C, h, w) to (N, C, H, W)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.enlarge = Enlarge()
 
@@ -90,7 +91,7 @@ class Dropout(nn.Cell):
         self.features = features
         self.own = nn.Dropout(p=p)
 
-    def noise(self, rng: np.random.Generator, batch: int) -> np.ndarray:
+    def noise(self, rng: np.random.Generator, batch: int) -> NDArray[np.float32]:
         """Factors (batch, features) float32: 0 for what is dropped, 1 / (1 - p) for what is kept."""
         kept = rng.random((batch, self.features), np.float32) >= self.p
         return kept.astype(np.float32) / np.float32(1 - self.p)

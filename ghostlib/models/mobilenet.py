@@ -210,7 +210,7 @@ class MobileNetV3(nn.Cell):
         return self.classifier(self.dropout(self.flatten(self.act2(self.conv_head(x))), kept))
 
 
-def _widens_or_narrows(layer: str, *_) -> str:
+def _widens_or_narrows(layer: str, *_: object) -> str:
     """Why a convolution stays plain; only the 1 x 1 ones that widen or narrow a block may become Ghost convolutions."""
     return "" if layer.rpartition(".")[2] in ("conv_pw", "conv_pwl") else "it widens or narrows no block"
 

@@ -122,7 +122,7 @@ class ResNet(nn.Cell):
         return self.fc(self.flatten(self.avgpool(x)))
 
 
-def _leave_first(layer: str, *_) -> str:
+def _leave_first(layer: str, *_: object) -> str:
     return "the first convolution stays" if layer == "conv1" else ""
 
 

@@ -2,23 +2,25 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 KEY = "sha256"  # in the metadata
 
 
-def with_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> dict[str, str]:
+def with_digest(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> dict[str, str]:
     """The metadata with a hash of all that the file is going to hold."""
     return {**metadata, KEY: _digest(tensors, metadata)}
 
 
-def is_damaged(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bool:
+def is_damaged(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bool:
     """Whether a file read holds something else than was written; never of one that does not say, as others' do not."""
     return KEY in metadata and metadata[KEY] != _digest(tensors, metadata)
 
 
-def _digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+def _digest(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
     for name in sorted(metadata.keys() - {KEY}):
         digest.update(f"{name}\0{metadata[name]}\0".encode("utf-8", "surrogatepass"))

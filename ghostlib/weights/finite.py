@@ -1,15 +1,17 @@
 """Values that no network can have, found before they are loaded or saved: arrays alone, nothing of MindSpore."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.errors import some
 
 VARIANCES = ("moving_variance", "running_var")  # how our names and PyTorch's end for what a square root is taken of
 
 
-def check_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
+def check_finite(tensors: Mapping[str, NDArray[Any]]) -> str | None:
     """What of some tensors cannot be: values that are not finite, and variances below 0.
 
     It has to be looked for, since it does not show: MindSpore's ReLU makes 0 of NaN on a CPU, and the network gives
@@ -28,12 +30,12 @@ def check_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
     return some(found) if found else None
 
 
-def is_floating(array: np.ndarray) -> bool:
+def is_floating(array: NDArray[Any]) -> bool:
     """Whether an array is of a floating type; NumPy itself does not count bfloat16 among them."""
-    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+    return bool(array.dtype.kind == "f" or array.dtype.name == "bfloat16")
 
 
-def _fault(name: str, array: np.ndarray) -> str | None:
+def _fault(name: str, array: NDArray[Any]) -> str | None:
     if not is_floating(array):
         return None
     values = array if array.dtype.kind == "f" else array.astype(np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 import mindspore
 import numpy as np
 from mindspore import Tensor, nn
+from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import save
 
@@ -47,7 +48,7 @@ def load_weights(net: nn.Cell, source: str | Path, new_head: bool = False) -> No
         new_head)
 
 
-def _read(path: Path, source: str | Path) -> dict[str, np.ndarray]:
+def _read(path: Path, source: str | Path) -> dict[str, NDArray[Any]]:
     try:
         if other := other_kind(path):
             raise InputError(f"weights: {source} {other}")
@@ -66,14 +67,14 @@ def _read(path: Path, source: str | Path) -> dict[str, np.ndarray]:
     return {name: tensor.asnumpy() for name, tensor in stored.items() if not MINDCV_STATE.fullmatch(name)}
 
 
-def _array(view: Mapping[str, Any]) -> np.ndarray:
+def _array(view: Mapping[str, Any]) -> NDArray[Any]:
     if view["dtype"] not in TYPES:
         raise ValueError(f"holds numbers of type {view['dtype']}; allowed are {', '.join(TYPES)}")
     array = np.frombuffer(view["data"], TYPES[view["dtype"]]).reshape(view["shape"])
     return (array.astype(np.uint32) << 16).view(np.float32) if view["dtype"] == "BF16" else array
 
 
-def put(net: nn.Cell, tensors: dict[str, np.ndarray], source: str, new_head: bool = False) -> None:
+def put(net: nn.Cell, tensors: dict[str, NDArray[Any]], source: str, new_head: bool = False) -> None:
     """Sets every parameter of a network from tensors under our names or PyTorch's; `InputError` unless all fit.
 
     Args:
@@ -105,7 +106,7 @@ def put(net: nn.Cell, tensors: dict[str, np.ndarray], source: str, new_head: boo
 
 def head_name(net: nn.Cell) -> str:
     """The name of a network's last dense layer, which gives the logits."""
-    return [name for name, cell in net.cells_and_names() if isinstance(cell, nn.Dense)][-1]
+    return str([name for name, cell in net.cells_and_names() if isinstance(cell, nn.Dense)][-1])
 
 
 def save_weights(net: nn.Cell, path: str | Path, metadata: dict[str, str] | None = None) -> None:

@@ -2,9 +2,10 @@
 
 import re
 import warnings
+from typing import Any
 
-import numpy as np
 from mindspore import nn
+from numpy.typing import NDArray
 
 from ghostlib.former_names import current_name, remark
 
@@ -30,7 +31,7 @@ def _mindcvs(net: nn.Cell) -> dict[str, str]:
     return {f"{layers[layer]}.{tensor}": f"{layer}.{tensor}" for layer, _, tensor in names if layer in layers}
 
 
-def translate(net: nn.Cell, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def translate(net: nn.Cell, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The tensors under our names, in our shapes; what is no weight is left out: PyTorch's counts of batches and, for
     GhostNetV2, its authors' `total_ops` and `total_params`."""
     names, parameters = aliases(net), dict(net.parameters_and_names())
