@@ -54,7 +54,7 @@ def as_picture(figure: Figure) -> Image.Image:
 def of_the_tour() -> tuple[Image.Image, Image.Image]:
     """The tour of a digit with its curves, and what the same network makes of a photograph that it was not trained for."""
     from ghostlib import data, features, training
-    from ghostlib.explorer.views import squares
+    from ghostlib.explorer.pictures import squares
 
     config = training.config_of(TOUR)
     net, split, _ = training.prepare(config)

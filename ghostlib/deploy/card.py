@@ -68,7 +68,7 @@ def card_of(source: str, given: dict | None = None) -> Card:
         raise InputError(f"weights: {source} does not say what network it is for; allowed are a bundle of a run, a "
                          f"published name, or a PARAMS.yaml beside it")
     config = Config.of({**fields, "epochs": 0}).to_judge(source)
-    return Card(config, _names(source, config))
+    return Card(config, class_names(source, config))
 
 
 def network_of(card: Card, source: str):
@@ -82,9 +82,9 @@ def network_of(card: Card, source: str):
     return net
 
 
-def _names(source: str, config: Config) -> tuple[str, ...]:
-    """Names of classes: those that a run wrote down, ImageNet's, else numbers."""
-    if classes := classes_of(source):
+def class_names(source: str | None, config: Config) -> tuple[str, ...]:
+    """Names of a network's answers: those that a run wrote down beside its weights, ImageNet's, else numbers."""
+    if source and (classes := classes_of(source)):
         return tuple(imagenette.CLASSES.get(name, name) for name in classes) if config.dataset == "imagenette" else classes
     if config.num_classes == IMAGENET:
         return tuple(imagenet_classes())

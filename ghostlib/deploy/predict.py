@@ -73,9 +73,7 @@ def predict(trained: Trained, files: Sequence[str], top: int = TOP, step: Callab
     batches = batches_of(files, trained.card.config.having(batch_size=min(BATCH, max(1, len(files)))))
     rows = []
     for places, logits in logits_of(trained.engine, batches):
-        shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-        probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-        for place, row in zip(places, probabilities):
+        for place, row in zip(places, probabilities(logits)):
             for rank, number in enumerate(np.argsort(-row, kind="stable")[:top], 1):
                 rows.append({"image": files[place], "rank": rank, "answer": trained.card.classes[number],
                              "probability": row[number]})
@@ -83,6 +81,12 @@ def predict(trained: Trained, files: Sequence[str], top: int = TOP, step: Callab
             step(len(places))
     unreadable = [batches.names(np.arange(len(files)) == place) for place in np.flatnonzero(batches.broken)]
     return pd.DataFrame(rows, columns=["image", "rank", "answer", "probability"]), unreadable
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax of logits (N, classes)."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def logits_of(engine: Engine | Logits, batches: Batches) -> Iterator[tuple[np.ndarray, np.ndarray]]:

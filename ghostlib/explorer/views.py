@@ -1,8 +1,13 @@
-"""One layer of one network on one image, to be looked at: choices in, maps and small pictures out. No widgets."""
+"""One layer of one network on one picture, to be looked at: choices in, maps and probabilities out. No widgets.
+
+The network is written as an ONNX graph once; ONNX Runtime answers in milliseconds where MindSpore, one operator after the
+other, takes tenths of a second.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mindspore.nn.utils import no_init_parameters
@@ -11,23 +16,25 @@ from PIL import Image
 from ghostlib import redundancy, results
 from ghostlib.complexity import Complexity, count, recount
 from ghostlib.config import Config
-from ghostlib.data import DATASETS, load
-from ghostlib.data.decoding import Unreadable, decode
-from ghostlib.data.photographs import NAMES as PHOTOGRAPHS
+from ghostlib.data import DATASETS
+from ghostlib.deploy.card import card_of, class_names
+from ghostlib.deploy.onnx_graph import as_onnx
+from ghostlib.deploy.predict import probabilities
 from ghostlib.device import use_device
 from ghostlib.errors import InputError, some
-from ghostlib.features import activations, ghost_layers, stages
+from ghostlib.explorer.pictures import DIGITS, SQUARES, squares
+from ghostlib.explorer.switches import Switches
+from ghostlib.features import ghost_layers, stages
 from ghostlib.ghost import split_channels
-from ghostlib.paths import expand
 from ghostlib.redundancy import LinearMaps
 from ghostlib.training.run_folder import LAST
 from ghostlib.training.setup import build, config_of
 from ghostlib.weights.load import load_weights
 
-DIGITS = "digits"
-IMAGES = DIGITS, *PHOTOGRAPHS  # by name; a file of one's own by its path
+if TYPE_CHECKING:
+    import onnx
+
 MOST = 64  # maps of a layer that are looked at: what a page has room for, and an answer at once
-SQUARES = 24  # pictures of a kind: the first is looked at, filters are found on the others
 PIXELS = 6272  # of maps that filters are found on, two of 56 x 56: enough for 49 weights, and an answer at once
 
 
@@ -40,8 +47,7 @@ class View:
         numbers: (C,) which of the layer's maps they are.
         intrinsic: Which of them are intrinsic: a Ghost layer's own, else those from which the others are made best.
         source: (C,) the map that each is made from; an intrinsic one's is itself.
-        made: (C, H, W) the intrinsic maps, and each other one as a d x d filter makes it from its source; of a Ghost layer
-            all are as they are.
+        made: (C, H, W) the intrinsic maps, and each other one as a d x d filter makes it from its source.
         r2: (C,) how well that is, on the picture looked at, for which no filter was fitted; 1 for intrinsic maps.
     """
 
@@ -71,80 +77,109 @@ class Explorer:
 
     Args:
         config: The network; its `weights`, or random ones.
-        image: One of IMAGES, or the path of a photograph.
+        image: One of `pictures.IMAGES`, the path of a photograph, or a picture.
+        number: Which of SQUARES of its kind is looked at.
+        untrained: Leave the weights out: the same network as it was before it was trained.
+
+    Attributes:
+        classes: The names of its answers, in the order of its logits.
 
     Raises:
         InputError: For weights or a photograph that cannot be used.
     """
 
-    def __init__(self, config: Config, image: str = DIGITS):
+    def __init__(self, config: Config, image: str | Image.Image = DIGITS, number: int = 0, untrained: bool = False):
         use_device("CPU")
-        self.config = config
+        self.config, self.untrained = config, untrained or not config.weights
         self.net = build(config).set_train(False)
-        if config.weights:
+        if config.weights and not untrained:
             load_weights(self.net, config.weights, config.new_head)
-        self._names = {layer: next(iter(found.values())) for layer, found in stages(self.net).items()}
-        self._ghosts = ghost_layers(self.net)
-        self._channels: dict[str, int] = {}
-        self.look_at(image)
-
-    @classmethod
-    def of_run(cls, run_dir: str | Path, image: str = DIGITS) -> "Explorer":
-        """The network that a finished run ended with."""
-        return cls(config_of(run_dir), image)
+        self.classes = class_names(config.weights, config)
+        self._ghosts, self._cells = ghost_layers(self.net), dict(self.net.cells_and_names())
+        model = as_onnx(self.net, (3, config.image_size, config.image_size))
+        self._outputs = _outputs(model, {layer: next(iter(found.values())) for layer, found in stages(self.net).items()})
+        self._graph = Switches(model, self._outputs.values())
+        self._means: dict[str, np.ndarray] = {}  # of each map over the other pictures and all pixels
+        self._kind: str | Image.Image = ""  # which pictures are cut already
+        self.look_at(image, number)
 
     @property
     def layers(self) -> list[str]:
         """Convolutions and Ghost layers, in the order in which they run."""
-        return list(self._names)
+        return list(self._outputs)
 
-    def look_at(self, image: str | Image.Image) -> None:
-        """Takes another picture: one of IMAGES, a path, or a picture that is in memory."""
-        self.pictures = squares(image, self.config.image_size)
+    def look_at(self, image: str | Image.Image, number: int = 0) -> None:
+        """Takes another picture: one of IMAGES, a path, or a picture that is in memory; and which of SQUARES of its kind."""
+        if image != self._kind:
+            self._kind, self._squares = image, squares(image, self.config.image_size)
+        self.pictures = np.roll(self._squares, -number, axis=0)
         dataset = DATASETS[self.config.dataset]
         scaled = (self.pictures / np.float32(255) - np.array(dataset.mean, np.float32)) / np.array(dataset.std, np.float32)
-        self._images = scaled.transpose(0, 3, 1, 2).astype(np.float32)
+        self._images = np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
         self._maps: dict[str, np.ndarray] = {}
         self._fitted: dict[tuple[str, int], tuple[LinearMaps, np.ndarray]] = {}
 
     def is_ghost(self, layer: str) -> bool:
-        """Whether a layer has ghosts of its own, so that s and d are not to be chosen."""
+        """Whether a layer has ghosts of its own, so that s is not to be chosen."""
         return layer in self._ghosts
+
+    def ghosts_of(self, layer: str) -> tuple[int, int]:
+        """s and d of a layer that has ghosts of its own."""
+        return self._cells[layer].ratio, self._cells[layer].kernel
 
     def channels(self, layer: str) -> int:
         """How many maps a layer has in all."""
         self.maps(layer)
-        return self._channels[layer]
+        return len(self._means[layer])
+
+    def intrinsic(self, layer: str) -> int:
+        """How many of a layer's maps, the first, are intrinsic; all where it has no ghosts of its own."""
+        return self._ghosts.get(layer, self.channels(layer))
 
     def maps(self, layer: str) -> np.ndarray:
         """A layer's maps (N, C, H, W) of the picture looked at and others, after its convolution where that can be told
         apart: the first MOST, or as many of a Ghost layer's intrinsic maps with their ghosts."""
-        if layer not in self._names:
-            raise InputError(f"layer: {layer!r} given; allowed are {some(self._names)}")
+        if layer not in self._outputs:
+            raise InputError(f"layer: {layer!r} given; allowed are {some(self._outputs)}")
         if layer not in self._maps:
-            name = self._names[layer]
+            name = self._outputs[layer]
             # Only as many pictures as filters are found on: the first layers of a large network are slow.
-            first = activations(self.net, self._images[:1], [name], first=True)[name]
+            first = self._graph.maps(self._images[:1], name)
             fit = min(2 * SQUARES // 3 - 1, max(2, PIXELS // first[0, 0].size))
             wanted = 1 + fit + fit // 2
-            rest = activations(self.net, self._images[1:wanted], [name], batch_size=wanted, first=True)[name]
-            self._channels[layer] = first.shape[1]
+            rest = self._graph.maps(self._images[1:wanted], name)
+            self._means[layer] = rest.mean(axis=(0, 2, 3))
             self._maps[layer] = np.concatenate([first, rest])[:, self._numbers(layer)]
         return self._maps[layer]
 
     def view(self, layer: str, ratio: int, kernel: int) -> View:
-        """What a ratio and a kernel would leave of a layer's maps."""
+        """A Ghost layer's own ghosts, or what a ratio would leave of another's maps; each beside what a d x d filter, found
+        on other pictures, makes of its source."""
         maps, numbers = self.maps(layer), self._numbers(layer)
+        found, choose = self._filters(layer, kernel)
         if self.is_ghost(layer):
             source = np.searchsorted(numbers, self._sources(layer)[numbers])
-            return View(maps[0], numbers, np.unique(source), source, maps[0], np.ones(len(numbers)))
-        found, choose = self._filters(layer, kernel)
-        intrinsic = redundancy.most_telling(choose)[:split_channels(maps.shape[1], ratio)[0]]
-        source = redundancy.sources_among(choose, intrinsic)
+            intrinsic = np.unique(source)
+        else:
+            intrinsic = redundancy.most_telling(choose)[:split_channels(maps.shape[1], ratio)[0]]
+            source = redundancy.sources_among(choose, intrinsic)
         made = maps[0].astype(np.float64)
         for target in np.setdiff1d(np.arange(len(source)), intrinsic):
             made[target] = found.predict(maps[:1], source[target], target)[0]
         return View(maps[0], numbers, intrinsic, source, made, _r2(maps[0], made))
+
+    def answers(self, layer: str, silent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the network says of the picture, probabilities (classes,): as it is, and with some of a layer's maps
+        replaced by their mean over other pictures and all pixels.
+
+        Args:
+            silent: Numbers of maps; ghosts are made of intrinsic maps as they were.
+        """
+        self.maps(layer)  # and with them their means
+        logits = [self._graph.logits(self._images[:1], self._outputs[layer], one, self._means[layer])
+                  for one in (np.array([], int), silent)]
+        before, after = probabilities(np.concatenate(logits))
+        return before, after
 
     def pairs(self, layer: str) -> list[tuple[int, int]]:
         """The most correlated pairs of maps of the picture looked at, no map in two."""
@@ -157,20 +192,20 @@ class Explorer:
         return Pair(first, second, maps[0, first], found.kernels[first, second], prediction, maps[0, second],
                     float(_r2(maps[:1, second], prediction[None])[0]))
 
-    def cost(self, ratio: int, kernel: int) -> Complexity:
-        """Weights and multiply-adds of the network with one ratio and kernel everywhere."""
+    def cost(self, ratio: int | None = None, kernel: int = 3) -> Complexity:
+        """Weights and multiply-adds of the network as it is, or with one ratio and kernel everywhere."""
         return _cost(self.config.having(weights=None).model_dump_json(), ratio, kernel)
 
     def _sources(self, layer: str) -> np.ndarray:
         """For each of a Ghost layer's maps the intrinsic one that it is made of; an intrinsic one's is itself."""
         intrinsic = self._ghosts[layer]
-        return np.concatenate([np.arange(intrinsic), redundancy.source_of_ghosts(self._channels[layer], intrinsic)])
+        return np.concatenate([np.arange(intrinsic), redundancy.source_of_ghosts(len(self._means[layer]), intrinsic)])
 
     def _numbers(self, layer: str) -> np.ndarray:
         """Which of a layer's maps are looked at."""
         if self.is_ghost(layer):  # a ghost without its source would tell nothing
             return np.sort(np.argsort(self._sources(layer), kind="stable")[:MOST])
-        return np.arange(min(self._channels[layer], MOST))
+        return np.arange(min(len(self._means[layer]), MOST))
 
     def _filters(self, layer: str, kernel: int) -> tuple[LinearMaps, np.ndarray]:
         """Filters between all maps, found on two thirds of the other pictures, and their R2 on the last third."""
@@ -187,38 +222,15 @@ def runs(folder: str | Path = "data/runs") -> list[Path]:
     return sorted(row.parent for row in Path(folder).glob(f"*/{results.ROW}") if (row.parent / LAST).exists())
 
 
-def squares(image: str | Image.Image, size: int) -> np.ndarray:
-    """Pictures of one kind (SQUARES, size, size, 3) uint8: test digits, or a photograph and random squares cut from it.
-
-    Args:
-        image: One of IMAGES, a path, or a picture.
-        size: Pixels.
-
-    Raises:
-        InputError: For a name or a file that is no picture.
-    """
-    if image == DIGITS:
-        test = load(Config.of({"image_size": size})).test
-        return np.stack([test.picture(number) for number in range(SQUARES)])
-    whole = (image if isinstance(image, Image.Image) else Image.fromarray(_photograph(image))).convert("RGB")
-    side, rng, cut = min(whole.size), np.random.default_rng(0), []
-    for number in range(SQUARES):
-        edge = side if number == 0 else int(rng.integers(side // 2, side + 1))
-        room = np.array(whole.size) - edge
-        left, top = room // 2 if number == 0 else rng.integers(0, room + 1)
-        cut.append(whole.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + edge, top + edge)))
-    return np.stack([np.asarray(one) for one in cut])
+def of_source(source: str, image: str | Image.Image = DIGITS, number: int = 0) -> Explorer:
+    """The network that a finished run ended with, by its folder, or that has a short name."""
+    return Explorer(config_of(source) if Path(source).is_dir() else card_of(source).config, image, number)
 
 
-def _photograph(name: str) -> np.ndarray:
-    if name in PHOTOGRAPHS:
-        import skimage.data
-        return getattr(skimage.data, name)()
-    try:
-        return decode(expand(name, "image"))
-    except Unreadable as error:
-        raise InputError(f"image: {name!r} given; allowed are {some(IMAGES)}, or a picture's file (this "
-                         f"{error})") from None
+def _outputs(model: "onnx.ModelProto", cells: dict[str, str]) -> dict[str, str]:
+    """For each layer, by its cell, what its maps are called in a graph: the last that the cell puts out."""
+    last = {name.rpartition("/")[0]: name for node in model.graph.node for name in node.output}
+    return {layer: last[cell] for layer, cell in cells.items() if cell in last}
 
 
 @lru_cache
@@ -228,11 +240,12 @@ def _plain_cost(config_json: str) -> Complexity:
 
 
 @lru_cache(maxsize=256)
-def _cost(config_json: str, ratio: int, kernel: int) -> Complexity:
+def _cost(config_json: str, ratio: int | None, kernel: int) -> Complexity:
     if ratio == 1:
         return _plain_cost(config_json)
+    config = Config.model_validate_json(config_json)
     with no_init_parameters():  # numbers that nobody computes with, and half the time of building
-        net = build(Config.model_validate_json(config_json).having(ratio=ratio, kernel=kernel))
+        net = build(config if ratio is None else config.having(ratio=ratio, kernel=kernel))
     return recount(net, _plain_cost(config_json))
 
 

@@ -10,15 +10,15 @@ from ghostlib.figures.ghosts import fig_ghost_maps
 from ghostlib.figures.kernels import fig_kernels, fig_patterns
 from ghostlib.figures.latency import fig_kinds, fig_latency
 from ghostlib.figures.maps import fig_filter, fig_matched_maps, fig_module
-from ghostlib.figures.mosaic import mosaic, signed, tile, titled
+from ghostlib.figures.mosaic import Tile, grey, mosaic, signed, stacked
 from ghostlib.figures.photographs import fig_rates, fig_runs
 from ghostlib.figures.regime import fig_regime
 from ghostlib.figures.studies import fig_allowed_ratio, fig_by_depth, fig_controls, fig_rivals, fig_speedup
 from ghostlib.figures.style import style
 from ghostlib.figures.training import fig_confusion, fig_curves, fig_pictures, fig_schedule
 
-__all__ = ["fig_accuracy", "fig_allowed_ratio", "fig_bottlenecks", "fig_by_depth", "fig_confusion", "fig_contrasts",
-           "fig_controls", "fig_cost", "fig_curves", "fig_few", "fig_filter", "fig_ghost_maps", "fig_kernels",
-           "fig_kinds", "fig_latency", "fig_layer_ratios", "fig_matched_maps", "fig_module", "fig_patterns",
-           "fig_pictures", "fig_rates", "fig_regime", "fig_rivals", "fig_runs", "fig_schedule", "fig_speedup",
-           "fig_stages", "mosaic", "signed", "style", "tile", "titled"]
+__all__ = ["Tile", "fig_accuracy", "fig_allowed_ratio", "fig_bottlenecks", "fig_by_depth", "fig_confusion",
+           "fig_contrasts", "fig_controls", "fig_cost", "fig_curves", "fig_few", "fig_filter", "fig_ghost_maps",
+           "fig_kernels", "fig_kinds", "fig_latency", "fig_layer_ratios", "fig_matched_maps", "fig_module",
+           "fig_patterns", "fig_pictures", "fig_rates", "fig_regime", "fig_rivals", "fig_runs", "fig_schedule",
+           "fig_speedup", "fig_stages", "grey", "mosaic", "signed", "stacked", "style"]
