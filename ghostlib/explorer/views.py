@@ -7,7 +7,7 @@ other, takes tenths of a second.
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mindspore.nn.utils import no_init_parameters
@@ -29,6 +29,7 @@ from ghostlib.ghost import split_channels
 from ghostlib.redundancy import LinearMaps
 from ghostlib.training.run_folder import LAST
 from ghostlib.training.setup import build, config_of
+from ghostlib.weights.description import described
 from ghostlib.weights.load import load_weights
 
 if TYPE_CHECKING:
@@ -220,6 +221,13 @@ class Explorer:
 def runs(folder: str | Path = "data/runs") -> list[Path]:
     """Finished runs that have their weights, below a folder."""
     return sorted(row.parent for row in Path(folder).glob(f"*/{results.ROW}") if (row.parent / LAST).exists())
+
+
+def unset(weights: str | None) -> dict[str, Any]:
+    """Fields of Config where the notebook says nothing: what the weights say, or else GhostNet 0.5 as it is trained on
+    Imagenette's photographs, at their size."""
+    return described(weights) or {"model": "ghostnet", "width": 0.5, "ratio": 2, "num_classes": 10, "image_size": 128,
+                                  "dataset": "imagenette"}
 
 
 def of_source(source: str, image: str | Image.Image = DIGITS, number: int = 0) -> Explorer:
