@@ -5,6 +5,7 @@ data/runs/browser/.
 """
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -18,6 +19,7 @@ import pytest
 from conftest import ROOT
 
 from ghostlib.config import Config
+from ghostlib.studies import contents
 from ghostlib.training.loop import train
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -47,8 +49,8 @@ def page():
 
 
 def as_make_starts_it():
-    """What `make lab` tells JupyterLab about its kernels."""
-    return re.search(r"--ServerApp\.contents_manager_class=\S+", (ROOT / "Makefile").read_text())[0]
+    """What `make lab` tells JupyterLab about its kernels, its news and its first page."""
+    return re.findall(r"--(?:LabApp|ServerApp)\.\w+=\S+", (ROOT / "Makefile").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def lab(page, tmp_path_factory):
         port = free.getsockname()[1]
     server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
                                f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}", "--allow-root",
-                               as_make_starts_it()],
+                               *as_make_starts_it()], env={**os.environ, "JUPYTER_CONFIG_DIR": str(folder / "config")},
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -135,23 +137,110 @@ def shot(page, name):
     page.screenshot(path=SHOTS / f"{name}.png")
 
 
-def test_the_explorer_answers_a_slider(page, lab):
-    run_all(page, lab, EXPLORER)
-    assert page.locator("option", has_text=RUN).count() == 1  # finished runs are found
-    maps = page.locator(".widget-image").nth(1)
-    maps.scroll_into_view_if_needed()
-    shot(page, "explore")
-    told = page.locator(".widget-html-content", has_text="kept").first
-    before, said = maps.screenshot(), told.inner_text()
-    handle = page.locator(".widget-hslider", has_text="ratio s").locator(".noUi-handle")
+def test_make_lab_opens_on_the_contents_without_news(page, lab):
+    _, address = lab
+    page.goto(f"{address}/?token={TOKEN}")  # where the browser is sent
+    page.wait_for_selector(".jp-NotebookPanel .jp-RenderedMarkdown table img")
+    assert "/lab/tree/notebooks/index.ipynb" in page.url
+    assert page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).news") == {"disabled": True}
+    pictures = page.evaluate("""async () => {
+        const pictures = [...document.querySelectorAll('.jp-RenderedMarkdown table img')];
+        await Promise.all(pictures.map(one => one.decode()));
+        return pictures.map(one => one.naturalWidth)}""")
+    assert len(pictures) == sum(map(len, contents.PARTS.values())) and min(pictures) >= 100
+    assert page.locator(".Toastify__toast").count() == 0
+    shot(page, "index")
+    page.locator(".jp-RenderedMarkdown a", has_text="Explore a network").click()
+    page.wait_for_selector(".lm-TabBar-tabLabel:has-text('explore.ipynb')")
+
+
+SIZES = {"small": {"width": 1280, "height": 800}, "large": {"width": 1920, "height": 1080}}
+# What a browser alone can say: pixels that are whole, at least 64, and texts and pictures that have room.
+LOOK = """() => {
+    const page = document.querySelector('.jp-OutputArea-output .jupyter-widgets');
+    const right = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer')
+        .getBoundingClientRect().right;
+    const pen = document.createElement('canvas').getContext('2d');
+    const room = one => {pen.font = getComputedStyle(one).font;
+        return one.clientWidth - pen.measureText(one.selectedOptions[0].text).width};
+    return {
+        tiles: [...page.querySelectorAll('figure img')].map(one => [one.clientWidth / one.naturalWidth,
+            one.clientHeight / one.naturalHeight, one.clientWidth, getComputedStyle(one).imageRendering]),
+        untitled: [...page.querySelectorAll('figure')].filter(one => !one.querySelector('figcaption').innerText).length,
+        beyond: [...page.querySelectorAll('img, .widget-label, select, button, b, td, th')].filter(
+            one => one.getBoundingClientRect().right > right + 1).map(one => one.outerHTML.slice(0, 80)),
+        cut: [...page.querySelectorAll('.widget-label, .widget-readout, button')].filter(
+            one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText),
+        cramped: [...page.querySelectorAll('select')].filter(one => room(one) < 16).map(one => one.value)}
+}"""
+
+
+def look(page, name):
+    """Looks at the explorer in either size."""
+    for size, viewport in SIZES.items():
+        page.set_viewport_size(viewport)
+        page.wait_for_timeout(700)
+        shot(page, f"{name}_{size}")
+        found = page.evaluate(LOOK)
+        assert found["tiles"] and not found["untitled"]
+        for wide, high, pixels, rendering in found["tiles"]:
+            assert wide == high == int(wide) and pixels >= 64 and rendering == "pixelated"
+        assert not found["beyond"] and not found["cut"] and not found["cramped"], (name, size, found)
+
+
+def press(page, description, key, times=1):
+    """Moves a slider by its keys."""
+    handle = page.locator(".widget-hslider", has_text=description).locator(".noUi-handle").first
     handle.focus()
-    handle.press("ArrowRight")
-    page.wait_for_function("said => ![...document.querySelectorAll('.widget-html-content')].some(e => e.innerText == said)",
-                           arg=said)
-    page.wait_for_timeout(300)
-    shot(page, "explore_ratio")
-    assert maps.screenshot() != before
-    assert "8 kept" in said and "6 kept" in told.inner_text()  # 16 maps: s = 2, then s = 3
+    for _ in range(times):
+        handle.press(key)
+
+
+def reached_by_keys(page):
+    """What Tab leads to from the first choice of the explorer on, by the words beside it."""
+    page.locator(".jp-OutputArea-output select").first.focus()
+    found = []
+    for _ in range(30):
+        found.append(page.evaluate("""() => {const box = document.activeElement.closest('.jupyter-widgets');
+            return box ? box.innerText.split('\\n')[0].trim() : ''}"""))
+        page.keyboard.press("Tab")
+    return found
+
+
+def test_the_explorer_answers_a_hand(page, lab):
+    """One visit: what is seen at either size and theme, by keys alone, with a map silenced, and with two networks."""
+    run_all(page, lab, EXPLORER)
+    assert page.locator("option", has_text=RUN).count() == 2  # a finished run, here or beside
+    page.locator(".jp-OutputArea-output select").first.scroll_into_view_if_needed()
+    look(page, "explore_light")
+    reached = " | ".join(reached_by_keys(page))
+    for control in ("picture", "which of it", "beside it", "your own picture", "kernel d", "pair", "tile size", "network", "layer",
+                    "silence"):
+        assert control in reached, reached
+    said, maps = page.locator("table:has-text('It says')"), page.locator("figure img")
+    assert "silenced" not in said.first.inner_text()
+    press(page, "silence", "ArrowRight", 2)
+    page.wait_for_selector("th:has-text('silenced: map 1')")
+    assert page.locator("figcaption", has_text="silenced").count() == 1
+    before = maps.first.evaluate("one => one.clientWidth")
+    press(page, "tile size", "ArrowRight", 2)
+    page.wait_for_function("before => document.querySelector('figure img').clientWidth != before", arg=before)
+    press(page, "tile size", "ArrowLeft", 2)
+    page.locator(".widget-dropdown", has_text="beside it").locator("select").select_option(label=RUN)
+    page.wait_for_function("document.querySelectorAll(\"table[aria-live]\").length == 2")
+    look(page, "explore_two_light")
+    page.locator(".lm-MenuBar-item", has_text="Settings").first.click()
+    page.locator(".lm-Menu-item", has_text="Theme").first.hover()
+    page.locator(".lm-Menu-item", has_text="JupyterLab Dark").first.click()
+    page.wait_for_selector("body[data-jp-theme-light='false']")
+    look(page, "explore_two_dark")
+    page.locator(".widget-dropdown", has_text="beside it").locator("select").select_option(label="none")
+    page.wait_for_function("document.querySelectorAll(\"table[aria-live]\").length == 1")
+    look(page, "explore_dark")
+    page.locator(".widget-dropdown", has_text="layer").locator("select").select_option(label="conv_stem")
+    page.wait_for_selector("b:has-text('4 kept')")  # of 8 maps: s = 2
+    press(page, "ratio s", "ArrowRight")
+    page.wait_for_selector("b:has-text('3 kept')")
     assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
 
 

@@ -1,0 +1,196 @@
+"""The lab as a contents page: notebooks in the order in which they are best read, each with what it found. Rows only.
+
+A new notebook is a line in PARTS; a test finds one that is missing. Title, question and time are the notebook's own words.
+"""
+
+import base64
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from ghostlib import notebook, sweep
+from ghostlib.errors import InputError, nearest
+from ghostlib.results import read_table
+from ghostlib.studies import ablation, catalogue, cheap_kernels, findings, fine_tuning, latency, paper, photographs, redundancy
+
+NOTEBOOKS, FIGURES, PARAMS = Path("notebooks"), Path("figures"), Path("notebooks/params")
+ANSWER = "**Answer.** "
+NOTHING = "Nothing is recorded yet."
+SHORT = 50  # letters: a sentence below, such as "Yes.", takes the next one with it
+COLOURS = 64  # of a thumbnail
+Answer = Callable[[Path], str]  # of the folder of recorded rows
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the contents.
+
+    Attributes:
+        name: Of the notebook, below notebooks/ and without its ending.
+        answer: Makes its answer of the recorded rows; None takes what its stored run found.
+        picture: A file of figures/; "" for the notebook's last stored picture.
+    """
+
+    name: str
+    answer: Answer | None = None
+    picture: str = ""
+
+
+def _rows(results: Path, name: str) -> pd.DataFrame:
+    """Recorded rows; `FileNotFoundError` where there are none yet."""
+    path = results / f"{name}.csv"
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return read_table(path)
+
+
+def _half(_results: Path) -> str:
+    """What a Ghost network saves, counted."""
+    rows = paper.networks([3]).set_index("network")
+    plain, ghost = rows.loc["VGG-16"], rows[(rows.ratio == 2) & (rows.kernel == 3)].iloc[0]
+    return (f"A VGG-16 whose layers make half of their maps by cheap operations takes {ghost.recount_macs:.0f} instead of "
+            f"{plain.recount_macs:.0f} million multiply-adds and {ghost.recount_weights:.1f} instead of "
+            f"{plain.recount_weights:.1f} million weights.")
+
+
+def _whole(_results: Path) -> str:
+    """How large GhostNet is beside its rival, counted."""
+    rows = catalogue.models().set_index(["model", "width"])
+    told = [f"{name} takes {rows.loc[key].macs / 1e6:.0f} million multiply-adds and {rows.loc[key].weights / 1e6:.1f} "
+            f"million weights" for name, key in (("GhostNet 1.0", ("ghostnet", 1.0)),
+                                                 ("MobileNetV3-Large", ("mobilenet_v3_large", 1.0)))]
+    return "; ".join(told) + "."
+
+
+def _likeness(results: Path) -> str:
+    rows, allowed = (_rows(results, name).query("s == 1 and filter == 3")
+                     for name in ("redundancy", "allowed_ratio"))
+    return redundancy.answer(rows, allowed, _rows(results, "allocation").layer.nunique())
+
+
+def _photographs(results: Path) -> str:
+    return photographs.answer(photographs.named(_rows(results, "photographs")),
+                              len(sweep.read(PARAMS / "photographs.yaml").points))
+
+
+def _runs(results: Path) -> str:
+    """How many runs of how many grids are recorded."""
+    counts = [(len(_rows(results, name)), len(sweep.read(PARAMS / f"{name}.yaml").points))
+              for name in ("ablate_cifar10", "regime_cifar10", "photographs")]
+    done, planned = (sum(numbers) for numbers in zip(*counts))
+    return f"{done} of the {planned} runs in this lab's {len(counts)} grids are recorded."
+
+
+def _hands(_results: Path) -> str:
+    return "Nothing is recorded: it is for your hands."
+
+
+PARTS: dict[str, list[Entry]] = {
+    "What is a ghost?": [
+        Entry("tutorials/1_ghost_module", _half), Entry("train", picture="tour.png"),
+        Entry("explore", _hands), Entry("tutorials/2_ghostnet", _whole)],
+    "Are feature maps redundant?": [
+        Entry("tutorials/4_see_redundancy", lambda results: findings.on_likeness(
+            _rows(results, "redundancy").query("s == 1 and filter == 3"))),
+        Entry("redundancy", _likeness, "matched_maps.png"),
+        Entry("cheap_kernels", lambda results: cheap_kernels.answer(
+            cheap_kernels.named(_rows(results, "cheap_kernels"))))],
+    "Do ghosts pay?": [
+        Entry("complexity", picture="speedup.png"),
+        Entry("ablate_ratio", lambda results: ablation.answer_on_ratio(
+            ablation.named(_rows(results, "ablate_cifar10")), _rows(results, "ablation_speed"))),
+        Entry("ablate_kernel", lambda results: ablation.answer_on_kernel(
+            ablation.named(_rows(results, "ablate_cifar10")))),
+        Entry("photographs", _photographs),
+        Entry("latency", lambda results: latency.answer(_rows(results, "latency"),
+                                                        _rows(results, "latency_layers"))),
+        Entry("compare", lambda _results: paper.answer_on_reports(paper.reported([5, 6, 7])), "rivals.png")],
+    "How do I do it myself?": [
+        Entry("tutorials/3_your_own_images", lambda results: fine_tuning.answer(
+            fine_tuning.named(_rows(results, "few"))), "ghost_maps.png"),
+        Entry("validate"), Entry("imagenet"),
+        Entry("tutorials/5_batch_runs", _runs, "ablation.png")]}
+"""By question, what to read on it, in this order."""
+
+
+def part(question: str, results: str | Path = "data/results", pixels: int = 200) -> str:
+    """One of PARTS as a table in Markdown: a picture of each notebook; its title with a link, its time, its question and
+    its answer in a sentence.
+
+    Args:
+        question: A key of PARTS.
+        results: The folder of recorded rows.
+        pixels: The pictures' width.
+
+    Raises:
+        InputError: For a question that there is not.
+    """
+    if question not in PARTS:
+        raise InputError(f"question: {question!r} given; {nearest(question, PARTS)}")
+    lines = ["| | |", "|:--|:--|"]
+    for entry in PARTS[question]:
+        title, asked, time = words(entry)
+        told = answer(entry, Path(results)).replace("|", r"\|")
+        lines.append(f"| ![{title}]({thumbnail(entry, pixels)}) | **[{title}]({entry.name}.ipynb)** · {time}<br>"
+                     f"*{asked}*<br>{told} |")
+    return "\n".join(lines)
+
+
+def words(entry: Entry) -> tuple[str, str, str]:
+    """A notebook's title, its question up to the first question mark, and the time it takes, as its first cell says."""
+    first = _read(entry).cells[0].source
+    title = first.partition("\n")[0].removeprefix("# ")
+    asked = re.search(r"\*\*Question\.\*\*\s+(.*?\?)", first, re.DOTALL)
+    takes = re.search(r"\*\*Takes\*\*\s+(.*?)(?:[.;]\s|[.;]?$)", first, re.MULTILINE)
+    assert asked and takes, entry.name  # every notebook has them, and a test says so
+    return title, " ".join(asked[1].split()).replace("*", ""), takes[1]
+
+
+def answer(entry: Entry, results: Path) -> str:
+    """What is known, in a sentence; NOTHING where no rows are there."""
+    if entry.answer is None:
+        found = [text for cell in _read(entry).cells for output in cell.get("outputs", [])
+                 if (text := output.get("data", {}).get("text/markdown", "")).startswith(ANSWER)]
+        return f"{sentence(found[0])} (In its stored run.)" if found else NOTHING
+    try:
+        return sentence(entry.answer(results))
+    except FileNotFoundError:
+        return NOTHING
+
+
+def sentence(text: str) -> str:
+    """The first sentence of an answer, and the next where it is a word or two.
+
+    >>> sentence("**Answer.** Yes. Ghosts with d = 3 are better. More follows.")
+    'Yes. Ghosts with d = 3 are better.'
+    """
+    found = ""
+    for one in re.split(r"(?<=[.!?])\s+(?=[A-Z*])", text.removeprefix(ANSWER).strip()):
+        found = f"{found} {one}".strip()
+        if len(found) >= SHORT or len(found) > len(one):
+            break
+    return found
+
+
+def thumbnail(entry: Entry, pixels: int) -> str:
+    """A picture of a notebook, `pixels` wide, as a data: address."""
+    if entry.picture:
+        picture = Image.open(FIGURES / entry.picture)
+    else:
+        stored = [output.data["image/png"] for cell in _read(entry).cells for output in cell.get("outputs", [])
+                  if "image/png" in output.get("data", {})]
+        picture = Image.open(io.BytesIO(base64.b64decode(stored[-1])))
+    whole = picture.convert("RGB")
+    small = whole.resize((pixels, round(pixels * whole.height / whole.width)), Image.Resampling.LANCZOS)
+    held = io.BytesIO()
+    small.crop((0, 0, pixels, min(small.height, pixels))).quantize(COLOURS).save(held, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
+
+
+def _read(entry: Entry):
+    return notebook.read(NOTEBOOKS / f"{entry.name}.ipynb")
