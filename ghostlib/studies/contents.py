@@ -16,7 +16,8 @@ from PIL import Image
 from ghostlib import notebook, sweep
 from ghostlib.errors import InputError, nearest
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, catalogue, cheap_kernels, findings, fine_tuning, latency, paper, photographs, redundancy
+from ghostlib.studies import ablation, catalogue, cheap_kernels, findings, fine_tuning, latency, paper, photographs
+from ghostlib.studies import redundancy as likeness
 
 NOTEBOOKS, FIGURES, PARAMS = Path("notebooks"), Path("figures"), Path("notebooks/params")
 ANSWER = "**Answer.** "
@@ -70,7 +71,7 @@ def _whole(_results: Path) -> str:
 def _likeness(results: Path) -> str:
     rows, allowed = (_rows(results, name).query("s == 1 and filter == 3")
                      for name in ("redundancy", "allowed_ratio"))
-    return redundancy.answer(rows, allowed, _rows(results, "allocation").layer.nunique())
+    return likeness.answer(rows, allowed, _rows(results, "allocation").layer.nunique())
 
 
 def _photographs(results: Path) -> str:

@@ -25,6 +25,7 @@ from ghostlib.training.loop import train
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS = ROOT / "data" / "runs" / "browser"
 TOKEN = "test"
+PATIENCE = 600  # seconds, for a machine that is busy with other things
 EXPLORER, TUTORIAL, STUDY = (f"notebooks/{name}.ipynb" for name in ("explore", "tutorials/1_ghost_module", "ablate_kernel"))
 RUN = "data/runs/mine"
 # The last ones keep Chromium from calling home, which a closed network answers late.
@@ -43,7 +44,7 @@ def page():
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(1000 * PATIENCE)
         yield page
         browser.close()
 
@@ -77,7 +78,7 @@ def lab(page, tmp_path_factory):
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
-        until = time.time() + 120
+        until = time.time() + PATIENCE
         while True:
             try:
                 urllib.request.urlopen(f"{address}/api/status?token={TOKEN}", timeout=5)
@@ -109,7 +110,7 @@ def run_all(page, lab, name):
     return cells
 
 
-def wait_until_idle(address, name, seconds=300):
+def wait_until_idle(address, name, seconds=PATIENCE):
     """Between two cells a kernel is idle for a moment, too: waits until it has been for some."""
     until, quiet = time.time() + seconds, 0
     while quiet < 5:
@@ -214,8 +215,8 @@ def test_the_explorer_answers_a_hand(page, lab):
     page.locator(".jp-OutputArea-output select").first.scroll_into_view_if_needed()
     look(page, "explore_light")
     reached = " | ".join(reached_by_keys(page))
-    for control in ("picture", "which of it", "beside it", "your own picture", "kernel d", "pair", "tile size", "network", "layer",
-                    "silence"):
+    for control in ("picture", "which of it", "beside it", "your own picture", "kernel d", "pair", "tile size", "network",
+                    "layer", "silence"):
         assert control in reached, reached
     said, maps = page.locator("table:has-text('It says')"), page.locator("figure img")
     assert "silenced" not in said.first.inner_text()

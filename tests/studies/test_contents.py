@@ -23,13 +23,15 @@ def test_every_notebook_is_on_the_page_once():
     there = {str(path.relative_to(INDEX.parent).with_suffix("")) for path in INDEX.parent.rglob("*.ipynb")
              if ".ipynb_checkpoints" not in path.parts} - {INDEX.stem}
     assert sorted(listed) == sorted(there), "a line in PARTS of ghostlib/studies/contents.py for each notebook"
-    assert all((contents.FIGURES / entry.picture).is_file() for one in contents.PARTS.values() for entry in one if entry.picture)
+    named = [entry.picture for entries in contents.PARTS.values() for entry in entries if entry.picture]
+    assert all((contents.FIGURES / name).is_file() for name in named)
 
 
 def test_the_stored_page_shows_all_of_them_with_a_picture_and_a_link_that_leads_there():
     shown = "".join(output.data.get("text/markdown", "") for cell in notebook.read(INDEX).cells
                     for output in cell.get("outputs", []))
-    links, pictures = re.findall(r"\*\*\[[^]]+\]\(([^)]+)\)", shown), re.findall(r"!\[[^]]+\]\(data:image/png;base64,", shown)
+    links = re.findall(r"\*\*\[[^]]+\]\(([^)]+)\)", shown)
+    pictures = re.findall(r"!\[[^]]+\]\(data:image/png;base64,", shown)
     assert [f"{entry.name}.ipynb" for entries in contents.PARTS.values() for entry in entries] == links
     assert len(pictures) == len(links) and all((INDEX.parent / link).is_file() for link in links)
     asked = [cell.source.removeprefix("## ") for cell in notebook.read(INDEX).cells if cell.source.startswith("## ")]
