@@ -181,3 +181,32 @@ def first_images(split: Batches, count: int) -> np.ndarray:
         if sum(map(len, parts)) >= count:
             return np.concatenate(parts)[:count]
     raise InputError(f"images: {count} given; the split has {sum(map(len, parts))}")
+
+
+def balanced_images(split: Batches, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """As many images of each class, drawn at random from a split that is tested with, and mixed.
+
+    Args:
+        split: In order and whole, as a test split is.
+        count: How many in all; what the classes do not share evenly is left out.
+        seed: Of the draw.
+
+    Returns:
+        Images (count, 3, H, W), normalised, and their labels (count,).
+
+    Raises:
+        InputError: Where a class has fewer.
+    """
+    order, classes = np.random.default_rng(seed).permutation(split.images), int(split.labels.max()) + 1
+    of_class = [np.flatnonzero(split.labels[order] == label) for label in range(classes)]  # places in the order
+    each, most = count // classes, min(map(len, of_class))
+    if not 0 < each <= most:
+        raise InputError(f"images: {count} given; allowed are {classes:,} to {classes * most:,}, as many of each of the "
+                         f"{classes:,} classes")
+    wanted = order[np.sort(np.concatenate([own[:each] for own in of_class]))]
+    found, chosen = {}, set(wanted.tolist())
+    for batch in split.epoch():
+        found |= {place: image.copy() for place, image in zip(batch.places.tolist(), batch.images) if place in chosen}
+    if missing := chosen - set(found):
+        raise InputError(f"images: {some(split.name(place) for place in missing)} cannot be read; allowed are those that can")
+    return np.stack([found[place] for place in wanted.tolist()]), split.labels[wanted]

@@ -120,7 +120,7 @@ class OnnxNetwork:
         if self.size is not None and images.shape[2:] != self.size:
             raise InputError(f"images: {images.shape[2]} x {images.shape[3]} given; {self.name} takes {self.size[0]} x "
                              f"{self.size[1]}")
-        session = self._session(list(outputs.values()))
+        session = self.session(list(outputs.values()))
         parts: dict[str, list[np.ndarray]] = {name: [] for name in outputs}
         size = self._batch or batch_size
         for start in range(0, len(images), size):
@@ -142,8 +142,8 @@ class OnnxNetwork:
                 step(count)
         return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
-    def _session(self, outputs: Sequence[str]):
-        """One that puts out these alone, so that nothing behind them is computed."""
+    def session(self, outputs: Sequence[str]):
+        """ONNX Runtime's, which puts out these alone, so that nothing behind them is computed."""
         import onnx
         model = onnx.ModelProto()
         model.CopyFrom(self.model)

@@ -6,3 +6,10 @@ OF_ONE_RUN = "dataset", "model", "width", "seed", "epochs", "s", "d", "images"  
 TRAINED, UNTRAINED, SCRAMBLED, GREY, SHUFFLED = SOURCES = (
     "trained", "untrained", "phase-scrambled images", "greyscale input", "maps of another image")
 SHUFFLED_WEIGHTS = "shuffled weights"  # in the place of the untrained network, where there is none: see `shuffled.py`
+
+# What is done to a module's maps in `lesions.py`: which are replaced, half of a set each time or one alone, and by what.
+GHOSTS, INTRINSIC = "ghosts", "intrinsic maps"
+LIKELY, UNLIKELY = "most predictable", "least predictable"  # halves of a plain module's maps
+ALL = "all maps"
+MEAN, PREDICTED, OWN = "their mean", "other maps", "other maps, own source too"
+LESIONS = "network", "s", "d", "seed"  # columns by which its rows are of one network

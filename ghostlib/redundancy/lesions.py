@@ -1,0 +1,219 @@
+"""What a trained GhostNet loses with some of its maps: half of a module's ghosts, or of others, replaced, module by module.
+
+A map is replaced by its mean over photographs, pixel by pixel, which takes away all that depends on the photograph and
+leaves what every photograph has, such as borders; or by what the best filter makes of another map. Ghosts are made of
+intact maps before any is replaced. Means and filters come from training photographs, what is lost from others.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ghostlib.errors import InputError
+from ghostlib.redundancy.cut import CutNetwork, Module
+from ghostlib.redundancy.replacements import errors, fit_filters
+from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
+from ghostlib.redundancy.splits import resamples
+
+DRAWS = 2  # of which half of a set is replaced
+SINGLE = 8  # maps of a module that are replaced alone, half of them of each set where there are enough
+BATCH = 50  # photographs that are run at a time
+RESAMPLES = 1000
+
+
+class Lesion(NamedTuple):
+    """Which maps (C,) are replaced, by what, and of which set they are; `single` is the one map, or None."""
+
+    what: str
+    how: str
+    mask: np.ndarray
+    single: int | None = None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What a lesion costs, photograph by photograph.
+
+    Attributes:
+        answers: (N,) 1 where a right answer became wrong, -1 where a wrong one became right, else 0.
+        nats: (N,) by how much cross-entropy rose.
+        removed, total: (N,) squared change of the maps, and their squared deviation from their means.
+    """
+
+    answers: np.ndarray
+    nats: np.ndarray
+    removed: np.ndarray
+    total: np.ndarray
+
+    @classmethod
+    def mean(cls, several: "list[Lost]") -> "Lost":
+        """Of several draws."""
+        return cls(*(np.mean([getattr(one, name) for one in several], axis=0)
+                     for name in ("answers", "nats", "removed", "total")))
+
+
+def measure(network: CutNetwork, images: np.ndarray, labels: np.ndarray, training: np.ndarray, seed: int = 0,
+            step: Callable[[int], object] = lambda _: None) -> dict[str, pd.DataFrame]:
+    """What each of a network's modules loses.
+
+    Args:
+        network: Its modules at hand.
+        images, labels: (N, 3, H, W) and (N,), photographs to judge by.
+        training: (M, 3, H, W), photographs that it was trained on, for means and filters.
+        seed: Of which maps are drawn, and of the intervals.
+        step: Told after each module: 1.
+
+    Returns:
+        "lesions", for each module, set and replacement: layer, depth, maps (how many it has), what, how, replaced (how many
+        each time), share (of the module's variance that is removed, in percent), lost (points of top-1), low, high (its
+        95 % interval over photographs), nats; "single", for each map that was replaced alone: layer, depth, channel, what (its
+        set), r2 (how well the best other map makes it), share, and for either replacement lost and nats;
+        "overall", means over modules, see `_overall`.
+
+    Raises:
+        InputError: For photographs that do not fit, or modules whose maps no other map can replace.
+    """
+    if len(images) != len(labels) or not len(images):
+        raise InputError(f"labels: {len(labels)} given for {len(images)} photographs; allowed is one for each")
+    weights = resamples(len(images), RESAMPLES, seed) / len(images)
+    intact = _judged(network.logits(images), labels)
+    tables: dict[str, list[dict[str, Any]]] = {"lesions": [], "single": []}
+    whole: dict[tuple[str, str], list[Lost]] = {}
+    for module in network.modules:
+        rng = np.random.default_rng([seed, module.depth])
+        lesions, found, r2 = _measure_module(network, module, images, labels, training, intact, rng)
+        about = {"layer": module.layer, "depth": module.depth, "maps": module.channels}
+        groups: dict[tuple[str, str], list[int]] = {}
+        for place, lesion in enumerate(lesions):
+            if lesion.single is None:
+                groups.setdefault((lesion.what, lesion.how), []).append(place)
+        for (what, how), places in groups.items():
+            lost = Lost.mean([found[place] for place in places])
+            whole.setdefault((what, how), []).append(lost)
+            tables["lesions"].append({**about, "what": what, "how": how, "replaced": int(lesions[places[0]].mask.sum()),
+                                      **_told([lost], weights, ("share", "lost", "nats"))})
+        tables["single"] += _single(about, lesions, found, r2)
+        step(1)
+    accuracy = 100 * float(intact[0].mean())
+    return {**{name: pd.DataFrame(rows) for name, rows in tables.items()},
+            "overall": pd.DataFrame(_overall(whole, weights)).assign(intact=accuracy, modules=len(network.modules))}
+
+
+def _measure_module(network: CutNetwork, module: Module, images: np.ndarray, labels: np.ndarray, training: np.ndarray,
+                    intact: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
+                    ) -> tuple[list[Lesion], list[Lost], np.ndarray]:
+    """A module's lesions, what each costs, and R2 (C,) of its maps on the photographs to judge by."""
+    maps, before = network.maps(module, training)
+    apart, any_other, predictable = fit_filters(module, maps, before)
+    mean = maps.mean(axis=0, keepdims=True)
+    lesions = lesions_of(module, predictable, rng)
+    halves = network.halves(module)
+    hows = [MEAN, PREDICTED, OWN]
+    missed = np.empty((len(hows), len(images), module.channels))
+    right, nats = (np.empty((len(lesions), len(images))) for _ in range(2))
+    for part, shown in halves.batches(images, BATCH):
+        own = shown[0]
+        others = dict(zip(hows, (mean, apart(own), any_other(own))))
+        missed[:, part] = [errors(other, own) for other in others.values()]
+        for place, lesion in enumerate(lesions):
+            right[place, part], nats[place, part] = _judged(halves.logits(shown, lesion.mask, others[lesion.how]), labels[part])
+    by_how, total = dict(zip(hows, missed)), missed[0].sum(axis=1)
+    found = [Lost(intact[0] - right[place], nats[place] - intact[1], by_how[lesion.how][:, lesion.mask].sum(axis=1), total)
+             for place, lesion in enumerate(lesions)]
+    spread = missed[0].sum(axis=0)
+    return lesions, found, 1 - missed[1].sum(axis=0) / np.where(spread > 0, spread, np.nan)
+
+
+def lesions_of(module: Module, predictable: np.ndarray, rng: np.random.Generator) -> list[Lesion]:
+    """Which of a module's maps are replaced: halves of its sets, drawn DRAWS times, then single maps.
+
+    Args:
+        module: With ghosts: its sets are these and its intrinsic maps. A plain one's are the half of its maps that other
+            maps predict best, which one would rather make as ghosts, and the other half.
+        predictable: (C,), how well.
+        rng: Draws.
+    """
+    channels = module.channels
+    if module.ghosts:
+        sets = {GHOSTS: np.arange(channels - module.ghosts, channels), INTRINSIC: np.arange(channels - module.ghosts)}
+    else:
+        order = np.nan_to_num(predictable, nan=-np.inf).argsort(kind="stable")[::-1]
+        sets = {LIKELY: order[:channels // 2], UNLIKELY: order[channels // 2:]}
+    lesions = []
+    for what, own in [*sets.items(), (ALL, np.arange(channels))]:
+        for _ in range(DRAWS):
+            mask = np.isin(np.arange(channels), rng.permutation(own)[:max(1, len(own) // 2)])
+            lesions += [Lesion(what, how, mask) for how in ((MEAN, PREDICTED, OWN) if what == GHOSTS else (MEAN, PREDICTED))]
+    for what, own in sets.items():
+        for single in rng.permutation(own)[:SINGLE // 2]:
+            lesions += [Lesion(what, how, np.arange(channels) == single, int(single)) for how in (MEAN, PREDICTED)]
+    return lesions
+
+
+def _judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each answer is right, 0 or 1, and its cross-entropy in nats: (N,) each."""
+    high = logits.max(axis=1, keepdims=True)
+    shifted = (logits - high).astype(np.float64)
+    own = shifted[np.arange(len(labels)), labels]
+    return (logits.argmax(axis=1) == labels).astype(float), np.log(np.exp(shifted).sum(axis=1)) - own
+
+
+def _single(about: dict[str, Any], lesions: list[Lesion], found: list[Lost], r2: np.ndarray) -> list[dict[str, Any]]:
+    """Rows of maps that were replaced alone; the two replacements of one map follow one another."""
+    alone = [(lesion, lost) for lesion, lost in zip(lesions, found) if lesion.single is not None]
+    rows = []
+    for (lesion, by_mean), (_, by_other) in zip(alone[::2], alone[1::2]):
+        share = 100 * by_mean.removed.sum() / by_mean.total.sum()
+        rows.append({**about, "channel": lesion.single, "what": lesion.what, "r2": r2[lesion.single], "share": share,
+                     **{f"{name}_{how}": factor * getattr(lost, attribute).mean()
+                        for how, lost in (("mean", by_mean), ("other", by_other))
+                        for name, attribute, factor in (("lost", "answers", 100), ("nats", "nats", 1))}})
+    return rows
+
+
+def _overall(whole: dict[tuple[str, str], list[Lost]], weights: np.ndarray) -> list[dict[str, Any]]:
+    """Means over modules: for each set and replacement, and for differences of two that answer a question: first and
+    second, each as "set: replacement" (second is "" for no difference); lost, nats and per_share (points of top-1 for a tenth
+    of a module's variance), each with NAME_low and NAME_high, 95 % over photographs, the same ones for all."""
+    names = "lost", "nats", "per_share"
+    drawn = {key: _values(several, weights) for key, several in whole.items()}
+    rows = [_row(key, None, drawn, names) for key in whole]
+    kinds = [what for what, how in whole if how == MEAN]
+    pairs = [((kinds[0], how), (other, how)) for how in (MEAN, PREDICTED) for other in kinds[1:]]
+    pairs += [((what, MEAN), (what, PREDICTED)) for what in kinds]
+    return rows + [_row(first, second, drawn, names) for first, second in pairs]
+
+
+def _row(first: tuple[str, str], second: tuple[str, str] | None, drawn: dict[tuple[str, str], dict[str, np.ndarray]],
+         names: tuple[str, ...]) -> dict[str, Any]:
+    row: dict[str, Any] = {"first": ": ".join(first), "second": ": ".join(second) if second else ""}
+    for name in names:
+        values = drawn[first][name] - (drawn[second][name] if second else 0)
+        row |= _interval(name, values)
+    return row
+
+
+def _values(several: list[Lost], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """By name (1 + RESAMPLES,) what is said of several modules together, first of the photographs as they are."""
+    every = np.concatenate([np.full((1, weights.shape[1]), 1 / weights.shape[1]), weights])
+    lost, nats = (np.mean([every @ getattr(one, name) for one in several], axis=0) for name in ("answers", "nats"))
+    share = np.mean([(every @ one.removed) / np.maximum(every @ one.total, 1e-300) for one in several], axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        per_share = np.where(share > 1e-6, 10 * lost / share, np.nan)
+    return {"lost": 100 * lost, "nats": nats, "share": 100 * share, "per_share": per_share}
+
+
+def _told(several: list[Lost], weights: np.ndarray, names: tuple[str, ...]) -> dict[str, Any]:
+    """Values of modules together, that of "lost" with its interval over photographs."""
+    drawn = _values(several, weights)
+    found = {name: float(drawn[name][0]) for name in names}
+    low, high = np.quantile(drawn["lost"][1:], [0.025, 0.975])
+    return {**found, "low": low, "high": high}
+
+
+def _interval(name: str, values: np.ndarray) -> dict[str, float]:
+    low, high = np.quantile(values[1:], [0.025, 0.975]) if np.isfinite(values).all() else (np.nan, np.nan)
+    return {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}

@@ -1,0 +1,81 @@
+"""What trained GhostNets lose with some of their maps, as rows.
+
+    python tools/measure_lesions.py notebooks/params/photographs.yaml
+
+writes, after each kept network of a sweep that is a GhostNet, with ghosts or plain, what each of its modules loses to
+data/results/lesions.csv, what single maps cost to lesions_single.csv and what is so on average to lesions_overall.csv.
+Networks that are there already are not measured again unless told.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ghostlib import results, sweep
+from ghostlib.config import Config
+from ghostlib.data import load
+from ghostlib.data.batches import balanced_images
+from ghostlib.models.build import build
+from ghostlib.progress import progress_bar
+from ghostlib.redundancy.cut import CutNetwork
+from ghostlib.redundancy.lesions import measure
+from ghostlib.redundancy.sources import LESIONS
+from ghostlib.sweep.rows import kept_file
+from ghostlib.weights import load_weights
+
+FOLDER = Path("data/results")
+PHOTOGRAPHS, TRAINING = 1000, 250  # to judge by, of the test split, and to take means and filters from, of the other
+
+
+def networks(grid: sweep.Sweep) -> Iterator[tuple[dict, Config, Path]]:
+    """What is said of each kept GhostNet, its Config and its file."""
+    for point in grid.points:
+        config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
+        if path.exists() and config.model.startswith("ghostnet"):
+            yield {"network": f"{config.model} {config.width:g}", "s": config.ratio, "d": config.kernel,
+                   "seed": config.seed, "point": point.key, "epochs": config.epochs}, config, path
+
+
+@cache
+def photographs(dataset: str, data_dir: str, size: int, classes: int, count: int) -> tuple[np.ndarray, ...]:
+    """Photographs to judge by with their labels, and training photographs, as they are; the same for all networks."""
+    config = Config(dataset=dataset, data_dir=data_dir, image_size=size, num_classes=classes)
+    held = config.having(val_share=0.2)  # a part of the training images, without augmentation
+    return *balanced_images(load(config).test, count), balanced_images(load(held).test, min(TRAINING, count))[0]
+
+
+def there(about: dict) -> bool:
+    """Whether a network's rows are recorded."""
+    path = FOLDER / "lesions_overall.csv"  # the last one written
+    if not path.exists():
+        return False
+    own = results.read_table(path)
+    return bool((own[list(LESIONS)].astype(str) == [str(about[name]) for name in LESIONS]).all(axis=1).any())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("grid", help="a sweep that keeps last.safetensors")
+    parser.add_argument("--again", action="store_true", help="measure networks that are there, too")
+    parser.add_argument("--count", type=int, default=PHOTOGRAPHS, help="photographs to judge by")
+    given = parser.parse_args()
+    found = list(networks(sweep.read(given.grid)))
+    left = [one for one in found if given.again or not there(one[0])]
+    print(f"{len(found)} kept GhostNets, {len(found) - len(left)} measured already")
+    for number, (about, config, path) in enumerate(left, 1):
+        start = time.monotonic()
+        net = build(config).set_train(False)
+        load_weights(net, str(path))
+        shown = photographs(config.dataset, config.data_dir, config.image_size, config.num_classes, given.count)
+        network = CutNetwork(net, config.image_size)
+        with progress_bar(len(network.modules), f"modules of network {number} of {len(left)}") as bar:
+            tables = measure(network, *shown, config.seed, bar.update)
+        more = {"photographs": len(shown[1]), "fitted": len(shown[2]), "seconds": round(time.monotonic() - start)}
+        for name, table in tables.items():
+            target = FOLDER / ("lesions.csv" if name == "lesions" else f"lesions_{name}.csv")
+            fresh = table.round(4).assign(**about, **(more if name == "overall" else {}), **results.provenance())
+            print(f"{target}: {results.record(target, fresh, LESIONS)}")
