@@ -77,5 +77,5 @@ if __name__ == "__main__":
         more = {"photographs": len(shown[1]), "fitted": len(shown[2]), "seconds": round(time.monotonic() - start)}
         for name, table in tables.items():
             target = FOLDER / ("lesions.csv" if name == "lesions" else f"lesions_{name}.csv")
-            fresh = table.round(4).assign(**about, **(more if name == "overall" else {}), **results.provenance())
+            fresh = table.round({name: 5 if name.startswith("nats") else 3 for name in table}).assign(**about, **(more if name == "overall" else {}), **results.provenance())
             print(f"{target}: {results.record(target, fresh, LESIONS)}")

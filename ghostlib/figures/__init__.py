@@ -9,6 +9,7 @@ from ghostlib.figures.fine_tuning import fig_few
 from ghostlib.figures.ghosts import fig_ghost_maps
 from ghostlib.figures.kernels import fig_kernels, fig_patterns
 from ghostlib.figures.latency import fig_kinds, fig_latency
+from ghostlib.figures.lesions import fig_guides, fig_lesions, fig_lesions_by_depth
 from ghostlib.figures.maps import fig_filter, fig_matched_maps, fig_module
 from ghostlib.figures.mosaic import Tile, grey, mosaic, signed, stacked
 from ghostlib.figures.photographs import fig_rates, fig_runs
@@ -19,6 +20,7 @@ from ghostlib.figures.training import fig_confusion, fig_curves, fig_pictures, f
 
 __all__ = ["Tile", "fig_accuracy", "fig_allowed_ratio", "fig_bottlenecks", "fig_by_depth", "fig_confusion",
            "fig_contrasts", "fig_controls", "fig_cost", "fig_curves", "fig_few", "fig_filter", "fig_ghost_maps",
-           "fig_kernels", "fig_kinds", "fig_latency", "fig_layer_ratios", "fig_matched_maps", "fig_module",
-           "fig_patterns", "fig_pictures", "fig_rates", "fig_regime", "fig_rivals", "fig_runs", "fig_schedule",
-           "fig_speedup", "fig_stages", "grey", "mosaic", "signed", "stacked", "style"]
+           "fig_guides", "fig_kernels", "fig_kinds", "fig_latency", "fig_layer_ratios", "fig_lesions",
+           "fig_lesions_by_depth", "fig_matched_maps", "fig_module", "fig_patterns", "fig_pictures", "fig_rates",
+           "fig_regime", "fig_rivals", "fig_runs", "fig_schedule", "fig_speedup", "fig_stages", "grey", "mosaic", "signed",
+           "stacked", "style"]

@@ -18,7 +18,6 @@ from ghostlib.redundancy.replacements import errors, fit_filters
 from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
 from ghostlib.redundancy.splits import resamples
 
-DRAWS = 2  # of which half of a set is replaced
 SINGLE = 8  # maps of a module that are replaced alone, half of them of each set where there are enough
 BATCH = 50  # photographs that are run at a time
 RESAMPLES = 1000
@@ -48,12 +47,6 @@ class Lost:
     removed: np.ndarray
     total: np.ndarray
 
-    @classmethod
-    def mean(cls, several: "list[Lost]") -> "Lost":
-        """Of several draws."""
-        return cls(*(np.mean([getattr(one, name) for one in several], axis=0)
-                     for name in ("answers", "nats", "removed", "total")))
-
 
 def measure(network: CutNetwork, images: np.ndarray, labels: np.ndarray, training: np.ndarray, seed: int = 0,
             step: Callable[[int], object] = lambda _: None) -> dict[str, pd.DataFrame]:
@@ -69,8 +62,9 @@ def measure(network: CutNetwork, images: np.ndarray, labels: np.ndarray, trainin
     Returns:
         "lesions", for each module, set and replacement: layer, depth, maps (how many it has), what, how, replaced (how many
         each time), share (of the module's variance that is removed, in percent), lost (points of top-1), low, high (its
-        95 % interval over photographs), nats; "single", for each map that was replaced alone: layer, depth, channel, what (its
-        set), r2 (how well the best other map makes it), share, and for either replacement lost and nats;
+        95 % interval over photographs), nats; "single", for each map that was replaced alone: layer, depth, maps, channel,
+        what (its set), r2 (how well the best filter makes it of another map), and share, lost and nats when its mean takes
+        its place;
         "overall", means over modules, see `_overall`.
 
     Raises:
@@ -86,16 +80,15 @@ def measure(network: CutNetwork, images: np.ndarray, labels: np.ndarray, trainin
         rng = np.random.default_rng([seed, module.depth])
         lesions, found, r2 = _measure_module(network, module, images, labels, training, intact, rng)
         about = {"layer": module.layer, "depth": module.depth, "maps": module.channels}
-        groups: dict[tuple[str, str], list[int]] = {}
-        for place, lesion in enumerate(lesions):
-            if lesion.single is None:
-                groups.setdefault((lesion.what, lesion.how), []).append(place)
-        for (what, how), places in groups.items():
-            lost = Lost.mean([found[place] for place in places])
-            whole.setdefault((what, how), []).append(lost)
-            tables["lesions"].append({**about, "what": what, "how": how, "replaced": int(lesions[places[0]].mask.sum()),
-                                      **_told([lost], weights, ("share", "lost", "nats"))})
-        tables["single"] += _single(about, lesions, found, r2)
+        for lesion, lost in zip(lesions, found):
+            if lesion.single is not None:
+                tables["single"].append({**about, "channel": lesion.single, "what": lesion.what, "r2": r2[lesion.single],
+                                         **_point([lost])})
+                continue
+            whole.setdefault((lesion.what, lesion.how), []).append(lost)
+            low, high = np.quantile(100 * (weights @ lost.answers), [0.025, 0.975])
+            tables["lesions"].append({**about, "what": lesion.what, "how": lesion.how, "replaced": int(lesion.mask.sum()),
+                                      **_point([lost]), "low": low, "high": high})
         step(1)
     accuracy = 100 * float(intact[0].mean())
     return {**{name: pd.DataFrame(rows) for name, rows in tables.items()},
@@ -128,7 +121,7 @@ def _measure_module(network: CutNetwork, module: Module, images: np.ndarray, lab
 
 
 def lesions_of(module: Module, predictable: np.ndarray, rng: np.random.Generator) -> list[Lesion]:
-    """Which of a module's maps are replaced: halves of its sets, drawn DRAWS times, then single maps.
+    """Which of a module's maps are replaced: halves of its sets and of all, then single maps.
 
     Args:
         module: With ghosts: its sets are these and its intrinsic maps. A plain one's are the half of its maps that other
@@ -144,12 +137,11 @@ def lesions_of(module: Module, predictable: np.ndarray, rng: np.random.Generator
         sets = {LIKELY: order[:channels // 2], UNLIKELY: order[channels // 2:]}
     lesions = []
     for what, own in [*sets.items(), (ALL, np.arange(channels))]:
-        for _ in range(DRAWS):
-            mask = np.isin(np.arange(channels), rng.permutation(own)[:max(1, len(own) // 2)])
-            lesions += [Lesion(what, how, mask) for how in ((MEAN, PREDICTED, OWN) if what == GHOSTS else (MEAN, PREDICTED))]
+        mask = np.isin(np.arange(channels), rng.permutation(own)[:max(1, len(own) // 2)])
+        lesions += [Lesion(what, how, mask) for how in ((MEAN, PREDICTED, OWN) if what == GHOSTS else (MEAN, PREDICTED))]
     for what, own in sets.items():
-        for single in rng.permutation(own)[:SINGLE // 2]:
-            lesions += [Lesion(what, how, np.arange(channels) == single, int(single)) for how in (MEAN, PREDICTED)]
+        lesions += [Lesion(what, MEAN, np.arange(channels) == single, int(single))
+                    for single in rng.permutation(own)[:SINGLE // 2]]
     return lesions
 
 
@@ -161,19 +153,6 @@ def _judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
     return (logits.argmax(axis=1) == labels).astype(float), np.log(np.exp(shifted).sum(axis=1)) - own
 
 
-def _single(about: dict[str, Any], lesions: list[Lesion], found: list[Lost], r2: np.ndarray) -> list[dict[str, Any]]:
-    """Rows of maps that were replaced alone; the two replacements of one map follow one another."""
-    alone = [(lesion, lost) for lesion, lost in zip(lesions, found) if lesion.single is not None]
-    rows = []
-    for (lesion, by_mean), (_, by_other) in zip(alone[::2], alone[1::2]):
-        share = 100 * by_mean.removed.sum() / by_mean.total.sum()
-        rows.append({**about, "channel": lesion.single, "what": lesion.what, "r2": r2[lesion.single], "share": share,
-                     **{f"{name}_{how}": factor * getattr(lost, attribute).mean()
-                        for how, lost in (("mean", by_mean), ("other", by_other))
-                        for name, attribute, factor in (("lost", "answers", 100), ("nats", "nats", 1))}})
-    return rows
-
-
 def _overall(whole: dict[tuple[str, str], list[Lost]], weights: np.ndarray) -> list[dict[str, Any]]:
     """Means over modules: for each set and replacement, and for differences of two that answer a question: first and
     second, each as "set: replacement" (second is "" for no difference); lost, nats and per_share (points of top-1 for a tenth
@@ -181,10 +160,10 @@ def _overall(whole: dict[tuple[str, str], list[Lost]], weights: np.ndarray) -> l
     names = "lost", "nats", "per_share"
     drawn = {key: _values(several, weights) for key, several in whole.items()}
     rows = [_row(key, None, drawn, names) for key in whole]
-    kinds = [what for what, how in whole if how == MEAN]
-    pairs = [((kinds[0], how), (other, how)) for how in (MEAN, PREDICTED) for other in kinds[1:]]
-    pairs += [((what, MEAN), (what, PREDICTED)) for what in kinds]
-    return rows + [_row(first, second, drawn, names) for first, second in pairs]
+    first, second, *_ = [what for what, how in whole if how == MEAN]
+    pairs = [((first, how), (second, how)) for how in (MEAN, PREDICTED)]
+    pairs += [((what, MEAN), (what, PREDICTED)) for what in (first, second, ALL)]
+    return rows + [_row(*pair, drawn, names) for pair in pairs]
 
 
 def _row(first: tuple[str, str], second: tuple[str, str] | None, drawn: dict[tuple[str, str], dict[str, np.ndarray]],
@@ -206,12 +185,10 @@ def _values(several: list[Lost], weights: np.ndarray) -> dict[str, np.ndarray]:
     return {"lost": 100 * lost, "nats": nats, "share": 100 * share, "per_share": per_share}
 
 
-def _told(several: list[Lost], weights: np.ndarray, names: tuple[str, ...]) -> dict[str, Any]:
-    """Values of modules together, that of "lost" with its interval over photographs."""
-    drawn = _values(several, weights)
-    found = {name: float(drawn[name][0]) for name in names}
-    low, high = np.quantile(drawn["lost"][1:], [0.025, 0.975])
-    return {**found, "low": low, "high": high}
+def _point(several: list[Lost]) -> dict[str, float]:
+    """Values of modules together, of the photographs as they are."""
+    drawn = _values(several, np.empty((0, len(several[0].answers))))
+    return {name: float(drawn[name][0]) for name in ("share", "lost", "nats")}
 
 
 def _interval(name: str, values: np.ndarray) -> dict[str, float]:

@@ -1,0 +1,200 @@
+"""Whether ghosts do anything, told from the rows of tools/measure_lesions.py. Rows only."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
+from ghostlib.studies.cheap_kernels import named
+from ghostlib.studies.contrasts import mean_interval
+
+GUIDES = {"r2": "how predictable it is", "share": "how much of the module's variance it has"}
+COSTS = {"nats": "cross-entropy", "lost": "top-1"}
+CANNOT = "Whether half of the intrinsic maps cost more or less is not shown"
+ONE_ALONE = "The interval is over photographs: one network of a kind says nothing of other seeds."
+
+
+class Estimate(NamedTuple):
+    """A value with its 95 % interval, and over what that is: "4 networks", "photographs" or "modules"."""
+
+    mean: float
+    low: float
+    high: float
+    over: str
+
+    def told(self, digits: int = 2, unit: str = " points") -> str:
+        interval = f"{self.low:+.{digits}f} to {self.high:+.{digits}f}"
+        return f"{self.mean:+.{digits}f}{unit}, 95 % interval over {self.over} {interval}"
+
+    def word(self, below: str, above: str, neither: str) -> str:
+        """What the interval says beside 0."""
+        return above if self.low > 0 else below if self.high < 0 else neither
+
+
+def estimate(own: pd.DataFrame, value: str) -> Estimate:
+    """Of the rows of one kind of network, one for each seed: over networks, or of a single one over photographs."""
+    if len(own) > 1:
+        return Estimate(*mean_interval(own[value]), f"{len(own)} networks")
+    row = own.iloc[0]
+    return Estimate(row[value], row[f"{value}_low"], row[f"{value}_high"], "photographs")
+
+
+def key(what: str, how: str) -> str:
+    """How a set and its replacement are called in rows."""
+    return f"{what}: {how}"
+
+
+def told(first: str) -> tuple[str, str]:
+    """What of it is replaced, and by what, as words."""
+    what, _, how = first.partition(": ")
+    return f"half of {'' if what == ALL else 'the '}{what}", how
+
+
+def rows_of(overall: pd.DataFrame, name: str, first: str, second: str = "") -> pd.DataFrame:
+    """The rows of one kind of network: a set with its replacement, or a difference of two."""
+    return overall[(overall.name == name) & (overall["first"] == first) & (overall.second.fillna("") == second)]
+
+
+def summary(overall: pd.DataFrame) -> pd.DataFrame:
+    """What each replacement costs, averaged over modules, in words: network, networks (how many), replaced, by, points of
+    top-1 and nats of cross-entropy with their 95 % interval, points for a tenth of a module's variance, and over what the
+    intervals are."""
+    table = []
+    for (name, first), own in overall[overall.second.fillna("") == ""].groupby(["name", "first"], sort=False):
+        what, how = told(first)
+        lost, nats, each = (estimate(own, value) for value in ("lost", "nats", "per_share"))
+        table.append({"network": name, "replaced": what, "by": how, "top-1 lost, points": _short(lost, 2),
+                      "cross-entropy, nats": _short(nats, 3), "points for 10 % of the variance": _short(each, 2),
+                      "interval over": lost.over})
+    return pd.DataFrame(table).set_index(["network", "replaced", "by"])
+
+
+def differences(overall: pd.DataFrame) -> pd.DataFrame:
+    """Two replacements side by side, on the same photographs: network, difference, points of top-1, nats, points for a tenth of
+    the variance, each with its 95 % interval, and over what that is."""
+    table = []
+    for (name, first, second), own in overall[overall.second.fillna("") != ""].groupby(["name", "first", "second"], sort=False):
+        lost, nats, each = (estimate(own, value) for value in ("lost", "nats", "per_share"))
+        table.append({"network": name, "difference": f"{first} − {second}", "top-1 lost, points": _short(lost, 2),
+                      "cross-entropy, nats": _short(nats, 3), "points for 10 % of the variance": _short(each, 2),
+                      "interval over": lost.over})
+    return pd.DataFrame(table).set_index(["network", "difference"])
+
+
+def _short(one: Estimate, digits: int) -> str:
+    if np.isnan(one.mean):
+        return ""
+    return f"{one.mean:+.{digits}f} ({one.low:+.{digits}f} to {one.high:+.{digits}f})"
+
+
+def correlations(single: pd.DataFrame) -> pd.DataFrame:
+    """For each module of each network the rank correlation (Spearman) between each of GUIDES and each of COSTS of its maps:
+    name, seed, depth, guide, cost, rho; modules without a difference in cost are left out."""
+    table = []
+    for (name, seed, depth), own in single.groupby(["name", "seed", "depth"], sort=False):
+        ranks = own[[*GUIDES, *COSTS]].rank()
+        for guide in GUIDES:
+            for cost in COSTS:
+                if ranks[guide].nunique() > 1 and ranks[cost].nunique() > 1:
+                    table.append({"name": name, "seed": seed, "depth": depth, "guide": guide, "cost": cost,
+                                  "rho": ranks[guide].corr(ranks[cost])})
+    return pd.DataFrame(table)
+
+
+def guided(single: pd.DataFrame, name: str, guide: str = "r2", cost: str = "nats") -> Estimate:
+    """How well a guide orders the maps of a module by what they cost: averaged over modules, over networks where there are
+    several, else over modules."""
+    own = correlations(single).query("name == @name and guide == @guide and cost == @cost")
+    means = own.groupby("seed").rho.mean()
+    if len(means) > 1:
+        return Estimate(*mean_interval(means), f"{len(means)} networks")
+    return Estimate(*mean_interval(own.rho), f"{len(own)} modules")
+
+
+def guides(single: pd.DataFrame) -> pd.DataFrame:
+    """How well each of GUIDES orders maps by what they cost, within modules and, for comparison, over all maps of a network at
+    once, where depth alone makes a correlation."""
+    table = []
+    for name in dict.fromkeys(single.name):
+        for guide, by in GUIDES.items():
+            for cost, in_words in COSTS.items():
+                one = guided(single, name, guide, cost)
+                pooled = np.mean([own[guide].rank().corr(own[cost].rank())
+                                  for _, own in single[single.name == name].groupby("seed")])
+                table.append({"network": name, "a map by": by, "against what it costs in": in_words,
+                              "within modules": _short(one, 2), "interval over": one.over, "all maps at once": f"{pooled:+.2f}"})
+    return pd.DataFrame(table).set_index(["network", "a map by", "against what it costs in"])
+
+
+def has_ghosts(overall: pd.DataFrame, name: str) -> bool:
+    return bool((overall[overall.name == name].s > 1).any())
+
+
+def answer(overall: pd.DataFrame, single: pd.DataFrame) -> str:
+    """Whether ghosts do anything, and whether how predictable a map is says what its loss costs; the words follow the rows.
+
+    Args:
+        overall, single: Recorded rows, `named`; the first GhostNet with ghosts is told of in full.
+    """
+    names = list(dict.fromkeys(overall.name))
+    main = next((name for name in names if has_ghosts(overall, name)), None)
+    if main is None:
+        return "**Answer.** None yet: no network with ghosts is recorded."
+    plain = next((name for name in names if not has_ghosts(overall, name)), None)
+    return "**Answer.** " + " ".join([*_on_ghosts(overall, main), *_on_the_twin(overall, plain), *_on_guides(single, main)])
+
+
+def _on_ghosts(overall: pd.DataFrame, name: str) -> Iterator[str]:
+    own = rows_of(overall, name, key(GHOSTS, MEAN))
+    lost, entropy = estimate(own, "lost"), estimate(own, "nats")
+    verdict = lost.word("No: without them it answers better", "Yes, ghosts do something", "Not shown")
+    yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses, averaged over "
+           f"{own.modules.iloc[0]} modules, {lost.told()}, of {own.intact.mean():.1f} % top-1; cross-entropy rises by "
+           f"{entropy.told(3, ' nats')}.")
+    if len(own) == 1:
+        yield ONE_ALONE
+    apart = rows_of(overall, name, key(GHOSTS, MEAN), key(INTRINSIC, MEAN))
+    gap, each = estimate(apart, "lost"), estimate(apart, "per_share")
+    yield (f"{gap.word('Half of the intrinsic maps cost more', 'Half of the intrinsic maps cost less', CANNOT)} (ghosts less "
+           f"intrinsic maps: {gap.told()}); for the same share of variance "
+           f"{each.word('ghosts cost less', 'ghosts cost more', 'no difference is shown')} ({each.told()} for a tenth of it).")
+    rescued = estimate(rows_of(overall, name, key(GHOSTS, MEAN), key(GHOSTS, PREDICTED)), "lost")
+    made = estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), "lost")
+    yield (f"Made by the best filter from maps that are no relatives, the same ghosts cost {made.told()}: "
+           f"{rescued.word('more than their mean does', 'less than their mean does', 'no difference from their mean is shown')} "
+           f"({rescued.told()}).")
+    exact = estimate(rows_of(overall, name, key(GHOSTS, OWN)), "lost")
+    yield f"Made from their own source they cost {abs(exact.mean):.2f} points, as by construction they must."
+
+
+def _on_the_twin(overall: pd.DataFrame, name: str | None) -> Iterator[str]:
+    if name is None:
+        yield "The plain twin is not measured yet."
+        return
+    own = rows_of(overall, name, key(LIKELY, MEAN))
+    lost, gap = estimate(own, "lost"), estimate(rows_of(overall, name, key(LIKELY, MEAN), key(UNLIKELY, MEAN)), "lost")
+    yield (f"In the plain twin ({name}, {_count(own)}) as many of a module's most predictable maps cost {lost.told()}, "
+           f"{gap.word('less than', 'more than', 'which is not shown to differ from')} as many of the least predictable "
+           f"({gap.told()}).")
+
+
+def _on_guides(single: pd.DataFrame, name: str) -> Iterator[str]:
+    by_r2, by_share = (guided(single, name, guide) for guide in GUIDES)
+    verdict = by_r2.word("The more predictable a map, the less its loss costs", "The more predictable a map, the more its loss "
+                         "costs", "How predictable a map is does not tell what its loss costs")
+    yield (f"{verdict}: within modules the rank correlation of R² and the rise of cross-entropy is {by_r2.told(2, '')}; that of "
+           f"the share of variance is {by_share.told(2, '')}.")
+
+
+def _count(own: pd.DataFrame) -> str:
+    return f"{len(own)} seed{'' if len(own) == 1 else 's'}"
+
+
+def by_depth(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A network's modules: depth, what, how, and share, lost, low, high and nats; of several seeds means, and no interval."""
+    own = rows[(rows.name == name) & (rows.how != OWN)]
+    found = own.groupby(["depth", "what", "how"], sort=False)[["share", "lost", "low", "high", "nats"]].mean().reset_index()
+    return found if own.seed.nunique() == 1 else found.assign(low=np.nan, high=np.nan)
+
