@@ -20,8 +20,17 @@ def imagenet_classes() -> list[str]:
 
     Source: WordNet's first word for each synset; of the two that are called crane, which is which.
     """
+    return [name for _, name in _imagenet()]
+
+
+def imagenet_synsets() -> list[str]:
+    """What folders of ImageNet's thousand classes are called (WordNet's synsets), in the order of their numbers."""
+    return [synset for synset, _ in _imagenet()]
+
+
+def _imagenet() -> list[tuple[str, str]]:
     lines = files("ghostlib.data").joinpath("imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
-    return [line.partition(" ")[2] for line in lines]
+    return [(synset, name) for synset, _, name in (line.partition(" ") for line in lines)]
 
 
 def load(config: Config, rank: int, ranks: int) -> Data:

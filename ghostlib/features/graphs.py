@@ -21,6 +21,8 @@ OLDEST = 7  # opset; what ONNX Runtime runs
 ACTIVATIONS = {"Relu": "ReLU", **dict.fromkeys(("Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid",
                                                 "Tanh", "HardSwish", "Mish", "Softplus", "Gelu"), "activation")}
 GATES = "Sigmoid", "HardSigmoid"  # whose product with their own input is one activation: swish and hard swish
+KINDS = FULL, EXPANSION, DEPTHWISE, PROJECTION, PRIMARY, CHEAP = (
+    "full", "expansion", "depthwise", "projection", "primary", "cheap operation")
 WEIGHTS, BIAS = 1, 2  # places among a convolution's inputs
 
 
@@ -101,10 +103,27 @@ class OnnxNetwork:
         found = []
         for name, outputs in self.stages().items():
             node = self.convolutions[name]
-            groups = next((one.i for one in node.attribute if one.name == "group"), 1)
             beside = any(node.input[0] in both and both & set(outputs.values()) for both in joined)
-            if beside and groups > 1 and self.weights(name)[0].shape[1] == 1:
+            if beside and self._is_depthwise(name):
                 found.append(name)
+        return found
+
+    def _is_depthwise(self, layer: str) -> bool:
+        groups = next((one.i for one in self.convolutions[layer].attribute if one.name == "group"), 1)
+        return groups > 1 and self.weights(layer)[0].shape[1] == 1
+
+    def kinds(self) -> dict[str, str]:
+        """For each convolution, by name, which of KINDS it is: the one that makes ghosts, and the one that makes what they
+        are made of; else by its weights. A 1 x 1 convolution to more channels is an expansion, to as many or fewer a
+        projection."""
+        cheap = set(self.cheap_operations())
+        seen_by_cheap = {self.convolutions[name].input[0] for name in cheap}
+        found = {}
+        for name, outputs in self.stages().items():
+            channels, _, *size = (weights := self.weights(name)[0]).shape
+            found[name] = (CHEAP if name in cheap else PRIMARY if seen_by_cheap & set(outputs.values()) else
+                           DEPTHWISE if self._is_depthwise(name) else FULL if max(size) > 1 else
+                           EXPANSION if channels > weights.shape[1] else PROJECTION)
         return found
 
     def activations(self, images: np.ndarray, layers: Sequence[str], batch_size: int = 32, most_bytes: int = MOST_BYTES,

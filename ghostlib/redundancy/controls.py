@@ -57,13 +57,14 @@ def of_another_image(maps: np.ndarray, splits: Splits, seed: int = 0) -> np.ndar
     return exchanged
 
 
-def similarity_study(net: Network, untrained: Network, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
-                     layers: Sequence[str] = ()) -> pd.DataFrame:
+def similarity_study(net: Network, untrained: Network | Mapping[str, Network], images: np.ndarray, kernels: Sequence[int],
+                     seed: int = 0, layers: Sequence[str] = ()) -> pd.DataFrame:
     """How well the best source predicts a map, in a network and in each control.
 
     Args:
         net: A trained network, in which `features.stages` finds convolutions.
-        untrained: The same network with random weights.
+        untrained: The same network with random weights, or an ONNX graph with shuffled ones (`shuffled.py`); or several
+            such networks by what they are called, one of SOURCES or SHUFFLED_WEIGHTS.
         images: (N, 3, H, W), normalised, that `net` was not trained on.
         kernels: d of the filters.
         seed: Of the splits, controls and resamples.
@@ -93,16 +94,17 @@ def ratio_study(net: Network, images: np.ndarray, kernels: Sequence[int], thresh
     return network_study(net, None, images, kernels, thresholds, seed, layers).run()["allowed_ratio"]
 
 
-def network_study(net: Network, untrained: Network | None, images: np.ndarray, kernels: Sequence[int],
-                  thresholds: Sequence[float], seed: int = 0, layers: Sequence[str] = ()) -> LayerStudy:
-    """Both of the above of the same filters, tables "redundancy" and "allowed_ratio"; without the network before training
-    or without thresholds only the other one. An ONNX graph in its place is one of shuffled weights (`shuffled.py`)."""
-    drawn = _Drawn.of(len(images), seed)
+def network_study(net: Network, untrained: Network | Mapping[str, Network] | None, images: np.ndarray,
+                  kernels: Sequence[int], thresholds: Sequence[float], seed: int = 0, layers: Sequence[str] = (),
+                  splits: Splits | None = None) -> LayerStudy:
+    """Both of the above of the same filters, tables "redundancy" and "allowed_ratio"; without a network to compare with or
+    without thresholds only the other one. `splits` says which images are for what, where they are not drawn."""
+    drawn, others = _Drawn.of(len(images), seed, splits), _named(untrained)
     nets = {TRAINED: (net, images)}
-    other = SHUFFLED_WEIGHTS if isinstance(untrained, OnnxNetwork) else UNTRAINED
-    if untrained is not None:
-        nets |= {other: (untrained, images), SCRAMBLED: (net, phase_scrambled(images, seed))}
-    sources = [other if one == UNTRAINED else one for one in SOURCES] if untrained is not None else [TRAINED]
+    if others:
+        nets |= {**{name: (other, images) for name, other in others.items()},
+                 SCRAMBLED: (net, phase_scrambled(images, seed))}
+    sources = [TRAINED, *others, *SOURCES[2:]] if others else [TRAINED]
 
     def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
         fitting = place.fitting(kernels)
@@ -117,7 +119,7 @@ def network_study(net: Network, untrained: Network | None, images: np.ndarray, k
                 if source == TRAINED:
                     allowed += [{**about, "filter": kernel, "threshold": tau, **_allowed(found[kernel], tau, drawn, step)}
                                 for tau in thresholds]
-                if untrained is not None:
+                if others:
                     scores = found[kernel].report(redundancy.best_sources(found[kernel].choose), step=step)
                     r2, again = _typical(scores.r2), _typical(scores.drawn(drawn.weights))
                     own_r2, own_again = typical.setdefault(kernel, (r2, again))
@@ -129,7 +131,7 @@ def network_study(net: Network, untrained: Network | None, images: np.ndarray, k
 
     def work(place: Place) -> float:
         return sum(work_of(place.shape[0] - (source == GREY), place.shape, drawn.splits, place.fitting(kernels),
-                           (untrained is not None) + (source == TRAINED) * len(thresholds)) for source in sources)
+                           bool(others) + (source == TRAINED) * len(thresholds)) for source in sources)
     return LayerStudy(nets, places(net, images, layers), rows, work)
 
 
@@ -193,9 +195,16 @@ class _Drawn:
     seed: int
 
     @classmethod
-    def of(cls, images: int, seed: int) -> "_Drawn":
-        splits = Splits.draw(images, seed)
+    def of(cls, images: int, seed: int, splits: Splits | None = None) -> "_Drawn":
+        splits = splits or Splits.draw(images, seed)
         return cls(splits, redundancy.resamples(len(splits.report), RESAMPLES, seed), seed)
+
+
+def _named(untrained: Network | Mapping[str, Network] | None) -> dict[str, Network]:
+    """What a network is compared with, by what it is called."""
+    if untrained is None or isinstance(untrained, Mapping):
+        return dict(untrained or {})
+    return {SHUFFLED_WEIGHTS if isinstance(untrained, OnnxNetwork) else UNTRAINED: untrained}
 
 
 def _pair(source: str, maps: Mapping[str, np.ndarray], images: np.ndarray, drawn: _Drawn) -> tuple[np.ndarray, np.ndarray]:

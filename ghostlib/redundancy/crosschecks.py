@@ -1,5 +1,7 @@
 """What others measure of maps, beside our R2: do they order layers as we do? Arrays in, numbers out."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ghostlib.errors import InputError
@@ -24,11 +26,26 @@ def cka(first: np.ndarray, second: np.ndarray, debiased: bool = True) -> float:
     """
     if len(first) != len(second) or len(first) < 4:
         raise InputError(f"maps: of {len(first)} and {len(second)} images given; allowed are those of the same 4 or more")
-    grams = [_gram(maps) for maps in (first, second)]
-    estimate = _unbiased if debiased else _biased
-    products = estimate(*grams)
-    norms = estimate(grams[0], grams[0]) * estimate(grams[1], grams[1])
-    return float(products / np.sqrt(norms)) if norms > 0 else float("nan")
+    return _aligned(_gram(first), _gram(second), _unbiased if debiased else _biased)
+
+
+def cka_of_halves(maps: np.ndarray, draws: int = 4, seed: int = 0) -> float:
+    """How much half of a layer's maps, drawn at random, tell of all of them: debiased `cka` of the two, averaged over draws.
+
+    Any half, so that it owes nothing to which maps our own measure would keep.
+
+    Args:
+        maps: (N, C, H, W), of 4 images or more and 2 maps or more.
+    """
+    rng = np.random.default_rng(seed)
+    grams = np.stack([_gram(own) for own in checked(maps).swapaxes(0, 1)])  # a set of maps has the sum of its maps' matrices
+    halves = (rng.permutation(len(grams))[:len(grams) // 2] for _ in range(draws))
+    return float(np.mean([_aligned(grams[half].sum(axis=0), grams.sum(axis=0), _unbiased) for half in halves]))
+
+
+def _aligned(first: np.ndarray, second: np.ndarray, estimate: Callable[[np.ndarray, np.ndarray], float]) -> float:
+    norms = estimate(first, first) * estimate(second, second)
+    return float(estimate(first, second) / np.sqrt(norms)) if norms > 0 else float("nan")
 
 
 def _gram(maps: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 Knows nothing of MindSpore, and the rows say nothing of what a file does not: width, s, d, epochs and accuracy stay empty.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,18 @@ def photographs(folder: str | Path, count: int, size: tuple[int, int], normalise
         raise InputError(f"images: {folder} holds {len(files)} photographs, {count} wanted; allowed are more photographs or "
                          f"a smaller --count")
     drawn = [files[place] for place in sorted(np.random.default_rng(seed).permutation(len(files))[:count])]
+    return prepared(drawn, size, normalise), drawn
+
+
+def prepared(files: Sequence[str], size: tuple[int, int], normalise: str) -> np.ndarray:
+    """Those photographs (N, 3, H, W) as a network takes them: the middle of each, scaled to fill the size."""
     mean, spread = (np.array(values, np.float32) for values in NORMALISATIONS[normalise])
-    shown = np.empty((count, 3, *size), np.float32)
-    for place, file in enumerate(drawn):
+    shown = np.empty((len(files), 3, *size), np.float32)
+    for place, file in enumerate(files):
         try:
             picture = Image.fromarray(decode(file))
         except Unreadable as error:
             raise InputError(f"images: {file} cannot be read ({error}); allowed are photographs") from None
         fitted = ImageOps.fit(picture, size[::-1], Image.Resampling.BICUBIC)
         shown[place] = ((np.asarray(fitted, np.float32) / 255 - mean) / spread).transpose(2, 0, 1)
-    return shown, drawn
+    return shown

@@ -1,0 +1,145 @@
+"""How alike the maps of full-size networks are, as rows: redundancy, allowed ratios, and others' measures beside them.
+
+    python tools/measure_redundancy.py notebooks/params/photographs.yaml
+    python tools/measure_redundancy.py efficientnet_lite0.onnx --normalise half --photographs shared halves
+    python tools/measure_redundancy.py pfld_ghostnet.onnx --normalise half --photographs train-val
+
+writes data/results/at_size_*.csv after each network. A network that is in the tables is left as it is (--again measures it
+anew); one that was interrupted goes on with the layers that are left. Networks whose files are gone stay in the tables.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ghostlib import results, sweep
+from ghostlib.data import imagenette
+from ghostlib.data.batches import first_images
+from ghostlib.data.examples import imagenet_synsets
+from ghostlib.data.files import batches_of
+from ghostlib.features import OnnxNetwork
+from ghostlib.progress import progress_bar
+from ghostlib.redundancy import at_size
+from ghostlib.redundancy.foreign import NORMALISATIONS, SIZE, prepared
+from ghostlib.redundancy.shuffled import shuffled
+from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, UNTRAINED
+from ghostlib.redundancy.unfinished import Unfinished
+from ghostlib.sweep.rows import kept_file
+
+RESULTS, SCRATCH = Path("data/results"), Path("data/runs/redundancy_at_size")
+KEY = ["network", "s", "d", "seed", "photographs"]
+AT_ONCE = 256  # photographs that are judged at a time
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, the same one before training where it is known, and how it wants its photographs."""
+
+    about: dict[str, Any]
+    net: OnnxNetwork
+    untrained: OnnxNetwork | None
+    prepare: Callable[[Sequence[str]], np.ndarray]
+
+
+def subjects(sources: list[str], normalise: str) -> Iterator[tuple[dict[str, Any], Callable[[], Subject]]]:
+    """What is said of each network, and what reads it."""
+    for source in sources:
+        if source.endswith(".onnx"):
+            about = {"network": Path(source).stem, "s": "", "d": "", "seed": ""}
+            yield about, lambda about=about, source=source: of_file(about, source, normalise)
+            continue
+        grid = sweep.read(source)
+        for point in grid.points:
+            config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
+            if path.exists():
+                about = {"network": f"{config.model} {config.width:g}", "s": config.ratio, "d": config.kernel,
+                         "seed": config.seed}
+                yield about, lambda about=about, config=config, path=path: of_run(about, config, path)
+
+
+def of_file(about: dict[str, Any], source: str, normalise: str) -> Subject:
+    net = OnnxNetwork(source)
+    return Subject(about, net, None, lambda files: prepared(files, net.size or SIZE, normalise))
+
+
+def of_run(about: dict[str, Any], config: Any, path: Path) -> Subject:
+    from ghostlib.deploy.onnx_graph import as_onnx
+    from ghostlib.models.build import build
+    from ghostlib.weights import load_weights
+    net, shape = build(config).set_train(False), (3, config.image_size, config.image_size)
+    untrained = OnnxNetwork(as_onnx(net, shape))
+    load_weights(net, str(path))
+    return Subject(about, OnnxNetwork(as_onnx(net, shape)), untrained,
+                   lambda files: first_images(batches_of(files, config), len(files)))
+
+
+def accuracy(subject: Subject, files: Sequence[str]) -> dict[str, Any]:
+    """Top-1 on photographs in folders named by their class; missing where outputs are no logits of these classes."""
+    output, right = subject.net.model.graph.output[0].name, []
+    for start in range(0, len(files), AT_ONCE):
+        own = files[start:start + AT_ONCE]
+        logits = subject.net.activations(subject.prepare(own), [output])[output]
+        names = {1000: imagenet_synsets(), 10: list(imagenette.CLASSES)}.get(logits.shape[-1])
+        if names is None or logits.ndim != 2:
+            return {"top1": "", "judged": "", "classes": ""}
+        right += [names[best] == Path(file).parent.name for best, file in zip(logits.argmax(axis=1), own)]
+    return {"top1": float(np.mean(right)), "judged": len(right), "classes": len(names)}
+
+
+def measure(subject: Subject, photographs: at_size.Photographs) -> dict[str, pd.DataFrame]:
+    """All tables of one network on one set of photographs."""
+    about, net = {**subject.about, "photographs": photographs.name}, subject.net
+    images = subject.prepare([*photographs.fitted, *photographs.reported])
+    with progress_bar(len(net.convolutions), "layers shuffled") as bar:
+        others = {SHUFFLED_WEIGHTS: shuffled(net, images, step=bar.update)}
+    if subject.untrained is not None:
+        others = {UNTRAINED: subject.untrained, **others}
+    layers = at_size.some_layers(net, images)
+    study, unfinished = at_size.study(net, others, images, photographs.splits, layers), Unfinished(SCRATCH)
+    kept = unfinished.of(about, study, {"layers": layers})
+    with progress_bar(study.total(kept), "multiply-adds") as bar:
+        tables = study.run(bar.update, kept)
+    row = {**accuracy(subject, photographs.judged), "fitted": len(photographs.fitted), "reported": len(photographs.reported),
+           "layers": len(layers), "convolutions": len(net.convolutions), "height": images.shape[2], **results.provenance()}
+    tables = {name: table.assign(**about).round(4) for name, table in {**tables, "networks": pd.DataFrame([row])}.items()}
+    record(tables)
+    unfinished.done()
+    return tables
+
+
+def record(tables: dict[str, pd.DataFrame]) -> None:
+    for name, table in tables.items():
+        path = RESULTS / f"at_size_{name}.csv"
+        print(f"{path}: {results.record(path, table, KEY)}", flush=True)
+
+
+def recorded() -> set[tuple[str, ...]]:
+    """The keys of networks that are in the tables; the last that is written says so."""
+    path = RESULTS / "at_size_networks.csv"
+    if not path.exists():
+        return set()
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return set(table[KEY].itertuples(index=False, name=None))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sources", nargs="+", help="sweeps that keep last.safetensors, and ONNX files")
+    parser.add_argument("--normalise", default="imagenet", choices=list(NORMALISATIONS), help="for ONNX files")
+    parser.add_argument("--images", default="data/imagenette", help="the folder with Imagenette's train/ and val/")
+    parser.add_argument("--photographs", nargs="+", default=[at_size.OURS, at_size.SHARED], choices=at_size.SETS)
+    parser.add_argument("--seeds", nargs="+", type=int, help="only these of a sweep")
+    parser.add_argument("--again", action="store_true", help="also what is in the tables")
+    given = parser.parse_args()
+    for about, read in subjects(given.sources, given.normalise):
+        if given.seeds and about["seed"] not in ("", *given.seeds):
+            continue
+        for name in given.photographs:
+            if given.again or tuple(map(str, (*about.values(), name))) not in recorded():
+                print(*about.values(), name, flush=True)
+                measure(read(), at_size.photographs_of(given.images, name))
