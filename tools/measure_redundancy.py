@@ -33,6 +33,7 @@ from ghostlib.sweep.rows import kept_file
 
 RESULTS, SCRATCH = Path("data/results"), Path("data/runs/redundancy_at_size")
 KEY = ["network", "s", "d", "seed", "photographs"]
+SHOWN = 16  # photographs that the spread of shuffled layers' channels is taken from
 AT_ONCE = 256  # photographs that are judged at a time
 
 
@@ -96,11 +97,11 @@ def measure(subject: Subject, photographs: at_size.Photographs) -> dict[str, pd.
     about, net = {**subject.about, "photographs": photographs.name}, subject.net
     images = subject.prepare([*photographs.fitted, *photographs.reported])
     with progress_bar(len(net.convolutions), "layers shuffled") as bar:
-        others = {SHUFFLED_WEIGHTS: shuffled(net, images, step=bar.update)}
+        others = {SHUFFLED_WEIGHTS: shuffled(net, images[:SHOWN], step=bar.update)}
     if subject.untrained is not None:
         others = {UNTRAINED: subject.untrained, **others}
     layers = at_size.some_layers(net, images)
-    study, unfinished = at_size.study(net, others, images, photographs.splits, layers), Unfinished(SCRATCH)
+    study, unfinished = at_size.study(net, others, images, photographs.sample, layers), Unfinished(SCRATCH)
     kept = unfinished.of(about, study, {"layers": layers})
     with progress_bar(study.total(kept), "multiply-adds") as bar:
         tables = study.run(bar.update, kept)

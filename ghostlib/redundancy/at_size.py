@@ -17,14 +17,17 @@ from ghostlib.features import OnnxNetwork
 from ghostlib.redundancy.controls import THRESHOLDS, network_study
 from ghostlib.redundancy.crosschecks import cka_of_halves, effective_rank, mean_rank
 from ghostlib.redundancy.layers import LayerStudy, Place, Rows, places
-from ghostlib.redundancy.measured import Splits
+from ghostlib.redundancy.measured import Sample, Splits
 from ghostlib.redundancy.products import Step
 from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
 
 KERNELS = 1, 3  # copies, and the paper's d
-MOST = 6  # layers of one kind in one network, evenly over depth: fixed before anything was measured, for the time it takes
-FIT, CHOOSE, REPORT = 64, 64, 128  # photographs
-CHECKED = 48  # photographs, of those reported on, that others' measures are taken from
+# Fixed before anything was measured, for the time it takes: of each kind of layer of a network at most MOST, evenly over
+# depth; of each layer at most TARGETS maps are predicted, from all others; photographs to fit on, to choose on and to report
+# on; where maps are large, fewer of the first two, so that a map has at most PIXELS in them all.
+MOST, TARGETS = 5, 32
+FIT, CHOOSE, REPORT, PIXELS = 32, 32, 64, 32 * 28 * 28
+CHECKED = 32  # photographs, of those reported on, that others' measures are taken from
 IMAGENETS_OWN = "ILSVRC2012_val_"  # how files begin that are ImageNet's validation photographs, in whichever folder
 HALVES, OURS, SHARED = SETS = "halves", "train-val", "shared"
 
@@ -46,10 +49,11 @@ class Photographs:
     judged: Sequence[str]
 
     @property
-    def splits(self) -> Splits:
+    def sample(self) -> Sample:
         """Of the fitted and the reported ones, one after the other."""
         half, fitted = len(self.fitted) // 2, len(self.fitted)
-        return Splits(np.arange(half), np.arange(half, fitted), np.arange(fitted, fitted + len(self.reported)))
+        return Sample(Splits(np.arange(half), np.arange(half, fitted), np.arange(fitted, fitted + len(self.reported))),
+                      TARGETS, PIXELS)
 
 
 def photographs_of(folder: str | Path, name: str, seed: int = 0) -> Photographs:
@@ -70,15 +74,15 @@ def photographs_of(folder: str | Path, name: str, seed: int = 0) -> Photographs:
     own_train, own_val = ([file for file in files if Path(file).name.startswith(IMAGENETS_OWN)] for files in (train, val))
     if name == HALVES:
         own = _drawn(own_train + own_val, len(own_train + own_val), rng)
-        fitted, reported, judged = own[:len(own) // 2], own[len(own) // 2:][:REPORT], own
+        fitted, reported, judged = own[:len(own) // 2], own[len(own) // 2:], own
     elif name == OURS:
-        fitted, reported, judged = train, _drawn(val, min(REPORT, len(val)), rng), val
+        fitted, reported, judged = train, val, val
     else:
         fitted, reported, judged = own_train, own_val, own_val
     if len(fitted) < FIT + CHOOSE or len(reported) < REPORT:
         raise InputError(f"photographs: {folder} holds {len(fitted)} to fit and {len(reported)} to report of {name}; wanted "
                          f"are {FIT + CHOOSE} and {REPORT}")
-    return Photographs(name, _drawn(fitted, FIT + CHOOSE, rng), reported, judged)
+    return Photographs(name, _drawn(fitted, FIT + CHOOSE, rng), _drawn(reported, REPORT, rng), judged)
 
 
 def _drawn(files: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
@@ -102,7 +106,7 @@ def _evenly(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def study(net: OnnxNetwork, others: Mapping[str, OnnxNetwork], images: np.ndarray, splits: Splits,
+def study(net: OnnxNetwork, others: Mapping[str, OnnxNetwork], images: np.ndarray, sample: Sample,
           layers: Sequence[str], seed: int = 0) -> LayerStudy:
     """What makes the tables "redundancy", "allowed_ratio" and "checks" of some layers.
 
@@ -110,12 +114,12 @@ def study(net: OnnxNetwork, others: Mapping[str, OnnxNetwork], images: np.ndarra
         net: The trained network.
         others: The same graph with other weights, by UNTRAINED or SHUFFLED_WEIGHTS.
         images: (N, 3, H, W), normalised.
-        splits: What they are for.
+        sample: What they are for, and what of each layer is measured.
         layers: Names of convolutions.
         seed: Of controls and resamples.
     """
-    whole = network_study(net, others, images, KERNELS, THRESHOLDS, seed, layers, splits)
-    kinds, last, seen = net.kinds(), max(1, len(net.convolutions) - 1), splits.report[:CHECKED]
+    whole = network_study(net, others, images, KERNELS, THRESHOLDS, seed, layers, sample)
+    kinds, last, seen = net.kinds(), max(1, len(net.convolutions) - 1), sample.splits.report[:CHECKED]
 
     def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
         own = {"kind": kinds[place.layer], "deep": (place.depth - 1) / last}

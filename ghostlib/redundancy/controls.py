@@ -15,7 +15,7 @@ from PIL import Image
 from ghostlib import redundancy
 from ghostlib.features import Network, OnnxNetwork, ghost_layers
 from ghostlib.redundancy.layers import LayerStudy, Place, Rows, places
-from ghostlib.redundancy.measured import Measured, Splits, measure_all, work_of
+from ghostlib.redundancy.measured import Measured, Sample, Splits, measure_all, work_of
 from ghostlib.redundancy.products import Step
 from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, SOURCES, TRAINED, UNTRAINED
 
@@ -74,6 +74,7 @@ def similarity_study(net: Network, untrained: Network | Mapping[str, Network], i
         One row for each layer, stage, filter and source, with columns layer, depth (from 1), channels, size, stage,
         filter (its d), source; r2, low, high: the median over maps of the best source's R2 with its 95 % interval over
         images; mse (in the maps' own units); gap, gap_low, gap_high: how much less than `net` itself, on the same images.
+        Where thresholds are given, "reach" and each of them: the share of maps whose R2 is at least that.
     """
     return network_study(net, untrained, images, kernels, (), seed, layers).run()["redundancy"]
 
@@ -96,10 +97,11 @@ def ratio_study(net: Network, images: np.ndarray, kernels: Sequence[int], thresh
 
 def network_study(net: Network, untrained: Network | Mapping[str, Network] | None, images: np.ndarray,
                   kernels: Sequence[int], thresholds: Sequence[float], seed: int = 0, layers: Sequence[str] = (),
-                  splits: Splits | None = None) -> LayerStudy:
+                  sample: Sample | None = None) -> LayerStudy:
     """Both of the above of the same filters, tables "redundancy" and "allowed_ratio"; without a network to compare with or
-    without thresholds only the other one. `splits` says which images are for what, where they are not drawn."""
-    drawn, others = _Drawn.of(len(images), seed, splits), _named(untrained)
+    without thresholds only the other one. `sample` says which images are for what, where they are not drawn, and what of
+    wide layers is measured; the ratio of a layer that is not measured whole is missing."""
+    drawn, others = _Drawn.of(len(images), seed, sample), _named(untrained)
     nets = {TRAINED: (net, images)}
     if others:
         nets |= {**{name: (other, images) for name, other in others.items()},
@@ -113,24 +115,29 @@ def network_study(net: Network, untrained: Network | Mapping[str, Network] | Non
         alike: dict[tuple[int, str], dict[str, Any]] = {}
         allowed: list[dict[str, Any]] = []
         typical: dict[int, tuple[Any, Any]] = {}
+        splits, of = drawn.splits_of(place), drawn.targets_of(place)
         for source in sources if fitting else ():
-            found = measure_all(*_pair(source, maps, images, drawn), drawn.splits, fitting, step)
+            made_from, made = _pair(source, maps, images, drawn)
+            found = measure_all(made_from, made[:, of], splits, fitting, step)
             for kernel in fitting:
                 if source == TRAINED:
                     allowed += [{**about, "filter": kernel, "threshold": tau, **_allowed(found[kernel], tau, drawn, step)}
-                                for tau in thresholds]
+                                for tau in thresholds if len(of) == place.shape[0]]
                 if others:
-                    scores = found[kernel].report(redundancy.best_sources(found[kernel].choose), step=step)
+                    own = None if source == GREY else of  # each map's own place among the sources
+                    scores = found[kernel].report(redundancy.best_sources(found[kernel].choose, own), step=step)
                     r2, again = _typical(scores.r2), _typical(scores.drawn(drawn.weights))
                     own_r2, own_again = typical.setdefault(kernel, (r2, again))
                     alike[kernel, source] = {**about, "filter": kernel, "source": source,
                                              **_interval("r2", r2, again, drawn), "mse": float(np.median(scores.mse)),
+                                             **{f"reach{tau:g}": float((scores.r2 >= tau).mean()) for tau in thresholds},
                                              **_interval("gap", own_r2 - r2, own_again - again, drawn)}
         return {"redundancy": [alike[kernel, source] for kernel in fitting for source in sources if alike],
                 "allowed_ratio": allowed}
 
     def work(place: Place) -> float:
-        return sum(work_of(place.shape[0] - (source == GREY), place.shape, drawn.splits, place.fitting(kernels),
+        targets = len(drawn.targets_of(place)), *place.shape[1:]
+        return sum(work_of(place.shape[0] - (source == GREY), targets, drawn.splits_of(place), place.fitting(kernels),
                            bool(others) + (source == TRAINED) * len(thresholds)) for source in sources)
     return LayerStudy(nets, places(net, images, layers), rows, work)
 
@@ -188,16 +195,25 @@ def pair_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequ
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What is drawn at random for a study: its splits, how often each image to report counts (RESAMPLES, N), its seed."""
+    """What is drawn at random for a study: its splits, how often each image to report counts (RESAMPLES, N), its seed; and
+    the Sample that it is of, or None for all of each layer."""
 
     splits: Splits
     weights: np.ndarray
     seed: int
+    sample: Sample | None = None
 
     @classmethod
-    def of(cls, images: int, seed: int, splits: Splits | None = None) -> "_Drawn":
-        splits = splits or Splits.draw(images, seed)
-        return cls(splits, redundancy.resamples(len(splits.report), RESAMPLES, seed), seed)
+    def of(cls, images: int, seed: int, sample: Sample | None = None) -> "_Drawn":
+        splits = sample.splits if sample else Splits.draw(images, seed)
+        return cls(splits, redundancy.resamples(len(splits.report), RESAMPLES, seed), seed, sample)
+
+    def splits_of(self, place: Place) -> Splits:
+        return self.sample.splits_of(*place.shape[1:]) if self.sample and len(place.shape) == 3 else self.splits
+
+    def targets_of(self, place: Place) -> np.ndarray:
+        """Indices of the maps that are predicted."""
+        return self.sample.targets_of(place.shape[0], self.seed) if self.sample else np.arange(place.shape[0])
 
 
 def _named(untrained: Network | Mapping[str, Network] | None) -> dict[str, Network]:

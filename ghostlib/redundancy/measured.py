@@ -9,6 +9,7 @@ from ghostlib.redundancy.linear import LinearMaps, Scores, check_size, filters, 
 from ghostlib.redundancy.products import Centre, Step, deviations, flat, products, work
 from ghostlib.redundancy.splits import split
 
+LEAST = 8  # images that a part of a Sample has
 AT_ONCE = 2**23  # products of sources and targets, 64 MiB: what is solved at a time, where layers are wide
 
 
@@ -23,6 +24,31 @@ class Splits:
     @classmethod
     def draw(cls, count: int, seed: int = 0) -> "Splits":
         return cls(*split(count, seed))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What of wide layers and large maps is measured, where all of it would take hours.
+
+    Attributes:
+        splits: Which images are for what.
+        targets: At most so many maps of a layer, drawn at random, are predicted; each from all others.
+        pixels: Of the images to fit on, and of those to choose on, only so many that a map of them has at most so many
+            pixels, but at least LEAST.
+    """
+
+    splits: Splits
+    targets: int
+    pixels: int
+
+    def splits_of(self, height: int, width: int) -> Splits:
+        """Those for maps of one size: fewer images where each tells more."""
+        count = max(LEAST, self.pixels // (height * width))
+        return Splits(self.splits.fit[:count], self.splits.choose[:count], self.splits.report)
+
+    def targets_of(self, channels: int, seed: int) -> np.ndarray:
+        """Indices of the maps that are predicted, in order."""
+        return np.sort(np.random.default_rng(seed).permutation(channels)[:self.targets])
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,21 @@ What is chosen on some images is reported on others: the best of many sources is
 import numpy as np
 
 
-def best_sources(r2: np.ndarray) -> np.ndarray:
+def best_sources(r2: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
     """For each target j the source i that is not j and predicts it best: `r2` (S, C) to (C,).
 
     Choose on images of their own, or the best of many is also the luckiest. A target that none predicts, a constant
     one, gets the first other one.
+
+    Args:
+        r2: Of source i for target j; where there are as many of both, they are the same maps.
+        own: (C,) which source each target is itself, where only some maps are targets.
     """
-    return np.where(np.isnan(r2), -np.inf, without_diagonal(r2)).argmax(axis=0)
+    others = without_diagonal(r2)
+    if own is not None:
+        others = r2.copy()
+        others[own, np.arange(len(own))] = -np.inf
+    return np.where(np.isnan(r2), -np.inf, others).argmax(axis=0)
 
 
 def without_diagonal(r2: np.ndarray) -> np.ndarray:
