@@ -6,7 +6,8 @@ import numpy as np
 
 from ghostlib.errors import InputError
 
-STAGES = "convolution", "BatchNorm", "ReLU", "activation"  # the last is any other than ReLU
+OUTPUT = "output"  # of a group of layers, where it is asked for by name
+STAGES = "convolution", "BatchNorm", "ReLU", "activation", OUTPUT  # activation is any other than ReLU
 MOST_BYTES = 4 * 2**30  # of the maps of all images
 
 

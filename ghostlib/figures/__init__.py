@@ -5,6 +5,7 @@ A new one goes where its kind is, and here into the list: `figures.fig_x` is its
 
 from ghostlib.figures.ablation import fig_accuracy, fig_contrasts, fig_cost, fig_layer_ratios
 from ghostlib.figures.architecture import fig_bottlenecks, fig_stages
+from ghostlib.figures.at_size import fig_by_kind, fig_orders, fig_training
 from ghostlib.figures.fine_tuning import fig_few
 from ghostlib.figures.ghosts import fig_ghost_maps
 from ghostlib.figures.kernels import fig_kernels, fig_patterns
@@ -18,9 +19,9 @@ from ghostlib.figures.studies import fig_allowed_ratio, fig_by_depth, fig_contro
 from ghostlib.figures.style import style
 from ghostlib.figures.training import fig_confusion, fig_curves, fig_pictures, fig_schedule
 
-__all__ = ["Tile", "fig_accuracy", "fig_allowed_ratio", "fig_bottlenecks", "fig_by_depth", "fig_confusion",
+__all__ = ["Tile", "fig_accuracy", "fig_allowed_ratio", "fig_bottlenecks", "fig_by_depth", "fig_by_kind", "fig_confusion",
            "fig_contrasts", "fig_controls", "fig_cost", "fig_curves", "fig_few", "fig_filter", "fig_ghost_maps",
            "fig_guides", "fig_kernels", "fig_kinds", "fig_latency", "fig_layer_ratios", "fig_lesions",
-           "fig_lesions_by_depth", "fig_matched_maps", "fig_module", "fig_patterns", "fig_pictures", "fig_rates",
-           "fig_regime", "fig_rivals", "fig_runs", "fig_schedule", "fig_speedup", "fig_stages", "grey", "mosaic", "signed",
-           "stacked", "style"]
+           "fig_lesions_by_depth", "fig_matched_maps", "fig_module", "fig_orders", "fig_patterns", "fig_pictures",
+           "fig_rates", "fig_regime", "fig_rivals", "fig_runs", "fig_schedule", "fig_speedup", "fig_stages",
+           "fig_training", "grey", "mosaic", "signed", "stacked", "style"]

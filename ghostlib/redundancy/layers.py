@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.errors import InputError, nearest
-from ghostlib.features import STAGES, Network, activations, stages
+from ghostlib.features import STAGES, Network, activations, layer_names, stages
+from ghostlib.features.bounds import OUTPUT
 from ghostlib.redundancy.products import Step
 from ghostlib.redundancy.workers import Workers
 
@@ -114,10 +115,20 @@ def places(net: Network, images: np.ndarray, layers: Sequence[str] = ()) -> list
         InputError: For a layer that does not exist, or images that the network cannot take.
     """
     found = stages(net)
-    for layer in layers:
-        if layer not in found:
-            raise InputError(f"layer: {layer!r} given; {nearest(layer, found)}")
+    found |= {layer: stages_of(net, layer) for layer in layers}
     named = [(depth, layer, stage, names[stage]) for depth, (layer, names) in enumerate(found.items(), 1)
              if not layers or layer in layers for stage in STAGES if stage in names]
     shown = activations(net, images[:1], [name for *_, name in named])
     return [Place(*one, shown[one[3]].shape[1:]) for one in named]
+
+
+def stages_of(net: Network, layer: str) -> dict[str, str]:
+    """The stages of one layer as `features.stages` has them; of a group of layers its output alone.
+
+    Raises:
+        InputError: For a layer that does not exist.
+    """
+    found = stages(net)
+    if layer not in found and not any(name.startswith(f"{layer}.") for name in found if layer in layer_names(net)):
+        raise InputError(f"layer: {layer!r} given; {nearest(layer, found)}")
+    return found.get(layer, {OUTPUT: layer})

@@ -7,6 +7,20 @@ import pandas as pd
 
 from ghostlib.studies.paper import PUBLISHED
 
+NAMES = {"ghostnet": "GhostNet", "ghostnetv2": "GhostNetV2", "mobilenet_v2": "MobileNetV2",
+         "mobilenet_v3_small": "MobileNetV3-Small", "mobilenet_v3_large": "MobileNetV3-Large",
+         "efficientnet_lite0": "EfficientNet-Lite0", "pfld_ghostnet": "a face-landmark GhostNet"}
+
+
+def network_names(rows: pd.DataFrame) -> list[str]:
+    """What each row's network is called: `network` is a model with its width, or the name of an ONNX file; `s` says more."""
+    told = []
+    for network, s in zip(rows.network, rows.s):
+        model, _, width = network.partition(" ")
+        thin = "thin " if s == 1 and model.startswith("ghostnet") else ""
+        told.append(thin + NAMES.get(model, model) + (f" {width}" if width else "") + (f", s = {int(s)}" if s > 1 else ""))
+    return told
+
 
 def models() -> pd.DataFrame:
     """Rows of `data/paper/models.csv`: the published sizes of what `ghostlib.models` builds: model, width, image_size,

@@ -4,17 +4,15 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.redundancy.kernels import PATTERNS
+from ghostlib.studies.catalogue import network_names
 
 TRAINED, START = "trained", "at the start"
-NAMES = {"ghostnet": "GhostNet", "ghostnetv2": "GhostNetV2", "pfld_ghostnet": "a face-landmark GhostNet"}
 HARDLY = 0.9  # a mean cosine from which on kernels have hardly turned; ours
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with `name`: the network, with its s where that is known."""
-    told = [NAMES.get(model, model) + (f" {width}" if width else "")
-            for model, _, width in (network.partition(" ") for network in rows.network)]
-    return rows.assign(name=[name if pd.isna(s) else f"{name}, s = {int(s)}" for name, s in zip(told, rows.s)])
+    return rows.assign(name=network_names(rows))
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:

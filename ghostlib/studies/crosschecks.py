@@ -1,0 +1,101 @@
+"""Whether others' measures of maps order layers as ours does: rank correlations of recorded rows, told. Rows only."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from ghostlib.redundancy.sources import TRAINED
+from ghostlib.studies.at_size import CONVOLUTION, FILTER, ONE
+
+# What each is called, its column, and whether more of it means more alike.
+MEASURES = {"R² of the best other map": ("r2", 1), "effective rank (few)": ("effective_rank", -1),
+            "HRank's mean rank (low)": ("mean_rank", -1), "CKA of half and all": ("cka", 1)}
+OURS = next(iter(MEASURES))
+GIVEN = "channels", "size"  # what layers differ in anyway
+DRAWS, FEWEST = 1000, 8  # resamples of layers; layers below which nothing is said
+
+
+def joined(rows: pd.DataFrame, checks: pd.DataFrame, source: str = TRAINED) -> pd.DataFrame:
+    """One row for each layer and state of each network: all MEASURES' columns, signed so that more is more alike.
+
+    Args:
+        rows: Table at_size_redundancy.csv, `at_size.named`.
+        checks: The same of at_size_checks.csv.
+        source: Whose maps.
+    """
+    key = [*ONE, "layer", "state"]
+    own = rows[(rows["filter"] == FILTER) & (rows.source == source)][[*key, *GIVEN, "kind", "deep", "r2"]]
+    both = own.merge(checks[checks.source == source][[*key, "effective_rank", "mean_rank", "cka"]], on=key)
+    return both.assign(**{column: sign * both[column] for column, sign in MEASURES.values()})
+
+
+def orders(table: pd.DataFrame, state: str = CONVOLUTION) -> pd.DataFrame:
+    """Spearman's rank correlation over layers of each two of MEASURES, network by network.
+
+    Args:
+        table: Of `joined`; where a network is there with several seeds or sets, each layer's mean over them counts.
+        state: After what.
+
+    Returns:
+        Columns name, first, second, layers; rho, low, high: 95 % by drawing layers again; given: the same correlation when
+        the layers' number of maps and their size are taken out of the ranks.
+    """
+    found = []
+    for name, own in table[table.state == state].groupby("name", sort=False):
+        layers = own.groupby("layer", sort=False)[[*GIVEN, *(column for column, _ in MEASURES.values())]].mean().dropna()
+        if len(layers) < FEWEST:
+            continue
+        drawn = np.random.default_rng(0).integers(len(layers), size=(DRAWS, len(layers)))
+        for first, second in combinations(MEASURES, 2):
+            one, other = (layers[MEASURES[measure][0]].to_numpy() for measure in (first, second))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                again = [_spearman(one[places], other[places]) for places in drawn]
+            low, high = np.nanquantile(again, [0.025, 0.975])
+            found.append({"name": name, "first": first, "second": second, "layers": len(layers),
+                          "rho": _spearman(one, other), "low": float(low), "high": float(high),
+                          "given": _partial(one, other, layers[[*GIVEN]].to_numpy())})
+    return pd.DataFrame(found)
+
+
+def answer(table: pd.DataFrame) -> str:
+    """Whether they order layers alike, in sentences; the words follow the numbers. Takes what `orders` gives."""
+    ours, parts = table[table["first"] == OURS], []
+    for measure, own in ours.groupby("second", sort=False):
+        told = "; ".join(f"{row['name']} {row.rho:+.2f} ({row.low:+.2f} to {row.high:+.2f}, {row.layers} layers)"
+                         for _, row in own.iterrows())
+        parts.append(f"{measure}: {_verdict(own)} ({told}).")
+    every = all(_verdict(own) == "alike in all" for _, own in ours.groupby("second"))
+    first = "All of them order layers as ours does" if every else "They do not all order layers as ours does"
+    weaker = int((table.given.abs() < table.rho.abs()).sum())
+    return (f"**Answer.** {first}: rank correlation with the R² of the best other map, after the convolution, 95 % "
+            f"intervals over layers. {' '.join(parts)} Layers also differ in how many maps they have and how large these "
+            f"are; with both taken out, {weaker} of {len(table)} correlations between two measures are weaker.")
+
+
+def _verdict(rows: pd.DataFrame) -> str:
+    alike, opposite = int((rows.low > 0).sum()), int((rows.high < 0).sum())
+    if max(alike, opposite) == len(rows):
+        return "alike in all" if alike else "the other way round in all"
+    return f"alike in {alike}, the other way round in {opposite} of {len(rows)}, else not known"
+
+
+def _spearman(one: np.ndarray, other: np.ndarray) -> float:
+    return _pearson(_ranks(one), _ranks(other))
+
+
+def _partial(one: np.ndarray, other: np.ndarray, given: np.ndarray) -> float:
+    """Rank correlation of what a linear fit on the ranks of `given` (layers, K) leaves of both."""
+    known = np.column_stack([np.ones(len(one)), *map(_ranks, given.T)])
+    left = [ranks - known @ np.linalg.lstsq(known, ranks, rcond=None)[0] for ranks in (_ranks(one), _ranks(other))]
+    return _pearson(*left)
+
+
+def _pearson(one: np.ndarray, other: np.ndarray) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    return float((one @ other) / np.sqrt((one @ one) * (other @ other)))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    from scipy import stats
+    return stats.rankdata(values)
