@@ -10,7 +10,7 @@ anew); one that was interrupted goes on with the layers that are left. Networks 
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from ghostlib.sweep.rows import kept_file
 
 RESULTS, SCRATCH = Path("data/results"), Path("data/runs/redundancy_at_size")
 KEY = ["network", "s", "d", "seed", "photographs"]
-SHOWN = 16  # photographs that the spread of shuffled layers' channels is taken from
+SHOWN = 8  # photographs that the spread of shuffled layers' channels is taken from
 AT_ONCE = 256  # photographs that are judged at a time
 
 
@@ -45,6 +45,14 @@ class Subject:
     net: OnnxNetwork
     untrained: OnnxNetwork | None
     prepare: Callable[[Sequence[str]], np.ndarray]
+    _others: dict[str, OnnxNetwork] = field(default_factory=dict)
+
+    def others(self, images: np.ndarray) -> dict[str, OnnxNetwork]:
+        """What it is compared with; weights are shuffled once, whatever is shown later."""
+        if SHUFFLED_WEIGHTS not in self._others:
+            with progress_bar(len(self.net.convolutions), "layers shuffled") as bar:
+                self._others[SHUFFLED_WEIGHTS] = shuffled(self.net, images[:SHOWN], step=bar.update)
+        return ({UNTRAINED: self.untrained} if self.untrained is not None else {}) | self._others
 
 
 def subjects(sources: list[str], normalise: str) -> Iterator[tuple[dict[str, Any], Callable[[], Subject]]]:
@@ -96,12 +104,8 @@ def measure(subject: Subject, photographs: at_size.Photographs) -> dict[str, pd.
     """All tables of one network on one set of photographs."""
     about, net = {**subject.about, "photographs": photographs.name}, subject.net
     images = subject.prepare([*photographs.fitted, *photographs.reported])
-    with progress_bar(len(net.convolutions), "layers shuffled") as bar:
-        others = {SHUFFLED_WEIGHTS: shuffled(net, images[:SHOWN], step=bar.update)}
-    if subject.untrained is not None:
-        others = {UNTRAINED: subject.untrained, **others}
     layers = at_size.some_layers(net, images)
-    study, unfinished = at_size.study(net, others, images, photographs.sample, layers), Unfinished(SCRATCH)
+    study, unfinished = at_size.study(net, subject.others(images), images, photographs.sample, layers), Unfinished(SCRATCH)
     kept = unfinished.of(about, study, {"layers": layers})
     with progress_bar(study.total(kept), "multiply-adds") as bar:
         tables = study.run(bar.update, kept)
@@ -140,7 +144,9 @@ if __name__ == "__main__":
     for about, read in subjects(given.sources, given.normalise):
         if given.seeds and about["seed"] not in ("", *given.seeds):
             continue
+        subject = None
         for name in given.photographs:
             if given.again or tuple(map(str, (*about.values(), name))) not in recorded():
                 print(*about.values(), name, flush=True)
-                measure(read(), at_size.photographs_of(given.images, name))
+                subject = subject or read()
+                measure(subject, at_size.photographs_of(given.images, name))

@@ -40,8 +40,8 @@ def pairs_of_picture(maps: np.ndarray, count: int = 3) -> list[tuple[int, int]]:
 
 
 def typical_pairs(maps: np.ndarray, splits: Splits) -> list[tuple[int, int]]:
-    """Maps that others predict as well as is usual, each with its best source: those at the shares TYPICAL of all maps in the
-    order of the best source's R2. Chosen without the images for reporting.
+    """Maps that others predict as well as is usual, each with its best source: those at the shares TYPICAL of all maps in
+    the order of the best source's R2. Chosen without the images for reporting.
 
     Args:
         maps: (N, C, H, W).
@@ -56,7 +56,7 @@ def typical_pairs(maps: np.ndarray, splits: Splits) -> list[tuple[int, int]]:
 
 
 def filter_between(maps: np.ndarray, splits: Splits, pair: tuple[int, int], kernel: int) -> LinearMaps:
-    """The d x d filter that makes a pair's second map from its first, index 0, 0; fitted and scored on images of their own."""
+    """The d x d filter that makes a pair's second map from its first, index 0, 0; fitted and scored on different images."""
     source, target = (maps[:, [one]] for one in pair)
     fitted = redundancy.fit(source[splits.fit], target[splits.fit], kernel)
     return LinearMaps(fitted.kernels, fitted.bias, redundancy.score(fitted, source[splits.report], target[splits.report]))

@@ -48,7 +48,8 @@ def of_run(run: "Run", images: int) -> LookedAt:
     state = f"top-1 {100 * run.test.top1:.1f} % of {run.test.count} test images" if config.trained else "random weights"
     title = f"{config.model} at width {config.width:g}, s = {config.ratio}, {state}"
     shown = first_images(test, min(images, test.images))
-    return LookedAt(title, run.net, {UNTRAINED: build(config).set_train(False)}, shown, test.picture, LAYERS.get(config.model) or list(stages(run.net))[1])
+    layer = LAYERS.get(config.model) or list(stages(run.net))[1]
+    return LookedAt(title, run.net, {UNTRAINED: build(config).set_train(False)}, shown, test.picture, layer)
 
 
 def of_file(path: str | Path, folder: str | Path | None, normalise: str, images: int, seed: int = 0) -> LookedAt:

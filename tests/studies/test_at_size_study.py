@@ -1,0 +1,117 @@
+"""What is said of full-size networks follows their rows: other rows, other words; no interval over networks from one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from ghostlib import figures
+from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
+from ghostlib.studies import at_size, crosschecks
+
+R2 = {TRAINED: 0.6, UNTRAINED: 0.5, SHUFFLED_WEIGHTS: 0.3, SCRAMBLED: 0.6, GREY: 0.4, SHUFFLED: 0.1}
+
+
+def rows(network="ghostnet 0.5", s=2, seeds=(0,), layers=10, photographs="train-val", **changes):
+    """Rows of at_size_redundancy.csv: layers alternate between two kinds, and R2 rises a little with depth and seed."""
+    r2, table = {**R2, **changes}, []
+    for seed in seeds:
+        for layer in range(layers):
+            for stage in ("convolution", "BatchNorm", "ReLU"):
+                for source, value in r2.items():
+                    gap = r2[TRAINED] - value + 0.01 * seed
+                    table.append({"network": network, "s": s, "d": 3, "seed": seed, "photographs": photographs, "filter": 3,
+                                  "layer": f"l{layer}", "depth": layer + 1, "deep": layer / 9, "channels": 8 + layer % 3,
+                                  "size": 28, "stage": stage, "kind": ("primary", "cheap operation")[layer % 2], "source": source,
+                                  "r2": value + 0.01 * layer, "gap": gap, "gap_low": gap - 0.02, "gap_high": gap + 0.02,
+                                  "reach0.9": 0.6 if layer < 4 else 0.1})
+    return at_size.named(pd.DataFrame(table))
+
+
+def test_one_network_has_no_interval_over_networks_and_several_have():
+    [before, mixed] = at_size.effects(rows()).itertuples()
+    assert (before.control, mixed.control) == (UNTRAINED, SHUFFLED_WEIGHTS) and before.difference == pytest.approx(0.1)
+    assert np.isnan([before.low, before.high]).all() and (before.more, before.less, before.layers) == (10, 0, 10)
+    several = at_size.effects(rows(seeds=(0, 1, 2)))
+    assert several.networks.tolist() == [3, 3] and (several.low < several.difference).all()
+    assert "95 % interval over 3 networks" in at_size.answer(rows(seeds=(0, 1, 2)))
+    assert "interval over" not in at_size.answer(rows())
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({}, "In all of these networks training makes maps more alike"),
+    ({UNTRAINED: 0.9, SHUFFLED_WEIGHTS: 0.8}, "In all of these networks training makes maps less alike"),
+    ({UNTRAINED: 0.9}, "Training has no one effect on how alike maps are"),
+    ({}, "In GhostNet 0.5, s = 2: +0.10 against untrained, 10 of 10 layers up and 0 down; +0.30 against shuffled weights")])
+def test_the_answer_follows_the_rows(changes, said):
+    assert said in at_size.answer(rows(**changes))
+
+
+def test_the_controls_are_compared_where_both_are():
+    assert "maps of shuffled weights are less alike than those before training (R² -0.20 on average over 30 layers" in \
+        at_size.controls_compared(rows())
+    assert "in 30 of 30 both controls give training's effect the same sign" in at_size.controls_compared(rows())
+    assert "in 0 of 30" in at_size.controls_compared(rows(**{UNTRAINED: 0.9}))
+    only = rows()[lambda own: own.source != UNTRAINED]
+    assert at_size.controls_compared(only) == "No recorded network has both controls."
+
+
+def test_the_answer_from_cifar_is_borne_out_or_not():
+    cifar = pd.concat([rows(seeds=(0, 1, 2), layers=7)]).drop(columns=["name", "state", "network", "photographs"])
+    table = at_size.borne_out(rows(**{TRAINED: 0.95, GREY: 0.96}), cifar)
+    assert list(table) == ["CIFAR-10", "GhostNet 0.5, s = 2"]
+    own = table["GhostNet 0.5, s = 2"]
+    assert own["Is the typical map nearly a copy of another?"] == "R² 0.99: not borne out"
+    assert own["Does another map tell more than the grey image?"] == "-0.01: not borne out"
+    assert own["Does a map of the same image tell more than one of another image?"] == "+0.85: borne out"
+    assert own["What does training change, against untrained?"] == "+0.45: more alike in most layers"
+    assert "4 of 10 layers of GhostNet 0.5, s = 2" in at_size.reach_answer(rows())
+
+
+def test_of_a_networks_own_photographs_and_those_that_all_share_its_own_count():
+    both = pd.concat([rows(photographs="shared", **{TRAINED: 0.1}), rows()])
+    assert "+0.10 against untrained" in at_size.answer(both) and "-0.40" not in at_size.answer(both)
+
+
+def checks(table, noise=0.0, turned=False):
+    rng = np.random.default_rng(0)
+    own = table[(table.source == TRAINED) & (table["filter"] == 3)].copy()
+    order = own.r2 + noise * rng.normal(size=len(own))
+    return own.assign(effective_rank=-order, mean_rank=order if turned else -order, cka=order).drop(columns=["r2"])
+
+
+def test_measures_order_layers_alike_where_they_do():
+    table = rows(layers=12)
+    found = crosschecks.orders(crosschecks.joined(table, checks(table)))
+    assert len(found) == 6 and (found.rho > 0.999).all() and (found.low > 0.9).all() and (found.layers == 12).all()
+    assert "All of them order layers as ours does" in crosschecks.answer(found)
+    turned = crosschecks.orders(crosschecks.joined(table, checks(table, turned=True)))
+    told = crosschecks.answer(turned)
+    assert "They do not all order layers as ours does" in told
+    assert "HRank's mean rank (low): the other way round in all" in told
+    random = crosschecks.orders(crosschecks.joined(table, checks(table, noise=10)))
+    assert "else not known" in crosschecks.answer(random)
+    assert crosschecks.orders(crosschecks.joined(rows(layers=7), checks(rows(layers=7)))).empty  # too few to say anything
+
+
+def test_what_layers_differ_in_anyway_is_taken_out():
+    rng = np.random.default_rng(0)
+    size, channels = rng.permutation(60), rng.permutation(60)
+    one, other = size + rng.normal(size=60), size + rng.normal(size=60)
+    assert crosschecks._spearman(one, other) > 0.9
+    assert abs(crosschecks._partial(one, other, np.column_stack([channels, size]))) < 0.35
+    shared = rng.permutation(60)
+    assert crosschecks._partial(size + shared, size + 1.1 * shared, np.column_stack([channels, size])) > 0.9
+
+
+def test_the_figures_show_every_layer_and_network():
+    two = pd.concat([rows(), rows("efficientnet_lite0", np.nan, (np.nan,), photographs="halves").assign(seed=0)])
+    figure = figures.fig_by_kind(two[two.source.isin([TRAINED, SHUFFLED_WEIGHTS])])
+    panels = [ax for ax in figure.axes if ax.lines]
+    assert len(panels) == 6 and sum(len(line.get_xdata()) for line in panels[0].lines) == 20
+    convolution = two[(two.state == "convolution") & two.source.isin(at_size.CONTROLS)]
+    figure = figures.fig_training(convolution)
+    assert len(figure.axes) == 2 and [ax.get_title() for ax in figure.axes] == ["GhostNet 0.5, s = 2", "EfficientNet-Lite0"]
+    found = crosschecks.orders(crosschecks.joined(two, checks(two)))
+    assert len(figures.fig_orders(found).axes[0].get_yticks()) == 6
+    plt.close("all")
