@@ -11,7 +11,7 @@ import pandas as pd
 
 from ghostlib import sweep
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, cheap_kernels, paper, photographs, regime
+from ghostlib.studies import ablation, cheap_kernels, lesions, paper, photographs, regime
 from ghostlib.studies import findings as found
 from ghostlib.studies import redundancy as likeness
 from ghostlib.studies import rivals as others
@@ -137,6 +137,12 @@ def kernels() -> str:
     return cheap_kernels.answer(rows).replace("**Answer.** ", "")
 
 
+def lesioned() -> str:
+    """What trained networks lose with some of their maps."""
+    overall, single = (lesions.named(read_table(RESULTS / f"lesions_{name}.csv")) for name in ("overall", "single"))
+    return lesions.answer(overall, single).replace("**Answer.** ", "")
+
+
 def reference() -> str:
     """mindcv's own rows, and an empty one for the reader's."""
     rows = [["mindcv", row.device, row.cards, row.batch, f"{row.compile_s} s", f"{row.ms_per_step:.2f}",
@@ -157,7 +163,7 @@ def campaign() -> str:
 
 PAGES: dict[Path, tuple[Callable[[], str], ...]] = {
     README: (tour, findings),
-    Path("docs/findings.md"): (on_photographs, redundancy, kernels, ablations),
+    Path("docs/findings.md"): (on_photographs, redundancy, kernels, lesioned, ablations),
     Path("docs/comparison.md"): (networks, rivals, speed_in_short, speed, causes),
     Path("docs/reliability.md"): (campaign,), Path("docs/ascend.md"): (reference,),
     Path("docs/performance.md"): (causes_table,)}

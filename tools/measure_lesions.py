@@ -22,7 +22,7 @@ from ghostlib.data.batches import balanced_images
 from ghostlib.models.build import build
 from ghostlib.progress import progress_bar
 from ghostlib.redundancy.cut import CutNetwork
-from ghostlib.redundancy.lesions import measure
+from ghostlib.redundancy.lesions import measure, steps
 from ghostlib.redundancy.sources import LESIONS
 from ghostlib.sweep.rows import kept_file
 from ghostlib.weights import load_weights
@@ -72,10 +72,11 @@ if __name__ == "__main__":
         load_weights(net, str(path))
         shown = photographs(config.dataset, config.data_dir, config.image_size, config.num_classes, given.count)
         network = CutNetwork(net, config.image_size)
-        with progress_bar(len(network.modules), f"modules of network {number} of {len(left)}") as bar:
+        with progress_bar(steps(network, shown[0]), f"steps of network {number} of {len(left)}") as bar:
             tables = measure(network, *shown, config.seed, bar.update)
         more = {"photographs": len(shown[1]), "fitted": len(shown[2]), "seconds": round(time.monotonic() - start)}
         for name, table in tables.items():
             target = FOLDER / ("lesions.csv" if name == "lesions" else f"lesions_{name}.csv")
-            fresh = table.round({name: 5 if name.startswith("nats") else 3 for name in table}).assign(**about, **(more if name == "overall" else {}), **results.provenance())
+            told = {**about, **(more if name == "overall" else {}), **results.provenance()}
+            fresh = table.round({column: 5 if column.startswith("nats") else 3 for column in table}).assign(**told)
             print(f"{target}: {results.record(target, fresh, LESIONS)}")

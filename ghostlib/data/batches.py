@@ -208,5 +208,5 @@ def balanced_images(split: Batches, count: int, seed: int = 0) -> tuple[np.ndarr
     for batch in split.epoch():
         found |= {place: image.copy() for place, image in zip(batch.places.tolist(), batch.images) if place in chosen}
     if missing := chosen - set(found):
-        raise InputError(f"images: {some(split.name(place) for place in missing)} cannot be read; allowed are those that can")
+        raise InputError(f"images: {some(map(split.name, missing))} cannot be read; allowed are those that can")
     return np.stack([found[place] for place in wanted.tolist()]), split.labels[wanted]

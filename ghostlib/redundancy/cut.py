@@ -5,7 +5,7 @@ Both halves are ONNX graphs run by ONNX Runtime. Which maps are replaced, and by
 nothing is compiled anew.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from ghostlib import onnx_files
 from ghostlib.deploy.fold import fold_batchnorm
-from ghostlib.deploy.onnx_graph import OUTPUT, as_onnx
+from ghostlib.deploy.onnx_graph import INPUT, OUTPUT, as_onnx
 from ghostlib.errors import InputError, nearest, some
 from ghostlib.features import OnnxNetwork
 from ghostlib.ghost import GhostModule
@@ -76,7 +76,8 @@ class CutNetwork:
         self._weights = {one.name for one in self.model.graph.initializer}
         cells = {name: cell for name, cell in net.cells_and_names() if isinstance(cell, GhostModule)}
         if not cells:
-            raise InputError(f"network: {type(net).__name__} has no Ghost modules, with ghosts or plain; allowed are GhostNets")
+            raise InputError(f"network: {type(net).__name__} has no Ghost modules, with ghosts or plain; allowed are "
+                             f"GhostNets")
         for name in layers:
             if name not in cells:
                 raise InputError(f"layer: {name!r} given; {nearest(name, cells)}")
@@ -115,8 +116,8 @@ class CutNetwork:
             return shown[module.maps], shown[module.maps]
         return shown[module.maps], np.concatenate([shown[name] for name in module.before], axis=1)
 
-    def halves(self, module: Module) -> "Halves":
-        """The network cut at a module's maps."""
+    def half(self, module: Module) -> "Half":
+        """What lies behind a module's maps."""
         behind, reached = [], {module.maps}
         for node in self.model.graph.node:
             if reached & set(node.input):
@@ -137,30 +138,35 @@ class CutNetwork:
         graph = helper.make_graph(nodes, "behind", inputs, list(self.model.graph.output),
                                   [one for one in self.model.graph.initializer if one.name in used])
         made = helper.make_model(graph, opset_imports=self.model.opset_import, ir_version=self.model.ir_version)
-        return Halves((module.maps, *beside), self.network.session([module.maps, *beside]),
-                      onnx_files.session(made.SerializeToString()))
+        return Half([module.maps, *beside], onnx_files.session(made.SerializeToString()))
 
-
-class Halves:
-    """Both halves, ready to run.
-
-    Args:
-        names: What the first half gives and the second takes, the module's maps first.
-        first, second: Sessions of ONNX Runtime.
-    """
-
-    def __init__(self, names: Sequence[str], first: Any, second: Any):
-        self._names, self._first, self._second = list(names), first, second
-
-    def batches(self, images: np.ndarray, size: int) -> Iterator[tuple[slice, list[np.ndarray]]]:
-        """Which images, and what the second half takes of them, the module's maps first: run once for each image."""
-        given = self._first.get_inputs()[0].name
+    def batches(self, images: np.ndarray, halves: Sequence["Half"], size: int
+                ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
+        """Which images, and what these halves take of them by name: the network is run once for each image."""
+        names = list(dict.fromkeys(name for half in halves for name in half.names))
+        first = self.network.session(names)
         for start in range(0, len(images), size):
             part = slice(start, min(start + size, len(images)))
-            yield part, self._first.run(self._names, {given: images[part]})
+            yield part, dict(zip(names, first.run(names, {INPUT: images[part]})))
 
-    def logits(self, shown: Sequence[np.ndarray], mask: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """What comes of a batch, (N, classes), when the maps that `mask` (C,) chooses are those of `other`, (N or 1, C, H,
-        W)."""
-        replaced = {MASK: mask.reshape(1, -1, 1, 1), OTHER: other}
-        return self._second.run([OUTPUT], {**dict(zip(self._names, shown)), **replaced})[0]
+
+class Half:
+    """What lies behind a module's maps, ready to run.
+
+    Args:
+        names: What it takes, the module's maps first.
+        session: ONNX Runtime's.
+    """
+
+    def __init__(self, names: Sequence[str], session: Any):
+        self.names, self._session = list(names), session
+
+    def logits(self, shown: Mapping[str, np.ndarray], mask: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """What comes of a batch, (N, classes), when the maps that `mask` (C,) chooses are those of `other`.
+
+        Args:
+            shown: As `CutNetwork.batches` gives it.
+            other: (N or 1, C, H, W).
+        """
+        given = {name: shown[name] for name in self.names}
+        return self._session.run([OUTPUT], {**given, MASK: mask.reshape(1, -1, 1, 1), OTHER: other})[0]

@@ -5,7 +5,7 @@ leaves what every photograph has, such as borders; or by what the best filter ma
 intact maps before any is replaced. Means and filters come from training photographs, what is lost from others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -57,7 +57,7 @@ def measure(network: CutNetwork, images: np.ndarray, labels: np.ndarray, trainin
         images, labels: (N, 3, H, W) and (N,), photographs to judge by.
         training: (M, 3, H, W), photographs that it was trained on, for means and filters.
         seed: Of which maps are drawn, and of the intervals.
-        step: Told after each module: 1.
+        step: Told after each of `steps`: 1.
 
     Returns:
         "lesions", for each module, set and replacement: layer, depth, maps (how many it has), what, how, replaced (how many
@@ -76,48 +76,69 @@ def measure(network: CutNetwork, images: np.ndarray, labels: np.ndarray, trainin
     intact = _judged(network.logits(images), labels)
     tables: dict[str, list[dict[str, Any]]] = {"lesions": [], "single": []}
     whole: dict[tuple[str, str], list[Lost]] = {}
+    prepared = []
     for module in network.modules:
-        rng = np.random.default_rng([seed, module.depth])
-        lesions, found, r2 = _measure_module(network, module, images, labels, training, intact, rng)
+        prepared.append(_Prepared(network, module, training, len(images), seed))
+        step(1)
+    for part, shown in network.batches(images, [one.half for one in prepared], BATCH):
+        for one in prepared:
+            one.run(part, shown, labels[part])
+        step(1)
+    for one in prepared:
+        module, r2 = one.module, one.r2()
         about = {"layer": module.layer, "depth": module.depth, "maps": module.channels}
-        for lesion, lost in zip(lesions, found):
+        for lesion, lost in zip(one.lesions, one.lost(*intact)):
             if lesion.single is not None:
                 tables["single"].append({**about, "channel": lesion.single, "what": lesion.what, "r2": r2[lesion.single],
-                                         **_point([lost])})
+                                         **_point(lost)})
                 continue
             whole.setdefault((lesion.what, lesion.how), []).append(lost)
             low, high = np.quantile(100 * (weights @ lost.answers), [0.025, 0.975])
             tables["lesions"].append({**about, "what": lesion.what, "how": lesion.how, "replaced": int(lesion.mask.sum()),
-                                      **_point([lost]), "low": low, "high": high})
-        step(1)
+                                      **_point(lost), "low": low, "high": high})
     accuracy = 100 * float(intact[0].mean())
     return {**{name: pd.DataFrame(rows) for name, rows in tables.items()},
             "overall": pd.DataFrame(_overall(whole, weights)).assign(intact=accuracy, modules=len(network.modules))}
 
 
-def _measure_module(network: CutNetwork, module: Module, images: np.ndarray, labels: np.ndarray, training: np.ndarray,
-                    intact: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
-                    ) -> tuple[list[Lesion], list[Lost], np.ndarray]:
-    """A module's lesions, what each costs, and R2 (C,) of its maps on the photographs to judge by."""
-    maps, before = network.maps(module, training)
-    apart, any_other, predictable = fit_filters(module, maps, before)
-    mean = maps.mean(axis=0, keepdims=True)
-    lesions = lesions_of(module, predictable, rng)
-    halves = network.halves(module)
-    hows = [MEAN, PREDICTED, OWN]
-    missed = np.empty((len(hows), len(images), module.channels))
-    right, nats = (np.empty((len(lesions), len(images))) for _ in range(2))
-    for part, shown in halves.batches(images, BATCH):
-        own = shown[0]
-        others = dict(zip(hows, (mean, apart(own), any_other(own))))
-        missed[:, part] = [errors(other, own) for other in others.values()]
-        for place, lesion in enumerate(lesions):
-            right[place, part], nats[place, part] = _judged(halves.logits(shown, lesion.mask, others[lesion.how]), labels[part])
-    by_how, total = dict(zip(hows, missed)), missed[0].sum(axis=1)
-    found = [Lost(intact[0] - right[place], nats[place] - intact[1], by_how[lesion.how][:, lesion.mask].sum(axis=1), total)
-             for place, lesion in enumerate(lesions)]
-    spread = missed[0].sum(axis=0)
-    return lesions, found, 1 - missed[1].sum(axis=0) / np.where(spread > 0, spread, np.nan)
+def steps(network: CutNetwork, images: np.ndarray) -> int:
+    """How many `measure` tells of: modules made ready, then batches of images."""
+    return len(network.modules) + -(-len(images) // BATCH)
+
+
+class _Prepared:
+    """A module with its lesions and what its maps are replaced by, and what comes of photographs so far."""
+
+    def __init__(self, network: CutNetwork, module: Module, training: np.ndarray, count: int, seed: int):
+        maps, before = network.maps(module, training)
+        apart, any_other, predictable = fit_filters(module, maps, before)
+        self.module, self.half = module, network.half(module)
+        self.lesions = lesions_of(module, predictable, np.random.default_rng([seed, module.depth]))
+        self._mean, self._apart, self._any_other = maps.mean(axis=0, keepdims=True), apart, any_other
+        self._missed = {how: np.empty((count, module.channels)) for how in (MEAN, PREDICTED, OWN)}
+        self._right, self._nats = (np.empty((len(self.lesions), count)) for _ in range(2))
+
+    def run(self, part: slice, shown: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+        """Some of the photographs, with their labels (N,)."""
+        own = shown[self.module.maps]
+        others = {MEAN: self._mean, PREDICTED: self._apart(own), OWN: self._any_other(own)}
+        for how, other in others.items():
+            self._missed[how][part] = errors(other, own)
+        for place, lesion in enumerate(self.lesions):
+            logits = self.half.logits(shown, lesion.mask, others[lesion.how])
+            self._right[place, part], self._nats[place, part] = _judged(logits, labels)
+
+    def lost(self, right: np.ndarray, nats: np.ndarray) -> list[Lost]:
+        """What each lesion costs, beside the intact network's answers (N,)."""
+        total = self._missed[MEAN].sum(axis=1)
+        removed = [self._missed[one.how][:, one.mask].sum(axis=1) for one in self.lesions]
+        return [Lost(right - own, nats_now - nats, change, total)
+                for own, nats_now, change in zip(self._right, self._nats, removed)]
+
+    def r2(self) -> np.ndarray:
+        """How well the best filter makes each map (C,) of no relative."""
+        spread = self._missed[MEAN].sum(axis=0)
+        return 1 - self._missed[PREDICTED].sum(axis=0) / np.where(spread > 0, spread, np.nan)
 
 
 def lesions_of(module: Module, predictable: np.ndarray, rng: np.random.Generator) -> list[Lesion]:
@@ -154,9 +175,13 @@ def _judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _overall(whole: dict[tuple[str, str], list[Lost]], weights: np.ndarray) -> list[dict[str, Any]]:
-    """Means over modules: for each set and replacement, and for differences of two that answer a question: first and
-    second, each as "set: replacement" (second is "" for no difference); lost, nats and per_share (points of top-1 for a tenth
-    of a module's variance), each with NAME_low and NAME_high, 95 % over photographs, the same ones for all."""
+    """Means over modules: for each set and replacement, and for differences of two that answer a question.
+
+    Returns:
+        Rows of first and second, each as "set: replacement", second empty where it is no difference; lost, nats and
+        per_share (points of top-1 for a tenth of a module's variance), each with NAME_low and NAME_high, 95 % over
+        photographs, which are drawn again for all at once.
+    """
     names = "lost", "nats", "per_share"
     drawn = {key: _values(several, weights) for key, several in whole.items()}
     rows = [_row(key, None, drawn, names) for key in whole]
@@ -185,10 +210,9 @@ def _values(several: list[Lost], weights: np.ndarray) -> dict[str, np.ndarray]:
     return {"lost": 100 * lost, "nats": nats, "share": 100 * share, "per_share": per_share}
 
 
-def _point(several: list[Lost]) -> dict[str, float]:
-    """Values of modules together, of the photographs as they are."""
-    drawn = _values(several, np.empty((0, len(several[0].answers))))
-    return {name: float(drawn[name][0]) for name in ("share", "lost", "nats")}
+def _point(lost: Lost) -> dict[str, float]:
+    return {"share": 100 * lost.removed.sum() / max(lost.total.sum(), 1e-300), "lost": 100 * lost.answers.mean(),
+            "nats": lost.nats.mean()}
 
 
 def _interval(name: str, values: np.ndarray) -> dict[str, float]:

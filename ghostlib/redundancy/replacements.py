@@ -1,4 +1,4 @@
-"""What a module's maps may be replaced by: each made from another one by the d x d filter that does it best, as ghosts are."""
+"""What a module's maps may be replaced by: each made from another one, as ghosts are, by the filter that does it best."""
 
 from dataclasses import dataclass
 from functools import cached_property

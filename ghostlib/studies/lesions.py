@@ -7,13 +7,18 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
-from ghostlib.studies.cheap_kernels import named
+from ghostlib.studies import cheap_kernels
 from ghostlib.studies.contrasts import mean_interval
 
 GUIDES = {"r2": "how predictable it is", "share": "how much of the module's variance it has"}
 COSTS = {"nats": "cross-entropy", "lost": "top-1"}
 CANNOT = "Whether half of the intrinsic maps cost more or less is not shown"
 ONE_ALONE = "The interval is over photographs: one network of a kind says nothing of other seeds."
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `name`: the network, with its s; s = 1 is plain."""
+    return cheap_kernels.named(rows)
 
 
 class Estimate(NamedTuple):
@@ -72,10 +77,9 @@ def summary(overall: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(overall: pd.DataFrame) -> pd.DataFrame:
-    """Two replacements side by side, on the same photographs: network, difference, points of top-1, nats, points for a tenth of
-    the variance, each with its 95 % interval, and over what that is."""
-    table = []
-    for (name, first, second), own in overall[overall.second.fillna("") != ""].groupby(["name", "first", "second"], sort=False):
+    """Two replacements side by side, on the same photographs: network, difference, and the rest as in `summary`."""
+    table, pairs = [], overall[overall.second.fillna("") != ""]
+    for (name, first, second), own in pairs.groupby(["name", "first", "second"], sort=False):
         lost, nats, each = (estimate(own, value) for value in ("lost", "nats", "per_share"))
         table.append({"network": name, "difference": f"{first} − {second}", "top-1 lost, points": _short(lost, 2),
                       "cross-entropy, nats": _short(nats, 3), "points for 10 % of the variance": _short(each, 2),
@@ -94,13 +98,15 @@ def correlations(single: pd.DataFrame) -> pd.DataFrame:
     name, seed, depth, guide, cost, rho; modules without a difference in cost are left out."""
     table = []
     for (name, seed, depth), own in single.groupby(["name", "seed", "depth"], sort=False):
-        ranks = own[[*GUIDES, *COSTS]].rank()
-        for guide in GUIDES:
-            for cost in COSTS:
-                if ranks[guide].nunique() > 1 and ranks[cost].nunique() > 1:
-                    table.append({"name": name, "seed": seed, "depth": depth, "guide": guide, "cost": cost,
-                                  "rho": ranks[guide].corr(ranks[cost])})
-    return pd.DataFrame(table)
+        table += [{"name": name, "seed": seed, "depth": depth, "guide": guide, "cost": cost,
+                   "rho": _rho(own[guide], own[cost])} for guide in GUIDES for cost in COSTS]
+    return pd.DataFrame(table).dropna(subset="rho")
+
+
+def _rho(first: pd.Series, second: pd.Series) -> float:
+    """Spearman's rank correlation; nan where one does not vary."""
+    varies = first.nunique() > 1 and second.nunique() > 1
+    return first.rank().corr(second.rank()) if varies else float("nan")
 
 
 def guided(single: pd.DataFrame, name: str, guide: str = "r2", cost: str = "nats") -> Estimate:
@@ -114,17 +120,17 @@ def guided(single: pd.DataFrame, name: str, guide: str = "r2", cost: str = "nats
 
 
 def guides(single: pd.DataFrame) -> pd.DataFrame:
-    """How well each of GUIDES orders maps by what they cost, within modules and, for comparison, over all maps of a network at
-    once, where depth alone makes a correlation."""
+    """How well each of GUIDES orders maps by what they cost: within modules and, for comparison, over all maps of a network
+    at once, where depth alone makes a correlation."""
     table = []
     for name in dict.fromkeys(single.name):
         for guide, by in GUIDES.items():
             for cost, in_words in COSTS.items():
                 one = guided(single, name, guide, cost)
-                pooled = np.mean([own[guide].rank().corr(own[cost].rank())
-                                  for _, own in single[single.name == name].groupby("seed")])
+                pooled = [_rho(own[guide], own[cost]) for _, own in single[single.name == name].groupby("seed")]
                 table.append({"network": name, "a map by": by, "against what it costs in": in_words,
-                              "within modules": _short(one, 2), "interval over": one.over, "all maps at once": f"{pooled:+.2f}"})
+                              "within modules": _short(one, 2), "interval over": one.over,
+                              "all maps at once": f"{np.mean(pooled):+.2f}"})
     return pd.DataFrame(table).set_index(["network", "a map by", "against what it costs in"])
 
 
@@ -150,20 +156,22 @@ def _on_ghosts(overall: pd.DataFrame, name: str) -> Iterator[str]:
     own = rows_of(overall, name, key(GHOSTS, MEAN))
     lost, entropy = estimate(own, "lost"), estimate(own, "nats")
     verdict = lost.word("No: without them it answers better", "Yes, ghosts do something", "Not shown")
-    yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses, averaged over "
-           f"{own.modules.iloc[0]} modules, {lost.told()}, of {own.intact.mean():.1f} % top-1; cross-entropy rises by "
+    yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses, averaged "
+           f"over {own.modules.iloc[0]} modules, {lost.told()}, of {own.intact.mean():.1f} % top-1 on "
+           f"{own.photographs.iloc[0]:,} photographs; cross-entropy rises by "
            f"{entropy.told(3, ' nats')}.")
     if len(own) == 1:
         yield ONE_ALONE
     apart = rows_of(overall, name, key(GHOSTS, MEAN), key(INTRINSIC, MEAN))
     gap, each = estimate(apart, "lost"), estimate(apart, "per_share")
-    yield (f"{gap.word('Half of the intrinsic maps cost more', 'Half of the intrinsic maps cost less', CANNOT)} (ghosts less "
-           f"intrinsic maps: {gap.told()}); for the same share of variance "
-           f"{each.word('ghosts cost less', 'ghosts cost more', 'no difference is shown')} ({each.told()} for a tenth of it).")
+    costlier = gap.word("Half of the intrinsic maps cost more", "Half of the intrinsic maps cost less", CANNOT)
+    each_costs = each.word("ghosts cost less", "ghosts cost more", "no difference is shown")
+    yield (f"{costlier} (ghosts less intrinsic maps: {gap.told()}); for the same share of variance {each_costs} "
+           f"({each.told()} for a tenth of it).")
     rescued = estimate(rows_of(overall, name, key(GHOSTS, MEAN), key(GHOSTS, PREDICTED)), "lost")
     made = estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), "lost")
-    yield (f"Made by the best filter from maps that are no relatives, the same ghosts cost {made.told()}: "
-           f"{rescued.word('more than their mean does', 'less than their mean does', 'no difference from their mean is shown')} "
+    verdict = rescued.word("more than their mean does", "less than their mean does", "no difference is shown")
+    yield (f"Made by the best filter from maps that are no relatives, the same ghosts cost {made.told()}: {verdict} "
            f"({rescued.told()}).")
     exact = estimate(rows_of(overall, name, key(GHOSTS, OWN)), "lost")
     yield f"Made from their own source they cost {abs(exact.mean):.2f} points, as by construction they must."
@@ -182,10 +190,11 @@ def _on_the_twin(overall: pd.DataFrame, name: str | None) -> Iterator[str]:
 
 def _on_guides(single: pd.DataFrame, name: str) -> Iterator[str]:
     by_r2, by_share = (guided(single, name, guide) for guide in GUIDES)
-    verdict = by_r2.word("The more predictable a map, the less its loss costs", "The more predictable a map, the more its loss "
-                         "costs", "How predictable a map is does not tell what its loss costs")
-    yield (f"{verdict}: within modules the rank correlation of R² and the rise of cross-entropy is {by_r2.told(2, '')}; that of "
-           f"the share of variance is {by_share.told(2, '')}.")
+    verdict = by_r2.word("The more predictable a map, the less its loss costs",
+                         "The more predictable a map, the more its loss costs",
+                         "That predictable maps cost less is not shown")
+    yield (f"{verdict}: within modules the rank correlation of R² and the rise of cross-entropy is {by_r2.told(2, '')}; "
+           f"that of the share of variance is {by_share.told(2, '')}.")
 
 
 def _count(own: pd.DataFrame) -> str:
@@ -193,7 +202,7 @@ def _count(own: pd.DataFrame) -> str:
 
 
 def by_depth(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """A network's modules: depth, what, how, and share, lost, low, high and nats; of several seeds means, and no interval."""
+    """A network's modules: depth, what, how, share, lost, low, high and nats; of several seeds means, and no interval."""
     own = rows[(rows.name == name) & (rows.how != OWN)]
     found = own.groupby(["depth", "what", "how"], sort=False)[["share", "lost", "low", "high", "nats"]].mean().reset_index()
     return found if own.seed.nunique() == 1 else found.assign(low=np.nan, high=np.nan)

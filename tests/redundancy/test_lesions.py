@@ -31,16 +31,16 @@ def test_a_network_cut_in_two_is_the_network(ratio, model):
     network = cut(ratio, (), model)
     whole = network.logits(IMAGES)
     for module in network.modules[:6:2]:
-        halves, (maps, before) = network.halves(module), network.maps(module, IMAGES)
+        half, (maps, before) = network.half(module), network.maps(module, IMAGES)
         assert maps.shape == before.shape and maps.shape[1] == module.channels
         np.testing.assert_array_equal(maps, np.maximum(before, 0) if module.relu else before)
-        for part, shown in halves.batches(IMAGES, 7):
-            np.testing.assert_allclose(shown[0], maps[part], rtol=1e-4, atol=1e-5)
+        for part, shown in network.batches(IMAGES, [half], 7):
+            np.testing.assert_allclose(shown[module.maps], maps[part], rtol=1e-4, atol=1e-5)
             none, every = (np.full(module.channels, value) for value in (False, True))
             expected = pytest.approx(whole[part], rel=1e-3, abs=1e-4)
-            assert halves.logits(shown, none, 0 * maps[:1]) == expected
-            assert halves.logits(shown, every, maps[part]) == expected
-            assert halves.logits(shown, every, 0 * maps[:1]) != expected
+            assert half.logits(shown, none, 0 * maps[:1]) == expected
+            assert half.logits(shown, every, maps[part]) == expected
+            assert half.logits(shown, every, 0 * maps[:1]) != expected
 
 
 def test_maps_replaced_by_hand_in_mindspore_give_the_same_logits():
@@ -52,8 +52,9 @@ def test_maps_replaced_by_hand_in_mindspore_give_the_same_logits():
     hook = dict(net.cells_and_names())[module.layer].register_forward_hook(lambda *_: Tensor(replaced))
     by_hand = reference(net, IMAGES[:4])
     hook.remove()
-    [(_, shown)] = network.halves(module).batches(IMAGES[:4], 8)
-    assert network.halves(module).logits(shown, mask, other) == pytest.approx(by_hand, rel=1e-3, abs=1e-4)
+    half = network.half(module)
+    [(_, shown)] = network.batches(IMAGES[:4], [half], 8)
+    assert half.logits(shown, mask, other) == pytest.approx(by_hand, rel=1e-3, abs=1e-4)
     assert np.abs(by_hand - reference(net, IMAGES[:4])).max() > 0.1
 
 
@@ -102,10 +103,11 @@ def test_a_mean_is_what_is_computed_by_hand(tables):
     module = network.modules[1]
     row = tables[2]["single"].query(f"layer == '{module.layer}'").iloc[0]
     maps, mean = network.maps(module, IMAGES)[0], network.maps(module, TRAINING)[0].mean(axis=0)
-    [(_, shown)] = network.halves(module).batches(IMAGES, 24)
+    half = network.half(module)
+    [(_, shown)] = network.batches(IMAGES, [half], 24)
     changed = maps.copy()
     changed[:, row.channel] = mean[row.channel]
-    logits = network.halves(module).logits(shown, np.ones(module.channels, bool), changed)
+    logits = half.logits(shown, np.ones(module.channels, bool), changed)
 
     def entropy(logits):
         return (logsumexp(logits.astype(float), axis=1) - logits[np.arange(24), LABELS]).mean()
