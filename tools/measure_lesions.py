@@ -35,7 +35,8 @@ def networks(grid: sweep.Sweep) -> Iterator[tuple[dict, Config, Path]]:
     """What is said of each kept GhostNet, its Config and its file."""
     for point in grid.points:
         config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
-        if path.exists() and config.model.startswith("ghostnet"):
+        # With val_share the run did not see what is taken for training photographs below.
+        if path.exists() and config.model.startswith("ghostnet") and not config.val_share:
             yield {"network": f"{config.model} {config.width:g}", "s": config.ratio, "d": config.kernel,
                    "seed": config.seed, "point": point.key, "epochs": config.epochs}, config, path
 
