@@ -86,6 +86,8 @@ def class_names(source: str | None, config: Config) -> tuple[str, ...]:
     """Names of a network's answers: those that a run wrote down beside its weights, ImageNet's, else numbers."""
     if source and (classes := classes_of(source)):
         return tuple(imagenette.CLASSES.get(name, name) for name in classes) if config.dataset == "imagenette" else classes
+    if config.dataset == "imagenette":
+        return tuple(imagenette.CLASSES.values())
     if config.num_classes == IMAGENET:
         return tuple(imagenet_classes())
     return tuple(f"class {number}" for number in range(config.num_classes))

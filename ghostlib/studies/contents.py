@@ -24,6 +24,7 @@ ANSWER = "**Answer.** "
 NOTHING = "Nothing is recorded yet."
 SHORT = 50  # letters: a sentence below, such as "Yes.", takes the next one with it
 COLOURS = 64  # of a thumbnail
+SPACE = 4  # pixels that a space is wide, about
 Answer = Callable[[Path], str]  # of the folder of recorded rows
 
 
@@ -133,7 +134,7 @@ def part(question: str, results: str | Path = "data/results", pixels: int = 200)
     """
     if question not in PARTS:
         raise InputError(f"question: {question!r} given; {nearest(question, PARTS)}")
-    lines = ["| | |", "|:--|:--|"]
+    lines = [f"| {'&nbsp;' * (pixels // SPACE)} | |", "|:--|:--|"]  # else pictures are squeezed to leave room for the text
     for entry in PARTS[question]:
         title, asked, time = words(entry)
         told = answer(entry, Path(results)).replace("|", r"\|")
