@@ -4,7 +4,7 @@ Any framework may have written the file (opset 7 and later). Knows nothing of Mi
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class OnnxNetwork:
 
     Attributes:
         size: (H, W) of its images, or None where it takes any.
+        input: What they are called.
 
     Raises:
         InputError: For a file that is not whole or no ONNX, an opset before 7, a graph without convolutions or with two of
@@ -62,7 +63,7 @@ class OnnxNetwork:
         if not self.convolutions:
             others = some(sorted({one.op_type for one in graph.node}))
             raise InputError(f"network: {self.name} has no convolutions, but {others}; allowed are networks with maps")
-        self._input, self._batch, self._last, self._type = self._images()
+        self.input, self._batch, self._last, self._type = self._images()
 
     def _images(self) -> tuple[str, int | None, bool, Any]:
         """The input's name, its number of images if it is fixed, whether channels come last, and its type."""
@@ -134,32 +135,40 @@ class OnnxNetwork:
         for name, output in outputs.items():
             if output not in made:
                 raise InputError(f"layer: {name!r} given; {nearest(name, self.convolutions)}")
-        if not len(images):
-            raise InputError(f"images: {images.shape} given; allowed is at least one")
-        if self.size is not None and images.shape[2:] != self.size:
-            raise InputError(f"images: {images.shape[2]} x {images.shape[3]} given; {self.name} takes {self.size[0]} x "
-                             f"{self.size[1]}")
+        self._check(images)
         session = self.session(list(outputs.values()))
         parts: dict[str, list[np.ndarray]] = {name: [] for name in outputs}
-        size = self._batch or batch_size
-        for start in range(0, len(images), size):
-            batch = np.asarray(images[start:start + size], self._type)
-            count = len(batch)
-            if self._batch and count < size:  # a fixed number of images is filled up
-                batch = np.concatenate([batch, np.repeat(batch[-1:], size - count, 0)])
+        size, left = self._batch or batch_size, len(images)
+        for fed in self.batches(images, batch_size):
+            count, left = min(size, left), left - min(size, left)
             try:
-                fed = batch.transpose(0, 2, 3, 1) if self._last else batch
-                shown = session.run(list(outputs.values()), {self._input: fed})
+                shown = session.run(list(outputs.values()), {self.input: fed})
             except Exception as error:  # ONNX Runtime has a class for each kind of trouble
                 raise InputError(f"images: {images.shape} given, which do not fit {self.name}: "
                                  f"{last_line(str(error))}") from None
             for name, maps in zip(outputs, shown):
                 parts[name].append(np.asarray(maps[:count], np.float32))
-            if start == 0:
+            if count + left == len(images):
                 check_memory(parts, len(images), most_bytes)
             if step is not None:
                 step(count)
         return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+    def _check(self, images: np.ndarray) -> None:
+        if not len(images):
+            raise InputError(f"images: {images.shape} given; allowed is at least one")
+        if self.size is not None and images.shape[2:] != self.size:
+            raise InputError(f"images: {images.shape[2]} x {images.shape[3]} given; {self.name} takes {self.size[0]} x "
+                             f"{self.size[1]}")
+
+    def batches(self, images: np.ndarray, batch_size: int = 32) -> Iterator[np.ndarray]:
+        """Images (N, 3, H, W) as the graph takes them, some at a time; a fixed number of them is filled up."""
+        size = self._batch or batch_size
+        for start in range(0, len(images), size):
+            batch = np.asarray(images[start:start + size], self._type)
+            if self._batch and len(batch) < size:
+                batch = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), 0)])
+            yield batch.transpose(0, 2, 3, 1) if self._last else batch
 
     def session(self, outputs: Sequence[str]):
         """ONNX Runtime's, which puts out these alone, so that nothing behind them is computed."""

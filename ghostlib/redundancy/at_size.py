@@ -25,7 +25,7 @@ KERNELS = 1, 3  # copies, and the paper's d
 # Fixed before anything was measured, for the time it takes: of each kind of layer of a network at most MOST, evenly over
 # depth; of each layer at most TARGETS maps are predicted, from all others; photographs to fit on, to choose on and to report
 # on; where maps are large, fewer of the first two, so that a map has at most PIXELS in them all.
-MOST, TARGETS = 4, 32
+MOST, TARGETS = 5, 32
 FIT, CHOOSE, REPORT, PIXELS = 32, 32, 64, 32 * 28 * 28
 CHECKED, RANKED = 32, 8  # photographs, of those reported on, for others' measures, and for the rank, which takes long
 IMAGENETS_OWN = "ILSVRC2012_val_"  # how files begin that are ImageNet's validation photographs, in whichever folder

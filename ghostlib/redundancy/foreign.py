@@ -78,14 +78,18 @@ def photographs(folder: str | Path, count: int, size: tuple[int, int], normalise
 
 
 def prepared(files: Sequence[str], size: tuple[int, int], normalise: str) -> np.ndarray:
-    """Those photographs (N, 3, H, W) as a network takes them: the middle of each, scaled to fill the size."""
-    mean, spread = (np.array(values, np.float32) for values in NORMALISATIONS[normalise])
+    """Those photographs (N, 3, H, W) as a network takes them; `InputError` for one that cannot be read."""
     shown = np.empty((len(files), 3, *size), np.float32)
     for place, file in enumerate(files):
         try:
-            picture = Image.fromarray(decode(file))
+            shown[place] = as_input(Image.fromarray(decode(file)), size, normalise)
         except Unreadable as error:
             raise InputError(f"images: {file} cannot be read ({error}); allowed are photographs") from None
-        fitted = ImageOps.fit(picture, size[::-1], Image.Resampling.BICUBIC)
-        shown[place] = ((np.asarray(fitted, np.float32) / 255 - mean) / spread).transpose(2, 0, 1)
     return shown
+
+
+def as_input(picture: Image.Image, size: tuple[int, int], normalise: str) -> np.ndarray:
+    """One photograph (3, H, W) as a network takes it: its middle, scaled to fill the size."""
+    mean, spread = (np.array(values, np.float32) for values in NORMALISATIONS[normalise])
+    fitted = ImageOps.fit(picture, size[::-1], Image.Resampling.BICUBIC)
+    return ((np.asarray(fitted, np.float32) / 255 - mean) / spread).transpose(2, 0, 1)

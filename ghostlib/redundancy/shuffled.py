@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ghostlib.features.graphs import OnnxNetwork
+from ghostlib.features.stepping import Convolve, Values, step_through
 
 IMAGES = 32  # that means and spreads are taken from
 
@@ -30,19 +31,29 @@ def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0, step: Callable
     """
     rng, shown = np.random.default_rng(seed), images[:IMAGES]
     changed: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for layer in net.convolutions:
+    wanted: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def note(layer: str, convolve: Convolve) -> Values:
+        maps = convolve(*net.weights(layer))
+        wanted[layer] = _moments(maps, len(shown))
+        return maps
+
+    def mix(layer: str, convolve: Convolve) -> Values:
         weights, bias = net.weights(layer)
         mixed = rng.permutation(weights.ravel()).reshape(weights.shape)
-        mean, spread = _moments(net, layer, shown)
-        own_mean, own_spread = _moments(net.having({**changed, layer: (mixed, np.zeros_like(bias))}), layer, shown)
+        maps = convolve(mixed, np.zeros_like(bias))
+        (mean, spread), (own_mean, own_spread) = wanted.pop(layer), _moments(maps, len(shown))
         scale = np.divide(spread, own_spread, out=np.zeros_like(spread), where=own_spread > 0)
         changed[layer] = ((mixed * scale[:, None, None, None]).astype(weights.dtype),
                           (mean - scale * own_mean).astype(bias.dtype))
         step(1)
+        return convolve(*changed[layer])
+    step_through(net, shown, note)
+    step_through(net, shown, mix)
     return net.having(changed)
 
 
-def _moments(net: OnnxNetwork, layer: str, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel that a layer puts out."""
-    maps = net.activations(images, [layer])[layer].astype(np.float64)
-    return maps.mean((0, 2, 3)), maps.std((0, 2, 3))
+def _moments(maps: Values, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel over the first so many images."""
+    whole = np.concatenate(maps)[:count].astype(np.float64)
+    return whole.mean((0, 2, 3)), whole.std((0, 2, 3))

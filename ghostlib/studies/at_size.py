@@ -52,9 +52,47 @@ def verdict(row: pd.Series) -> str:
     return "less alike in most layers" if row.less > MOST * row.layers else "no one way: in some layers more, in others less"
 
 
+def networks(rows: pd.DataFrame) -> pd.DataFrame:
+    """What was measured on what: table at_size_networks.csv, `named`, as it is read."""
+    sets = {"halves": "ImageNet's 500 validation photographs, one half | the other", "train-val": "Imagenette's train | val",
+            "shared": "ImageNet's validation photographs in train | in val"}
+    return pd.DataFrame({"network": rows.name, "seed": rows.seed,
+                         "photographs, fitted | reported": rows.photographs.map(sets),
+                         "how many": [f"{fit} | {told}" for fit, told in zip(rows.fitted, rows.reported)],
+                         "layers measured": [f"{some} of {every}" for some, every in zip(rows.layers, rows.convolutions)],
+                         "pixels": rows.height, "top-1, %": (100 * rows.top1).round(1), "judged on": rows.judged,
+                         "classes": rows.classes}).fillna("").set_index("network")
+
+
+def side_by_side(rows: pd.DataFrame) -> str:
+    """How alike maps are in networks of both sorts on the photographs that neither was trained on, in a sentence."""
+    own = rows[(rows.photographs == "shared") & (rows.source == TRAINED) & (rows["filter"] == FILTER)]
+    if own.name.nunique() < 2:
+        return "Fewer than two networks were recorded on the photographs that all may be compared on."
+    r2 = own[own.state == CONVOLUTION].groupby("name", sort=False).r2.mean().sort_values(ascending=False)
+    parts = [f"{value:.2f} in {name}" for name, value in r2.items()]
+    return (f"On photographs that none of them was trained on, R² after the convolution is {_and(parts)}, on average over "
+            f"layers.")
+
+
+def maps_of(drawn: pd.DataFrame) -> np.ndarray:
+    """The maps (C, H, W) uint8 of a table with columns height, width and pixels, their bytes as hexadecimal digits."""
+    size = int(drawn.height.iloc[0]), int(drawn.width.iloc[0])
+    return np.stack([np.frombuffer(bytes.fromhex(row), np.uint8).reshape(size) for row in drawn.pixels])
+
+
+def pairs_answer(pairs: pd.DataFrame) -> str:
+    """What Figure 1's kind of pairs shows beside typical ones, in a sentence; table at_size_figure1_pairs.csv."""
+    r2 = pairs[pairs.d == FILTER].groupby("chosen", sort=False).r2.agg(["min", "max"])
+    told = "; ".join(f"{how}: {row['min']:.2f} to {row['max']:.2f}" for how, row in r2.iterrows())
+    first, second = r2.iloc[0], r2.iloc[1]
+    return (f"R² of a {FILTER} × {FILTER} filter between the two maps of a pair: {told}. Pairs picked for their likeness "
+            f"{'flatter' if first['min'] > second['max'] else 'do not simply flatter'} the layer.")
+
+
 def answer(rows: pd.DataFrame) -> str:
     """Whether training makes maps more alike at this size, in sentences; the words follow the numbers."""
-    found, parts = _fullest(effects(rows)), []
+    found, parts = fullest(effects(rows)), []
     for name, own in found.groupby("name", sort=False):
         told = [f"{row.difference:+.2f} against {row.control}{_interval(row)}, {row.more} of {row.layers} layers up and "
                 f"{row.less} down" for _, row in own.iterrows()]
@@ -92,12 +130,12 @@ def borne_out(rows: pd.DataFrame, cifar: pd.DataFrame) -> pd.DataFrame:
         One row for each question, columns: CIFAR-10, then each network; index question.
     """
     small = _told(named(cifar.assign(network="small", photographs="test images")))
-    whole = {name: _told(own) for name, own in _fullest(rows[rows["filter"] == FILTER]).groupby("name", sort=False)}
+    whole = {name: _told(own) for name, own in fullest(rows[rows["filter"] == FILTER]).groupby("name", sort=False)}
     table = {"CIFAR-10": {question: text for question, (text, _) in small.items()}}
     for name, told in whole.items():
         table[name] = {question: f"{text}: {'borne out' if same == small[question][1] else 'not borne out'}"
                        for question, (text, same) in told.items()}
-        for _, row in effects(rows[rows.name == name]).pipe(_fullest).iterrows():
+        for _, row in effects(rows[rows.name == name]).pipe(fullest).iterrows():
             table[name][f"What does training change, against {row.control}?"] = f"{row.difference:+.2f}: {verdict(row)}"
     r2 = cifar[cifar.stage == CONVOLUTION].groupby(["source", "seed"]).r2.mean().unstack("source")
     mean, low, high = mean_interval(r2[TRAINED] - r2[UNTRAINED])
@@ -130,7 +168,7 @@ def reach(rows: pd.DataFrame) -> pd.DataFrame:
 
 def reach_answer(rows: pd.DataFrame) -> str:
     """In how many layers half of the maps could be ghosts by this standard, in a sentence."""
-    table = _fullest(reach(rows))
+    table = fullest(reach(rows))
     table = table[table.after == CONVOLUTION]
     parts = [f"{own['layers with half'].sum()} of {own.layers.sum()} layers of {name}"
              for name, own in table.groupby("name", sort=False)]
@@ -139,7 +177,7 @@ def reach_answer(rows: pd.DataFrame) -> str:
             f"their sources must be few.")
 
 
-def _fullest(rows: pd.DataFrame) -> pd.DataFrame:
+def fullest(rows: pd.DataFrame) -> pd.DataFrame:
     """Of each network only one set of photographs, its own rather than the one that all share."""
     best = rows.groupby("name", sort=False).photographs.transform(lambda own: next(
         (one for one in dict.fromkeys(own) if one != "shared"), "shared"))

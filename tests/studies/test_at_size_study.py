@@ -22,7 +22,8 @@ def rows(network="ghostnet 0.5", s=2, seeds=(0,), layers=10, photographs="train-
                     gap = r2[TRAINED] - value + 0.01 * seed
                     table.append({"network": network, "s": s, "d": 3, "seed": seed, "photographs": photographs, "filter": 3,
                                   "layer": f"l{layer}", "depth": layer + 1, "deep": layer / 9, "channels": 8 + layer % 3,
-                                  "size": 28, "stage": stage, "kind": ("primary", "cheap operation")[layer % 2], "source": source,
+                                  "size": 28, "stage": stage, "source": source,
+                                  "kind": ("primary", "cheap operation")[layer % 2],
                                   "r2": value + 0.01 * layer, "gap": gap, "gap_low": gap - 0.02, "gap_high": gap + 0.02,
                                   "reach0.9": 0.6 if layer < 4 else 0.1})
     return at_size.named(pd.DataFrame(table))
