@@ -16,6 +16,7 @@ from ghostlib.data import examples
 from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.deploy.onnx_graph import as_onnx
 from ghostlib.errors import InputError
+from ghostlib.features.stepping import step_through
 from ghostlib.redundancy.shuffled import shuffled
 from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TRAINED
 
@@ -117,6 +118,32 @@ def test_shuffled_weights_keep_each_channels_mean_and_spread_and_nothing_else():
     assert np.array_equal(features.activations(shuffled(net, IMAGES), IMAGES, ["second"])["second"], theirs["second"])
 
 
+@pytest.mark.parametrize(("inputs", "kind"), [((2, 3, 12, 12), TensorProto.FLOAT), (("N", 3, 12, 12), TensorProto.FLOAT16)])
+def test_weights_of_graphs_of_other_kinds_are_shuffled_too(inputs, kind):
+    net = features.OnnxNetwork(small(inputs, kind))
+    own, theirs = (features.activations(one, IMAGES, ["second"])["second"] for one in (net, shuffled(net, IMAGES)))
+    np.testing.assert_allclose(theirs.std((0, 2, 3)), own.std((0, 2, 3)), rtol=2e-2)
+
+
+def test_a_walk_through_a_graph_takes_branches_along_and_ends_at_the_last_convolution():
+    outputs = {kind: helper.make_tensor_value_info(f"{kind}.y", TensorProto.FLOAT, None) for kind in ("Relu", "Neg")}
+    branch = [helper.make_graph([helper.make_node(kind, ["a"], [one.name])], kind, [], [one]) for kind, one in outputs.items()]
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"], "first"),
+             helper.make_node("If", ["yes"], ["b"], then_branch=branch[0], else_branch=branch[1]),
+             helper.make_node("Conv", ["b", "v"], ["y"], "second"), helper.make_node("Relu", ["y"], ["z"])]
+    net = features.OnnxNetwork(graph(nodes, {"w": WEIGHTS, "v": OTHERS, "yes": np.array(True)}, outputs=("z",)))
+    seen = {}
+
+    def keep(layer, convolve):
+        seen[layer] = convolve(*net.weights(layer))
+        return seen[layer]
+    step_through(net, IMAGES, keep)
+    for layer, maps in seen.items():
+        wanted = features.activations(net, IMAGES, [layer])[layer]
+        np.testing.assert_allclose(np.concatenate(maps), wanted, rtol=1e-4, atol=1e-4)
+    assert list(seen) == ["first", "second"]
+
+
 def without_convolutions():
     return graph([helper.make_node("Relu", ["x"], ["y"])], {})
 
@@ -137,6 +164,10 @@ def test_operators_that_nobody_knows_and_other_sizes_end_in_one_line():
     unknown.opset_import.append(helper.make_opsetid("elsewhere", 1))
     with pytest.raises(InputError, match="network: net.onnx cannot be run by ONNX Runtime: .*Mystery"):
         features.activations(features.OnnxNetwork(unknown, "net.onnx"), IMAGES, ["y"])
+    with pytest.raises(InputError, match="network: net.onnx cannot be run by ONNX Runtime: .*Mystery"):
+        shuffled(features.OnnxNetwork(unknown, "net.onnx"), IMAGES)
+    with pytest.raises(InputError, match="images: 12 x 12 given; net.onnx takes 8 x 8"):
+        shuffled(features.OnnxNetwork(small(("N", 3, 8, 8)), "net.onnx"), IMAGES)
     with pytest.raises(InputError, match="images: 12 x 12 given; net.onnx takes 8 x 8"):
         features.activations(features.OnnxNetwork(small(("N", 3, 8, 8)), "net.onnx"), IMAGES, ["first"])
     net = features.OnnxNetwork(small())
@@ -152,7 +183,8 @@ def test_the_command_measures_a_file_and_says_what_is_wrong(tmp_path):
     onnx.save(small(("N", 3, 24, 24)), tmp_path / "net.onnx")
     (tmp_path / "photographs").mkdir()
     for place, name in enumerate([*examples.LABELS] * 2):
-        examples.photograph(name).crop((place, 0, 200 + place, 180)).save(tmp_path / "photographs" / f"{place}.png")
+        picture = examples.photograph(name).crop((place, 0, 200 + place, 180)).convert("L" if place % 2 else "RGB")
+        picture.save(tmp_path / "photographs" / f"{place}.png")
     words = ["redundancy", str(tmp_path / "net.onnx"), "--images", str(tmp_path / "photographs"), "--target",
              str(tmp_path / "tables"), "--count", "12"]
     for _ in range(2):
@@ -164,12 +196,15 @@ def test_the_command_measures_a_file_and_says_what_is_wrong(tmp_path):
                                                                                      "activation"}
     assert len(table) == len(table.drop_duplicates(["layer", "stage", "filter", "source"]))
     assert (results.read_table(tmp_path / "tables" / "allowed_ratio.csv").ratio >= 1).all()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "letter.txt").write_text("no photograph")
     (tmp_path / "cut.onnx").write_bytes((tmp_path / "net.onnx").read_bytes()[:200])
     (tmp_path / "photographs" / "3.png").write_bytes(b"no picture")
     for change, said in [({1: str(tmp_path / "cut.onnx")}, "cut.onnx: cannot be read as ONNX"),
                          ({1: str(tmp_path / "none.onnx")}, "none.onnx: cannot be read as ONNX"),
                          ({3: str(tmp_path)}, "photographs/3.png cannot be read"),
                          ({3: str(tmp_path / "nowhere")}, "nowhere given; allowed is a folder of photographs"),
+                         ({3: str(tmp_path / "texts")}, "texts is a folder without a picture; wanted is one named"),
                          ({7: "500"}, "holds 12 photographs, 500 wanted"),
                          ({8: "--normalise", 9: "some"}, "normalise: some given; allowed are imagenet, half, none")]:
         other = [change.get(place, word) for place, word in enumerate(words)] + [change[n] for n in sorted(change) if n > 7]

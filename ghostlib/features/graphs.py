@@ -135,7 +135,6 @@ class OnnxNetwork:
         for name, output in outputs.items():
             if output not in made:
                 raise InputError(f"layer: {name!r} given; {nearest(name, self.convolutions)}")
-        self._check(images)
         session = self.session(list(outputs.values()))
         parts: dict[str, list[np.ndarray]] = {name: [] for name in outputs}
         size, left = self._batch or batch_size, len(images)
@@ -162,7 +161,9 @@ class OnnxNetwork:
                              f"{self.size[1]}")
 
     def batches(self, images: np.ndarray, batch_size: int = 32) -> Iterator[np.ndarray]:
-        """Images (N, 3, H, W) as the graph takes them, some at a time; a fixed number of them is filled up."""
+        """Images (N, 3, H, W) as the graph takes them, some at a time; a fixed number of them is filled up. `InputError` for
+        images of another size, or none."""
+        self._check(images)
         size = self._batch or batch_size
         for start in range(0, len(images), size):
             batch = np.asarray(images[start:start + size], self._type)
