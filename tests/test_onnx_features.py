@@ -127,7 +127,8 @@ def test_weights_of_graphs_of_other_kinds_are_shuffled_too(inputs, kind):
 
 def test_a_walk_through_a_graph_takes_branches_along_and_ends_at_the_last_convolution():
     outputs = {kind: helper.make_tensor_value_info(f"{kind}.y", TensorProto.FLOAT, None) for kind in ("Relu", "Neg")}
-    branch = [helper.make_graph([helper.make_node(kind, ["a"], [one.name])], kind, [], [one]) for kind, one in outputs.items()]
+    branch = [helper.make_graph([helper.make_node(kind, ["a"], [one.name])], kind, [], [one])
+              for kind, one in outputs.items()]
     nodes = [helper.make_node("Conv", ["x", "w"], ["a"], "first"),
              helper.make_node("If", ["yes"], ["b"], then_branch=branch[0], else_branch=branch[1]),
              helper.make_node("Conv", ["b", "v"], ["y"], "second"), helper.make_node("Relu", ["y"], ["z"])]
