@@ -16,7 +16,18 @@ from PIL import Image
 from ghostlib import notebook, sweep
 from ghostlib.errors import InputError, nearest
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, catalogue, cheap_kernels, findings, fine_tuning, latency, paper, photographs
+from ghostlib.studies import (
+    ablation,
+    at_size,
+    catalogue,
+    cheap_kernels,
+    findings,
+    fine_tuning,
+    latency,
+    lesions,
+    paper,
+    photographs,
+)
 from ghostlib.studies import redundancy as likeness
 
 NOTEBOOKS, FIGURES, PARAMS = Path("notebooks"), Path("figures"), Path("notebooks/params")
@@ -100,8 +111,11 @@ PARTS: dict[str, list[Entry]] = {
         Entry("tutorials/4_see_redundancy", lambda results: findings.on_likeness(
             _rows(results, "redundancy").query("s == 1 and filter == 3"))),
         Entry("redundancy", _likeness, "matched_maps.png"),
+        Entry("redundancy_at_size", lambda results: at_size.answer(at_size.named(_rows(results, "at_size_redundancy")))),
         Entry("cheap_kernels", lambda results: cheap_kernels.answer(
-            cheap_kernels.named(_rows(results, "cheap_kernels"))))],
+            cheap_kernels.named(_rows(results, "cheap_kernels")))),
+        Entry("do_ghosts_matter", lambda results: lesions.answer(
+            *(lesions.named(_rows(results, f"lesions_{name}")) for name in ("overall", "single"))))],
     "Do ghosts pay?": [
         Entry("complexity", picture="speedup.png"),
         Entry("ablate_ratio", lambda results: ablation.answer_on_ratio(
