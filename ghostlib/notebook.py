@@ -19,6 +19,7 @@ from ghostlib.paths import of_lab
 
 HASH, INPUTS, PNG = "code_hash", "inputs", "image/png"
 INJECTED = "# Parameters"  # how the cell begins in which papermill sets parameters
+PATIENCE = 3600  # seconds
 TOP = ("ghostlib", "notebooks", "data")  # folders that lie side by side at the top of the lab, and together nowhere else
 
 
@@ -92,10 +93,12 @@ def execute(source: str | Path, target: str | Path, parameters: Mapping[str, Any
     if watched and sys.stderr.isatty():
         from ghostlib import watched as watching
         engine = watching.NAME
+    # Of itself papermill gives a kernel a minute to start, and what it shows four seconds to arrive. On a busy machine that
+    # lost a run of an hour and a half at its last cell.
     # A kernel warns each time that other users of this machine might listen to what it says to us; nothing in it is secret.
     papermill.execute_notebook(source, target, parameters, engine_name=engine, progress_bar=False, cwd=Path.cwd(),
                                request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"],
-                               shutdown_kernel="immediate")
+                               shutdown_kernel="immediate", start_timeout=PATIENCE, iopub_timeout=PATIENCE)
 
 
 def code_hash(notebook: NotebookNode) -> str:

@@ -38,10 +38,11 @@ class _Client(PapermillNotebookClient):
 class _Watched(Engine):
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, start_timeout: int = 60,
-                                 extra_arguments: Sequence[str] = (), shutdown_kernel: str = "immediate", **_: Any) -> None:
+                                 extra_arguments: Sequence[str] = (), shutdown_kernel: str = "immediate",
+                                 iopub_timeout: int = 4, **_: Any) -> None:
         try:
             _Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, extra_arguments=list(extra_arguments),
-                    shutdown_kernel=shutdown_kernel).execute()
+                    shutdown_kernel=shutdown_kernel, iopub_timeout=iopub_timeout).execute()
         finally:
             sys.stderr.write(ERASE)
             sys.stderr.flush()

@@ -54,3 +54,12 @@ def test_a_log_gets_nothing_of_it(run):
 def test_a_failure_is_told_as_ever(run):
     with pytest.raises(papermill.PapermillExecutionError, match="division by zero"):
         run(Terminal(), CODE, "1 / 0")
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_what_a_cell_shows_may_arrive_late(run, stream, tmp_path):
+    """As on a machine with more work than cores, where papermill's own four seconds lost the end of long runs."""
+    run(stream(), "import sys, time\nsys.stdout.flush_timeout = sys.stderr.flush_timeout = 0.1\n"
+                  "get_ipython().kernel.iopub_thread.schedule(lambda: time.sleep(6))\ndisplay('at last')")
+    [output] = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells[0].outputs
+    assert output.data["text/plain"] == "'at last'"
