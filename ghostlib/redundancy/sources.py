@@ -12,4 +12,4 @@ GHOSTS, INTRINSIC = "ghosts", "intrinsic maps"
 LIKELY, UNLIKELY = "most predictable", "least predictable"  # halves of a plain module's maps
 ALL = "all maps"
 MEAN, PREDICTED, OWN = "their mean", "other maps", "other maps, own source too"
-LESIONS = "network", "s", "d", "seed"  # columns by which its rows are of one network
+LESIONS = "network", "s", "d", "epochs", "seed"  # columns by which rows of lesions are of one network

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
-from ghostlib.studies import cheap_kernels
+from ghostlib.studies.catalogue import network_names
 from ghostlib.studies.contrasts import mean_interval
 
 GUIDES = {"r2": "how predictable it is", "share": "how much of the module's variance it has"}
@@ -18,8 +18,9 @@ ONE_ALONE = "The interval is over photographs: one network of a kind says nothin
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with `name`: the network, with its s; s = 1 is plain."""
-    return cheap_kernels.named(rows)
+    """The rows with `name`, the network with its s (1 is plain) and its epochs, in the order of names and seeds."""
+    names = [f"{name}, {epochs} epochs" for name, epochs in zip(network_names(rows), rows.epochs)]
+    return rows.assign(name=names).sort_values(["name", "seed"], kind="stable", ignore_index=True)
 
 
 class Estimate(NamedTuple):
@@ -143,13 +144,13 @@ def answer(overall: pd.DataFrame, single: pd.DataFrame) -> str:
     """Whether ghosts do anything, and whether how predictable a map is says what its loss costs; the words follow the rows.
 
     Args:
-        overall, single: Recorded rows, `named`; the first GhostNet with ghosts is told of in full.
+        overall, single: Recorded rows, `named`; told of is the network with ghosts that has most seeds.
     """
-    names = list(dict.fromkeys(overall.name))
-    main = next((name for name in names if has_ghosts(overall, name)), None)
+    seeds = overall.groupby("name").seed.nunique()
+    main, plain = (max((name for name in seeds.index if has_ghosts(overall, name) == ghosts), key=seeds.get, default=None)
+                   for ghosts in (True, False))
     if main is None:
         return "**Answer.** None yet: no network with ghosts is recorded."
-    plain = next((name for name in names if not has_ghosts(overall, name)), None)
     return "**Answer.** " + " ".join([*_on_ghosts(overall, main), *_on_the_twin(overall, plain), *_on_guides(single, main)])
 
 
