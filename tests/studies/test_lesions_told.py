@@ -52,8 +52,8 @@ def per_module():
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({}, "**Answer.** Yes, ghosts do something. With half of one module's ghosts replaced by their mean, GhostNet 0.5, "
-         "s = 2, 15 epochs (1 seed) loses, averaged over 32 modules, +3.00 points, 95 % interval over photographs +2.50 to +3.50, "
-         "of 85.0 % top-1 on 1,000 photographs;"),
+         "s = 2, 15 epochs (1 seed) loses, averaged over 32 modules, +3.00 points, 95 % interval over photographs "
+         "+2.50 to +3.50, of 85.0 % top-1 on 1,000 photographs;"),
     ({}, "one network of a kind says nothing of other seeds"),
     ({}, "Half of the intrinsic maps cost more (ghosts less intrinsic maps: -2.00 points, 95 % interval over photographs"),
     ({}, "less than their mean does (+2.00 points"),
