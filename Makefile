@@ -54,7 +54,7 @@ campaign: .venv/installed  ## attack it: kills, damaged bytes, full disks; MINUT
 # NPU servers and containers are often worked on as root, which Jupyter refuses unless told.
 lab: .venv/installed  ## JupyterLab on the lab's contents page, on this machine only, with a token
 	@$(PY) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/index.ipynb \
-		--LabApp.news_url=None --ServerApp.contents_manager_class=ghostlib.lab.KernelsAtTheTop \
+		--LabApp.app_settings_dir=tools/jupyter --ServerApp.contents_manager_class=ghostlib.lab.KernelsAtTheTop \
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 figures: .venv/installed  ## rebuild figures/ and the README's tables from committed tables and notebooks
