@@ -1,0 +1,47 @@
+"""The front page's findings follow the rows: other rows, other words."""
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from ghostlib.results import read_table
+from ghostlib.studies import ablation, findings, photographs
+
+RESULTS = ROOT / "data" / "results"
+
+
+def on_cifar10(lead=0.0):
+    rows = ablation.named(read_table(RESULTS / "ablate_cifar10.csv"))
+    rows.loc[rows.network == "s2 d3", "accuracy"] += lead
+    return rows
+
+
+@pytest.mark.parametrize(("lead", "said"), [(0, "No: a plain network with as many multiply-adds is as accurate"),
+                                            (5, "Yes: a Ghost network is more accurate"),
+                                            (-5, "No: a plain network with as many multiply-adds is more accurate")])
+def test_fewer_channels(lead, said):
+    assert findings.on_fewer_channels(on_cifar10(lead)).startswith(said)
+
+
+@pytest.mark.parametrize(("shift", "said"), [(0.3, "Yes: training"), (-0.6, "No: training"), (0, "Not shown")])
+def test_likeness(shift, said):
+    rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
+    rows.loc[rows.source == findings.TRAINED, "r2"] += shift
+    told = findings.on_likeness(rows)
+    assert told.startswith(said) and "95 % interval over 3 seeds" in told
+
+
+def test_the_rival_waits_for_two_seeds_and_says_how_many_runs_there_are():
+    rows = photographs.named(read_table(RESULTS / "photographs.csv"))
+    first = rows[rows.seed == 0]
+    told = findings.on_the_rival(first, 30)
+    assert told == f"Not known yet: a study that was fixed beforehand is under way, {len(first)} of 30 runs are recorded."
+    both = pd.concat([first.assign(seed=seed, accuracy=first.accuracy + shift) for seed, shift in ((0, 0.0), (1, 0.1))])
+    told = findings.on_the_rival(both, 30)
+    assert "95 % interval over 2 seeds" in told and told.endswith(f"Not final: {2 * len(first)} of 30 runs are recorded.")
+
+
+def test_three_are_told():
+    rows = photographs.named(read_table(RESULTS / "photographs.csv"))
+    told = findings.three(rows, on_cifar10(), read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3"), 30)
+    assert len(told) == 3 and all(one.startswith("**") and "?** " in one for one in told)
