@@ -35,6 +35,7 @@ ANSWER = "**Answer.** "
 NOTHING = "Nothing is recorded yet."
 SHORT = 50  # letters: a sentence below, such as "Yes.", takes the next one with it
 COLOURS = 64  # of a thumbnail
+INSTEAD = "ghost_module.png"  # the picture of a notebook that has drawn none yet
 SPACE = 4  # pixels that a space is wide, about
 Answer = Callable[[Path], str]  # of the folder of recorded rows
 
@@ -195,12 +196,11 @@ def sentence(text: str) -> str:
 
 def thumbnail(entry: Entry, pixels: int) -> str:
     """A picture of a notebook, `pixels` wide, as a data: address."""
-    if entry.picture:
-        picture = Image.open(FIGURES / entry.picture)
-    else:
+    stored: list[str] = []
+    if not entry.picture:
         stored = [output.data["image/png"] for cell in _read(entry).cells for output in cell.get("outputs", [])
                   if "image/png" in output.get("data", {})]
-        picture = Image.open(io.BytesIO(base64.b64decode(stored[-1])))
+    picture = Image.open(io.BytesIO(base64.b64decode(stored[-1])) if stored else FIGURES / (entry.picture or INSTEAD))
     whole = picture.convert("RGB")
     small = whole.resize((pixels, round(pixels * whole.height / whole.width)), Image.Resampling.LANCZOS)
     held = io.BytesIO()

@@ -93,7 +93,7 @@ def lab(page, tmp_path_factory):
         yield folder, address
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(PATIENCE)
 
 
 def leave_a_run(folder):
