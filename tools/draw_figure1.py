@@ -36,6 +36,7 @@ if __name__ == "__main__":
     maps, splits = net.activations(images, [given.layer])[given.layer], found.sample.splits
     pairs = {figure1.PAPERS: figure1.pairs_of_picture(shown), figure1.OURS: figure1.typical_pairs(maps, splits)}
     about = {"network": Path(given.network).stem, "s": "", "layer": given.layer, "picture": PICTURE}
+    judged = at_size.accuracy(net, lambda files: prepared(files, size, given.normalise), found.judged)
     rows = [{"chosen": how, "source": pair[0], "target": pair[1], "d": kernel,
              "r2": float(figure1.filter_between(maps, splits, pair, kernel).r2[0, 0])}
             for how, own in pairs.items() for pair in own for kernel in KERNELS]
@@ -43,7 +44,7 @@ if __name__ == "__main__":
     grey = np.round(255 * (shown - low) / np.maximum(high - low, 1e-9)).astype(np.uint8)
     drawn = [{"map": place, "height": one.shape[0], "width": one.shape[1], "pixels": one.tobytes().hex()}
              for place, one in enumerate(grey)]
-    tables = {"maps": pd.DataFrame(drawn), "pairs": pd.DataFrame(rows).round(4).assign(**results.provenance())}
+    tables = {"maps": pd.DataFrame(drawn), "pairs": pd.DataFrame(rows).assign(**judged, **results.provenance()).round(4)}
     for name, table in tables.items():
         path = RESULTS / f"at_size_figure1_{name}.csv"
         print(f"{path}: {results.record(path, table.assign(**about), list(about))}")

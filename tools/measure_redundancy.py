@@ -18,9 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ghostlib import results, sweep
-from ghostlib.data import imagenette
 from ghostlib.data.batches import first_images
-from ghostlib.data.examples import imagenet_synsets
 from ghostlib.data.files import batches_of
 from ghostlib.features import OnnxNetwork
 from ghostlib.progress import progress_bar
@@ -34,7 +32,6 @@ from ghostlib.sweep.rows import kept_file
 RESULTS, SCRATCH = Path("data/results"), Path("data/runs/redundancy_at_size")
 KEY = ["network", "s", "d", "seed", "photographs"]
 SHOWN = 8  # photographs that the spread of shuffled layers' channels is taken from
-AT_ONCE = 256  # photographs that are judged at a time
 
 
 @dataclass(frozen=True)
@@ -87,19 +84,6 @@ def of_run(about: dict[str, Any], config: Any, path: Path) -> Subject:
                    lambda files: first_images(batches_of(files, config), len(files)))
 
 
-def accuracy(subject: Subject, files: Sequence[str]) -> dict[str, Any]:
-    """Top-1 on photographs in folders named by their class; missing where outputs are no logits of these classes."""
-    output, right = subject.net.model.graph.output[0].name, []
-    for start in range(0, len(files), AT_ONCE):
-        own = files[start:start + AT_ONCE]
-        logits = subject.net.activations(subject.prepare(own), [output])[output]
-        names = {1000: imagenet_synsets(), 10: list(imagenette.CLASSES)}.get(logits.shape[-1])
-        if names is None or logits.ndim != 2:
-            return {"top1": "", "judged": "", "classes": ""}
-        right += [names[best] == Path(file).parent.name for best, file in zip(logits.argmax(axis=1), own)]
-    return {"top1": float(np.mean(right)), "judged": len(right), "classes": len(names)}
-
-
 def measure(subject: Subject, photographs: at_size.Photographs) -> dict[str, pd.DataFrame]:
     """All tables of one network on one set of photographs."""
     about, net = {**subject.about, "photographs": photographs.name}, subject.net
@@ -109,8 +93,9 @@ def measure(subject: Subject, photographs: at_size.Photographs) -> dict[str, pd.
     kept = unfinished.of(about, study, {"layers": layers})
     with progress_bar(study.total(kept), "multiply-adds") as bar:
         tables = study.run(bar.update, kept)
-    row = {**accuracy(subject, photographs.judged), "fitted": len(photographs.fitted), "reported": len(photographs.reported),
-           "layers": len(layers), "convolutions": len(net.convolutions), "height": images.shape[2], **results.provenance()}
+    row = {**at_size.accuracy(net, subject.prepare, photographs.judged), "fitted": len(photographs.fitted),
+           "reported": len(photographs.reported), "layers": len(layers), "convolutions": len(net.convolutions),
+           "height": images.shape[2], **results.provenance()}
     tables = {name: table.assign(**about).round(4) for name, table in {**tables, "networks": pd.DataFrame([row])}.items()}
     record(tables)
     unfinished.done()

@@ -4,13 +4,15 @@ An ONNX graph stands for each network, ours too: then all are shown by one engin
 alike, and weights can be shuffled in all. tools/measure_redundancy.py records what this makes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ghostlib.data import imagenette
+from ghostlib.data.examples import imagenet_synsets
 from ghostlib.data.files import find
 from ghostlib.errors import InputError
 from ghostlib.features import OnnxNetwork
@@ -28,6 +30,7 @@ KERNELS = 1, 3  # copies, and the paper's d
 MOST, TARGETS = 5, 32
 FIT, CHOOSE, REPORT, PIXELS = 32, 32, 64, 32 * 28 * 28
 CHECKED, RANKED = 32, 8  # photographs, of those reported on, for others' measures, and for the rank, which takes long
+AT_ONCE = 256  # photographs that are judged at a time
 IMAGENETS_OWN = "ILSVRC2012_val_"  # how files begin that are ImageNet's validation photographs, in whichever folder
 HALVES, OURS, SHARED = SETS = "halves", "train-val", "shared"
 
@@ -135,3 +138,23 @@ def _checks(maps: np.ndarray, seed: int) -> dict[str, Any]:
     count, *size = maps.shape[1:]
     return {"effective_rank": effective_rank(maps) / count, "mean_rank": float(mean_rank(maps[:RANKED]).mean()) / min(size),
             "cka": cka_of_halves(maps, seed=seed)}
+
+
+def accuracy(net: OnnxNetwork, prepare: Callable[[Sequence[str]], np.ndarray], files: Sequence[str]) -> dict[str, Any]:
+    """Top-1 on photographs in folders named by their class, as columns top1, judged (how many) and classes; missing where
+    outputs are no logits of ImageNet's or Imagenette's classes.
+
+    Args:
+        net: Whose first output is looked at.
+        prepare: Makes of files what it takes.
+        files: The photographs.
+    """
+    output, right, names = net.model.graph.output[0].name, 0, None
+    for start in range(0, len(files), AT_ONCE):
+        own = files[start:start + AT_ONCE]
+        logits = net.activations(prepare(own), [output])[output]
+        names = {len(one): one for one in (imagenet_synsets(), list(imagenette.CLASSES))}.get(logits.shape[-1])
+        if names is None or logits.ndim != 2:
+            return {"top1": "", "judged": "", "classes": ""}
+        right += sum(names[best] == Path(file).parent.name for best, file in zip(logits.argmax(axis=1), own))
+    return {"top1": right / len(files), "judged": len(files), "classes": len(names or ())}

@@ -13,6 +13,8 @@ STATES = {"convolution": "convolution", "BatchNorm": "normalisation", "ReLU": "a
 FILTER, CONVOLUTION, ACTIVATION, TAU = 3, "convolution", "activation", "0.9"
 CONTROLS = UNTRAINED, SHUFFLED_WEIGHTS
 COPY, MOST, HARDLY = 0.9, 0.5, 0.02  # an R2 that is near to a copy; what "most" layers are; hardly a difference. Ours
+ASKED = {UNTRAINED: "Does training make maps more alike (trained − untrained)?",
+         SHUFFLED_WEIGHTS: "Are maps more alike than with shuffled weights?"}
 ONE = ["name", "photographs", "seed"]  # columns that rows of one network on one set of photographs share
 
 
@@ -97,10 +99,22 @@ def answer(rows: pd.DataFrame) -> str:
         told = [f"{row.difference:+.2f} against {row.control}{_interval(row)}, {row.more} of {row.layers} layers up and "
                 f"{row.less} down" for _, row in own.iterrows()]
         parts.append(f"In {name}: {'; '.join(told)}.")
-    ways = {verdict(row).split(" in ")[0].split(":")[0] for _, row in found.iterrows()}
-    first = (f"In all of these networks training makes maps {ways.pop()}" if len(ways) == 1 and
-             next(iter(ways)).endswith("alike") else "Training has no one effect on how alike maps are")
-    return f"**Answer.** {first} (difference of R² after the convolution, d = {FILTER}, mean over layers). {' '.join(parts)}"
+    before, mixed = (found[found.control == control] for control in CONTROLS)
+    first = "What training does to how alike maps are is not known: no recorded network is known as it was before it"
+    if len(before):
+        first = _headline(before, "Training makes maps {}", "What training does to how alike maps are differs")
+    second = _headline(mixed, "With the weights in their places maps are {} than with shuffled ones",
+                       "Against shuffled weights networks differ")
+    return (f"**Answer.** {first}. {second} (difference of R² after the convolution, d = {FILTER}, mean over layers). "
+            f"{' '.join(parts)}")
+
+
+def _headline(found: pd.DataFrame, agreed: str, else_: str) -> str:
+    """One sentence of all networks' verdicts, where they agree in one direction, else the other one."""
+    ways = {verdict(row).removesuffix(" in most layers") for _, row in found.iterrows()}
+    where = f"in all {len(found)} networks" if len(found) > 1 else "in the one network"
+    way = ways.pop() if len(ways) == 1 else ""
+    return f"{agreed.format(way)} {where}" if way.endswith("alike") else f"{else_} {where.replace('all ', 'these ')}"
 
 
 def controls_compared(rows: pd.DataFrame) -> str:
@@ -136,10 +150,10 @@ def borne_out(rows: pd.DataFrame, cifar: pd.DataFrame) -> pd.DataFrame:
         table[name] = {question: f"{text}: {'borne out' if same == small[question][1] else 'not borne out'}"
                        for question, (text, same) in told.items()}
         for _, row in effects(rows[rows.name == name]).pipe(fullest).iterrows():
-            table[name][f"What does training change, against {row.control}?"] = f"{row.difference:+.2f}: {verdict(row)}"
+            table[name][ASKED[row.control]] = f"{row.difference:+.2f}: {verdict(row)}"
     r2 = cifar[cifar.stage == CONVOLUTION].groupby(["source", "seed"]).r2.mean().unstack("source")
     mean, low, high = mean_interval(r2[TRAINED] - r2[UNTRAINED])
-    table["CIFAR-10"][f"What does training change, against {UNTRAINED}?"] = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+    table["CIFAR-10"][ASKED[UNTRAINED]] = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
     return pd.DataFrame(table).fillna("").rename_axis("question")
 
 

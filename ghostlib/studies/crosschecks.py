@@ -64,8 +64,8 @@ def answer(table: pd.DataFrame) -> str:
     for measure, own in ours.groupby("second", sort=False):
         told = "; ".join(f"{row['name']} {row.rho:+.2f} ({row.low:+.2f} to {row.high:+.2f}, {row.layers} layers)"
                          for _, row in own.iterrows())
-        parts.append(f"{measure}: {_verdict(own)} ({told}).")
-    every = all(_verdict(own) == "alike in all" for _, own in ours.groupby("second"))
+        parts.append(f"{measure[0].upper()}{measure[1:]}: {_verdict(own)} ({told}).")
+    every = all(_verdict(own) in ("alike", "alike in all") for _, own in ours.groupby("second"))
     first = "All of them order layers as ours does" if every else "They do not all order layers as ours does"
     weaker = int((table.given.abs() < table.rho.abs()).sum())
     return (f"**Answer.** {first}: rank correlation with the R² of the best other map, after the convolution, 95 % "
@@ -74,10 +74,12 @@ def answer(table: pd.DataFrame) -> str:
 
 
 def _verdict(rows: pd.DataFrame) -> str:
-    alike, opposite = int((rows.low > 0).sum()), int((rows.high < 0).sum())
-    if max(alike, opposite) == len(rows):
-        return "alike in all" if alike else "the other way round in all"
-    return f"alike in {alike}, the other way round in {opposite} of {len(rows)}, else not known"
+    counts = {"alike": int((rows.low > 0).sum()), "the other way round": int((rows.high < 0).sum())}
+    counts["not known"] = len(rows) - sum(counts.values())
+    told = {way: count for way, count in counts.items() if count}
+    if len(told) == 1:
+        return next(iter(told)) + (" in all" if len(rows) > 1 else "")
+    return ", ".join(f"{way} in {count}" for way, count in told.items())
 
 
 def _spearman(one: np.ndarray, other: np.ndarray) -> float:
