@@ -20,6 +20,7 @@ from scipy import stats
 from ghostlib.__main__ import main
 from ghostlib.config import Config
 from ghostlib.data import photographs
+from ghostlib.deploy.onnx_graph import as_onnx
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
 from ghostlib.notebook import HASH, INPUTS, code_hash, digests, go_to_top
@@ -100,6 +101,20 @@ def test_a_published_network_is_shown_by_its_name_alone(tmp_path, monkeypatch):
             told = json.dumps(executed, ensure_ascii=False)
             assert {"validate": "width 1: 5,182,508 weights", "explore": "of 112 × 112: 8 intrinsic",
                     "redundancy": "ghostnet at width 1, s = 2"}[name] in told
+
+
+@pytest.mark.slow
+def test_anybodys_onnx_file_is_looked_at_like_a_network_of_ours(tmp_path, monkeypatch):
+    net = as_onnx(MODELS["mobilenet_v3_small"](0.25, num_classes=4).set_train(False), (3, 64, 64))
+    (tmp_path / "net.onnx").write_bytes(net.SerializeToString())
+    monkeypatch.chdir(ROOT)
+    executed = papermill.execute_notebook(ROOT / "notebooks" / "redundancy.ipynb", tmp_path / "done.ipynb", {
+        "network": str(tmp_path / "net.onnx"), "folder": str(photographs.write(tmp_path)), "images": 12, "kernels": [1, 3],
+        "epochs": 1, "run_dir": str(tmp_path / "run")}, progress_bar=False)
+    told = json.dumps(executed, ensure_ascii=False)
+    assert "net.onnx, 53 convolutions, 12 photographs" in told and "after ReLU, d = 3: R²" in told
+    assert not (tmp_path / "run").exists()  # nothing but the small network with ghosts was trained
+    assert " shuffled weights. One layer of one network is an anecdote." in told
 
 
 @pytest.mark.slow
