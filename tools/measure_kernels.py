@@ -23,6 +23,7 @@ from ghostlib.weights import load_weights
 
 TABLE, DRAWN = Path("data/results/cheap_kernels.csv"), Path("data/results/cheap_kernels_drawn.csv")
 KEY = ["network", "s", "d", "seed", "when"]
+EPOCHS = 15  # of the counted runs of the photographs study; a network trained for longer says so in its name
 LAYERS, EACH = 8, 12  # how many layers are drawn, evenly over depth, and how many kernels of each
 
 
@@ -42,7 +43,8 @@ def networks(sources: list[str]) -> Iterator[tuple[dict, dict, dict | None]]:
                 net = build(config)
                 start = cheap_kernels(net)
                 load_weights(net, str(path))
-                yield ({"network": f"{config.model} {config.width:g}", "s": config.ratio, "d": config.kernel,
+                longer = "" if config.epochs == EPOCHS else f", {config.epochs} epochs"
+                yield ({"network": f"{config.model} {config.width:g}{longer}", "s": config.ratio, "d": config.kernel,
                         "seed": config.seed}, cheap_kernels(net), start)
 
 
