@@ -157,6 +157,13 @@ def long_run(rows: pd.DataFrame) -> str:
             f"one run, too: an xresnet50, a much larger network, on the official copy. The two were not trained alike.")
 
 
+def published(rows: pd.DataFrame) -> str:
+    """How the weights in half precision that come with the lab do, in a sentence; rows of tools/publish_weights.py."""
+    [row] = rows[rows.dataset == "imagenette"].itertuples()
+    return (f"The published file ({row.file}, {row.bytes / 1e6:.1f} MB) is right on {100 * row.top1:.2f} % of them (95 % "
+            f"interval over photographs {100 * row.low:.1f} to {100 * row.high:.1f} %).")
+
+
 def answer(rows: pd.DataFrame, planned: int | None = None) -> str:
     """The answer to the primary question, in sentences; the words follow the seeds.
 

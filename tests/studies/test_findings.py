@@ -1,5 +1,7 @@
 """The front page's findings follow the rows: other rows, other words."""
 
+from hashlib import sha256
+
 import pandas as pd
 import pytest
 from conftest import ROOT
@@ -45,3 +47,13 @@ def test_three_are_told():
     rows = photographs.named(read_table(RESULTS / "photographs.csv"))
     told = findings.three(rows, on_cifar10(), read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3"), 30)
     assert len(told) == 3 and all(one.startswith("**") and "?** " in one for one in told)
+
+
+def test_the_published_file_is_the_one_that_is_recorded():
+    """Its hash, size and accuracy are the row's; the accuracy differs from the run's own by rounding alone."""
+    [row] = read_table(RESULTS / "weights.csv").itertuples()
+    file = ROOT / "data" / "weights" / row.file
+    assert sha256(file.read_bytes()).hexdigest() == row.sha256 and file.stat().st_size == row.bytes <= 3_000_000
+    [run] = read_table(RESULTS / "photographs_long.csv").itertuples()
+    assert abs(row.top1 - run.top1) < 0.005 and row.data_fingerprint == run.data_fingerprint
+    assert f"{100 * row.top1:.2f} %" in photographs.published(read_table(RESULTS / "weights.csv"))
