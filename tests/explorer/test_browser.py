@@ -113,11 +113,11 @@ def run_all(page, lab, name):
     wait_until_idle(address, name)  # else the menu asks which kernel is meant
     choose(page, "Run", "runmenu:run-all")
     wait_until_idle(address, name)
-    choose(page, "File", "docmanager:save")
-    cells, until = saved(folder / name), time.time() + 60
+    cells, until = saved(folder / name), time.time() + PATIENCE
     while not (cells and all(cell.execution_count for cell in cells)):
         assert time.time() < until, next((cell.source for cell in cells if not cell.execution_count), "nothing was saved")
-        time.sleep(0.5)
+        choose(page, "File", "docmanager:save")  # again where a cell was still at work: on a busy machine pauses are long
+        time.sleep(2)
         cells = saved(folder / name)
     assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
     return cells
@@ -194,6 +194,7 @@ def look(page, name):
     """Looks at the explorer in either size."""
     for size, viewport in SIZES.items():
         page.set_viewport_size(viewport)
+        page.locator(".jp-OutputArea-output .jupyter-widgets").first.evaluate("one => one.scrollIntoView({block: 'start'})")
         page.wait_for_timeout(700)
         shot(page, f"{name}_{size}")
         found = page.evaluate(LOOK)
@@ -216,7 +217,8 @@ def reached_by_keys(page):
     page.locator(".jp-OutputArea-output select").first.focus()
     found = []
     for _ in range(30):
-        found.append(page.evaluate("""() => {const box = document.activeElement.closest('.jupyter-widgets');
+        found.append(page.evaluate("""() => {
+            const box = document.activeElement.closest('.widget-hslider, .widget-dropdown, button');
             return box ? box.innerText.split('\\n')[0].trim() : ''}"""))
         page.keyboard.press("Tab")
     return found
