@@ -204,7 +204,8 @@ def balanced_images(split: Batches, count: int, seed: int = 0) -> tuple[np.ndarr
         raise InputError(f"images: {count} given; allowed are {classes:,} to {classes * most:,}, as many of each of the "
                          f"{classes:,} classes")
     wanted = order[np.sort(np.concatenate([own[:each] for own in of_class]))]
-    found, chosen = {}, set(wanted.tolist())
+    found: dict[int, np.ndarray] = {}
+    chosen = set(wanted.tolist())
     for batch in split.epoch():
         found |= {place: image.copy() for place, image in zip(batch.places.tolist(), batch.images) if place in chosen}
     if missing := chosen - set(found):

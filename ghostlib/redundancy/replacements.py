@@ -11,7 +11,7 @@ from ghostlib import onnx_files
 from ghostlib.deploy.onnx_graph import IR_VERSION, OPSET
 from ghostlib.errors import InputError
 from ghostlib.redundancy.cut import Module
-from ghostlib.redundancy.measured import Splits, measure_all
+from ghostlib.redundancy.measured import Measured, Splits, measure_all
 
 PIXELS = 2**18  # of each map, to fit and to choose on: enough for filters of ten weights
 LEAST = 64  # photographs, however large maps are
@@ -39,8 +39,9 @@ class Filters:
     @cached_property
     def _session(self) -> Any:
         count, size = len(self.sources), self.kernels.shape[-1]
-        weights = {"sources": self.sources.astype(np.int64), "kernels": self.kernels[:, None].astype(np.float32),
-                   "bias": self.bias.astype(np.float32)}
+        weights: dict[str, np.ndarray] = {
+            "sources": self.sources.astype(np.int64), "kernels": self.kernels[:, None].astype(np.float32),
+            "bias": self.bias.astype(np.float32)}
         nodes = [helper.make_node("Gather", ["maps", "sources"], ["chosen"], axis=1),
                  helper.make_node("Conv", ["chosen", "kernels", "bias"], ["filtered"], group=count, pads=[size // 2] * 4),
                  helper.make_node("Relu" if self.relu else "Identity", ["filtered"], ["made"])]
@@ -85,21 +86,29 @@ def fit_filters(module: Module, maps: np.ndarray, before: np.ndarray) -> tuple[F
     fit, choose = (np.arange(len(maps))[half::2] for half in (0, 1))
     targets = np.concatenate([maps, before], axis=1) if module.relu else maps
     measured = measure_all(maps, targets, Splits(fit, choose, fit[:0]), (module.kernel,))[module.kernel]
-    shown, found = maps[choose], []
-    for forbidden in (families[:, None] == families, np.eye(channels, dtype=bool)):
-        best, least = None, np.full(channels, np.inf)
-        for first in range(0, targets.shape[1], channels):
-            r2 = np.nan_to_num(measured.choose[:, first:first + channels], nan=-np.inf)
-            sources = np.where(forbidden, -np.inf, r2).argmax(axis=0)
-            # Of a constant map no source is better than another; its filter is none, and its bias says it all.
-            own = np.arange(first, first + channels)
-            one = Filters(sources, measured.maps.kernels[sources, own], measured.maps.bias[sources, own], module.relu)
-            missed = errors(one(shown), shown).sum(axis=0)
-            best, least = one if best is None else one.some(missed < least, best), np.minimum(missed, least)
-        found.append((best, least))
-    (apart, missed), (any_other, _) = found
-    spread = errors(shown.mean(axis=(0, 2, 3), keepdims=True), shown).sum(axis=0)
+    shown = maps[choose]
+    apart, missed = _best(measured, families[:, None] == families, shown, module.relu)
+    any_other, _ = _best(measured, np.eye(channels, dtype=bool), shown, module.relu)
+    spread = errors(shown.mean(axis=0, keepdims=True), shown).sum(axis=0)
     return apart, any_other, 1 - missed / np.where(spread > 0, spread, np.nan)
+
+
+def _best(measured: Measured, forbidden: np.ndarray, shown: np.ndarray, relu: bool) -> tuple[Filters, np.ndarray]:
+    """For each map the best filter from a source that is not `forbidden` (C, C), and its squared errors (C,).
+
+    Args:
+        measured: Of filters to the maps, or to these and the same before their ReLU.
+        shown: (N, C, H, W), the maps on the photographs for choosing.
+        relu: Whether there is one.
+    """
+    made = []
+    for first in range(0, measured.choose.shape[1], len(forbidden)):
+        own = np.arange(first, first + len(forbidden))
+        # Of a constant map no source is better than another; its filter is none, and its bias says it all.
+        sources = np.where(forbidden, -np.inf, np.nan_to_num(measured.choose[:, own], nan=-np.inf)).argmax(axis=0)
+        made.append(Filters(sources, measured.maps.kernels[sources, own], measured.maps.bias[sources, own], relu))
+    missed = [errors(one(shown), shown).sum(axis=0) for one in made]
+    return made[0].some(missed[0] <= missed[-1], made[-1]), np.minimum(missed[0], missed[-1])
 
 
 def errors(made: np.ndarray, maps: np.ndarray) -> np.ndarray:
