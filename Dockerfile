@@ -10,13 +10,12 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends g++ git make \
     && rm -rf /var/lib/apt/lists/*
 
-RUN useradd --create-home ghost
+RUN useradd --create-home ghost && install --directory --owner=ghost --group=ghost /opt/ghostlib
 USER ghost
-RUN mkdir /home/ghost/ghostlib
-WORKDIR /home/ghost/ghostlib
+WORKDIR /opt/ghostlib
 COPY --chown=ghost:ghost . .
 # pip's downloads are of no use in an image.
 RUN PIP_NO_CACHE_DIR=1 make .venv/installed
-ENV PATH=/home/ghost/ghostlib/.venv/bin:$PATH
+ENV PATH=/opt/ghostlib/.venv/bin:$PATH
 
 CMD ["make", "tour"]
