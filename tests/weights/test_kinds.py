@@ -220,7 +220,7 @@ def test_a_blank_source_is_refused_by_name(blank, network):
     (["snapshots/0f3c/model.safetensors", "refs/main"], "did you mean {folder}/snapshots/0f3c/model.safetensors?"),
     (["b.ckpt", "a.safetensors", "c.txt"], "is a folder; allowed is a file, such as those in it: a.safetensors, b.ckpt"),
     ([f"{number}.ckpt" for number in range(9)], "such as those in it: 0.ckpt, 1.ckpt, 2.ckpt, 3.ckpt, 4.ckpt and 4 more"),
-    ([], "is a folder; allowed are a file, a URL, mindcv/NAME")])
+    ([], "is a folder; allowed are a file, a URL, ghostlib/NAME, mindcv/NAME")])
 def test_a_folder_is_told_with_the_file_in_it_that_may_be_meant(files, message, network, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
