@@ -209,7 +209,7 @@ def test_no_length_of_a_header_is_taken_for_another_kind(tmp_path):
 @pytest.mark.parametrize("blank", ["", "  ", "\t"])
 def test_a_blank_source_is_refused_by_name(blank, network):
     given = re.escape(repr(blank))
-    with pytest.raises(InputError, match=f"^weights: {given} given, an empty text; allowed are a file, a URL, mindcv/"):
+    with pytest.raises(InputError, match=f"^weights: {given} given, an empty text; allowed are a file, a URL, ghostlib/"):
         locate(blank)
 
 
