@@ -85,7 +85,7 @@ class Column:
 
     def refuse(self, error: str) -> None:
         """Says what could not be done in the place of the caption."""
-        self.caption.value = f"<b>{html.escape(error)}</b>"
+        self.caption.value = tiles.heading(error)
 
     def draw(self, _change=None) -> None:
         """Everything anew, as the choices say."""
@@ -208,7 +208,7 @@ class Column:
                 self.tiles.append(Tile(made, f"made of {source}\n{told}", GHOST))
         self.maps.value = tiles.as_html(self.tiles, chosen.size)
         self.told = self._told(layer, view, d)
-        self.caption.value = f"<b>{html.escape(self.told)}</b>"
+        self.caption.value = tiles.heading(self.told)
 
     def _told(self, layer: str, view: View, d: int) -> str:
         total, kept, size = self.explorer.channels(layer), len(view.intrinsic), " × ".join(map(str, view.maps.shape[1:]))
@@ -237,8 +237,9 @@ class Column:
                            Tile(grey(one.prediction, low, high), f"makes of it\n{_r2_told(one.r2)}", GHOST),
                            Tile(grey(one.target), f"map {target}"),
                            Tile(signed(one.target - one.prediction), "difference")]
-        self.pair.value = (f"<b>Pair {place} of {len(pairs)}: two maps that are alike, and the filter, found on other "
-                           f"pictures, that makes one from the other</b>{tiles.as_html(self.pair_tiles, chosen.size)}")
+        told = (f"Pair {place} of {len(pairs)}: two maps that are alike, and the filter, found on other pictures, that makes "
+                f"one from the other")
+        self.pair.value = tiles.heading(told) + tiles.as_html(self.pair_tiles, chosen.size)
 
 
 def networks(config: Config) -> list[tuple[str, str]]:

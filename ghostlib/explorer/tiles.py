@@ -36,6 +36,11 @@ def _png(one: Tile) -> str:
     return base64.b64encode(held.getvalue()).decode()
 
 
+def heading(text: str) -> str:
+    """A line in bold above tiles; a widget's own lines are twice as high."""
+    return f'<div style="line-height:17px"><b>{html.escape(text)}</b></div>'
+
+
 def answers(names: Sequence[str], columns: Sequence[tuple[str, Sequence[float]]]) -> str:
     """What a network says, as a table: a row for each name, and for each column (its heading, shares of 1) a bar."""
     head = "".join(f'<th style="text-align:left;padding:0 12px 2px 0">{html.escape(title)}</th>' for title, _ in columns)
