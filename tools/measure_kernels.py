@@ -18,12 +18,12 @@ from ghostlib import results, sweep
 from ghostlib.features import OnnxNetwork
 from ghostlib.models.build import build
 from ghostlib.redundancy.kernels import cheap_kernels, shares, summary, turned
+from ghostlib.studies.catalogue import network_of
 from ghostlib.sweep.rows import kept_file
 from ghostlib.weights import load_weights
 
 TABLE, DRAWN = Path("data/results/cheap_kernels.csv"), Path("data/results/cheap_kernels_drawn.csv")
 KEY = ["network", "s", "d", "seed", "when"]
-EPOCHS = 15  # of the counted runs of the photographs study; a network trained for longer says so in its name
 LAYERS, EACH = 8, 12  # how many layers are drawn, evenly over depth, and how many kernels of each
 
 
@@ -43,9 +43,8 @@ def networks(sources: list[str]) -> Iterator[tuple[dict, dict, dict | None]]:
                 net = build(config)
                 start = cheap_kernels(net)
                 load_weights(net, str(path))
-                longer = "" if config.epochs == EPOCHS else f", {config.epochs} epochs"
-                yield ({"network": f"{config.model} {config.width:g}{longer}", "s": config.ratio, "d": config.kernel,
-                        "seed": config.seed}, cheap_kernels(net), start)
+                yield ({"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed},
+                       cheap_kernels(net), start)
 
 
 def drawn(found: dict) -> Iterator[dict]:

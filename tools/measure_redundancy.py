@@ -27,6 +27,7 @@ from ghostlib.redundancy.foreign import NORMALISATIONS, SIZE, prepared
 from ghostlib.redundancy.shuffled import shuffled
 from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, UNTRAINED
 from ghostlib.redundancy.unfinished import Unfinished
+from ghostlib.studies.catalogue import network_of
 from ghostlib.sweep.rows import kept_file
 
 RESULTS, SCRATCH = Path("data/results"), Path("data/runs/redundancy_at_size")
@@ -63,8 +64,7 @@ def subjects(sources: list[str], normalise: str) -> Iterator[tuple[dict[str, Any
         for point in grid.points:
             config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
             if path.exists():
-                about = {"network": f"{config.model} {config.width:g}", "s": config.ratio, "d": config.kernel,
-                         "seed": config.seed}
+                about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
                 yield about, lambda about=about, config=config, path=path: of_run(about, config, path)
 
 

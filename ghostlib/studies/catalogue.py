@@ -5,11 +5,19 @@ from typing import Any
 
 import pandas as pd
 
+from ghostlib.config import Config
 from ghostlib.studies.paper import PUBLISHED
 
 NAMES = {"ghostnet": "GhostNet", "ghostnetv2": "GhostNetV2", "mobilenet_v2": "MobileNetV2",
          "mobilenet_v3_small": "MobileNetV3-Small", "mobilenet_v3_large": "MobileNetV3-Large",
          "efficientnet_lite0": "EfficientNet-Lite0", "pfld_ghostnet": "a face-landmark GhostNet"}
+
+EPOCHS = 15  # of the counted runs of the photographs study; a network that was trained for longer says so in its name
+
+
+def network_of(config: Config) -> str:
+    """What rows of measured networks call one of a sweep: its model, width and, where they are not EPOCHS, its epochs."""
+    return f"{config.model} {config.width:g}" + ("" if config.epochs == EPOCHS else f", {config.epochs} epochs")
 
 
 def network_names(rows: pd.DataFrame) -> list[str]:
