@@ -12,7 +12,9 @@ from ghostlib.studies.contrasts import mean_interval
 STATES = {"convolution": "convolution", "BatchNorm": "normalisation", "ReLU": "activation", "activation": "activation"}
 FILTER, CONVOLUTION, ACTIVATION, TAU = 3, "convolution", "activation", "0.9"
 CONTROLS = UNTRAINED, SHUFFLED_WEIGHTS
-COPY, MOST, HARDLY = 0.9, 0.5, 0.02  # an R2 that is near to a copy; what "most" layers are; hardly a difference. Ours
+# An R2 that is near to a copy; what "most" layers are; hardly a difference; in which share of layers two controls have to
+# agree. Ours.
+COPY, MOST, HARDLY, AGREED = 0.9, 0.5, 0.02, 0.9
 ASKED = {UNTRAINED: "Does training make maps more alike (trained − untrained)?",
          SHUFFLED_WEIGHTS: "Are maps more alike than with shuffled weights?"}
 ONE = ["name", "photographs", "seed"]  # columns that rows of one network on one set of photographs share
@@ -119,7 +121,7 @@ def _headline(found: pd.DataFrame, agreed: str, else_: str) -> str:
 
 def controls_compared(rows: pd.DataFrame) -> str:
     """Whether the two controls say the same of the networks that have both, in a sentence."""
-    own = rows[(rows["filter"] == FILTER) & rows.source.isin(CONTROLS)]
+    own = fullest(rows[(rows["filter"] == FILTER) & rows.source.isin(CONTROLS)])
     wide = own.pivot_table(index=[*ONE, "layer", "state"], columns="source", values=["r2", "gap"])
     if set(CONTROLS) - set(wide.columns.get_level_values("source")) or not len(wide := wide.dropna()):
         return "No recorded network has both controls."
@@ -130,7 +132,8 @@ def controls_compared(rows: pd.DataFrame) -> str:
     count = len(wide.reset_index()[["name", "seed"]].drop_duplicates())
     return (f"In {count} network{'' if count == 1 else 's'} with both controls, maps of shuffled weights are {how} those "
             f"before training (R² {mean:+.2f} on average over {len(wide)} layers and stages; rank correlation {rho:.2f}); "
-            f"in {same} of {len(wide)} both controls give training's effect the same sign.")
+            f"in {same} of {len(wide)} both controls give training's effect the same sign. So shuffled weights "
+            f"{'may' if same >= AGREED * len(wide) else 'cannot'} stand for a network before training.")
 
 
 def borne_out(rows: pd.DataFrame, cifar: pd.DataFrame) -> pd.DataFrame:
