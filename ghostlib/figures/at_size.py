@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from ghostlib.features.graphs import KINDS
 from ghostlib.figures.ablation import COLOURS, MARKERS
 from ghostlib.redundancy.sources import TRAINED
+from ghostlib.studies.at_size import STATES
 
 LOOKS = {kind: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, kind in enumerate(KINDS)}
 
@@ -20,7 +21,8 @@ def fig_by_kind(rows: pd.DataFrame) -> Figure:
     Args:
         rows: Of `studies.at_size.named`, of one filter and of two sources, the trained network and a control.
     """
-    names, states = list(dict.fromkeys(rows.name)), list(dict.fromkeys(rows.state))
+    names = list(dict.fromkeys(rows.name))
+    states = [state for state in dict.fromkeys(STATES.values()) if state in set(rows.state)]
     figure, axes = plt.subplots(len(names), len(states), figsize=(3.4 * len(states), 2.3 * len(names) + 0.7), sharex=True,
                                 sharey=True, squeeze=False)
     for name, line in zip(names, axes):
