@@ -237,8 +237,8 @@ class Column:
                            Tile(grey(one.prediction, low, high), f"makes of it\n{_r2_told(one.r2)}", GHOST),
                            Tile(grey(one.target), f"map {target}"),
                            Tile(signed(one.target - one.prediction), "difference")]
-        told = (f"Pair {place} of {len(pairs)}: two maps that are alike, and the filter, found on other pictures, that makes "
-                f"one from the other")
+        told = (f"Pair {place} of {len(pairs)}: two maps that are alike, and the filter, found on other pictures, that "
+                f"makes one from the other")
         self.pair.value = tiles.heading(told) + tiles.as_html(self.pair_tiles, chosen.size)
 
 
