@@ -31,8 +31,10 @@ def test_the_table_holds_what_is_counted(row):
 
 def test_the_command_lists_and_counts():
     listed = CliRunner().invoke(main, ["models"])
-    assert listed.exit_code == 0 and len(listed.output.splitlines()) == len(TABLE) + 1
-    line = next(line for line in listed.output.splitlines() if line.startswith("ghostnetv2 "))
+    head, *lines = listed.output.splitlines()
+    assert listed.exit_code == 0 and head.startswith("model ") and len(lines) == len(TABLE) + len(sources.own_names())
+    assert all(any(f"trained here: {name} " in line for line in lines) for name in sources.own_names())
+    line = next(line for line in lines if line.startswith("ghostnetv2 "))
     assert line.split() == ["ghostnetv2", "1", "6.16", "167", "224", "75.3", "(its", "paper)", "timm/ghostnetv2_100.in1k"]
     counted = CliRunner().invoke(main, ["models", "ghostnet", "--width", "0.5", "--ratio", "2"])
     assert "2,587,292 weights, 42,328,152 multiply-adds" in counted.output  # Table 7's, recounted
