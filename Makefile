@@ -5,9 +5,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; exit; }; \
 	done; echo python3)
 PY := .venv/bin/python
-# Three at a time, each with one thread; those that train on two devices take turns, and so do those that sweep (groups of
+# Two at a time, each with one thread; those that train on two devices take turns, and so do those that sweep (groups of
 # pytest-xdist's): each starts many processes.
-PYTEST := $(PY) -m pytest -q -p no:cacheprovider -n 3 --dist loadgroup
+PYTEST := $(PY) -m pytest -q -p no:cacheprovider -n 2 --dist loadgroup
 
 .PHONY: help tour test check test-fast test-with walk campaign lab figures notebooks clean
 .DEFAULT_GOAL := help

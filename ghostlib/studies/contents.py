@@ -21,6 +21,7 @@ from ghostlib.studies import (
     at_size,
     catalogue,
     cheap_kernels,
+    contrasts,
     findings,
     fine_tuning,
     latency,
@@ -37,6 +38,7 @@ SHORT = 50  # letters: a sentence below, such as "Yes.", takes the next one with
 COLOURS = 64  # of a thumbnail
 INSTEAD = "ghost_module.png"  # the picture of a notebook that has drawn none yet
 SPACE = 4  # pixels that a space is wide, about
+MATTERS = 1  # points: the margin of the small study on digits, as its grid says
 Answer = Callable[[Path], str]  # of the folder of recorded rows
 
 
@@ -100,6 +102,14 @@ def _runs(results: Path) -> str:
     return f"{done} of the {planned} runs in this lab's {len(counts)} grids are recorded."
 
 
+def _neighbours(results: Path) -> str:
+    """What the small study on digits found of the cheap filter."""
+    rows = _rows(results, "digits_kernel")
+    rows = rows.assign(network="d = " + rows.kernel.astype(str), percent=100 * rows.top1)
+    one = contrasts.contrast(rows, "d = 3", "d = 1", "percent")
+    return f"On digits a cheap filter of 3 x 3 instead of 1 x 1 is {one.judged(MATTERS)} ({one.evidence()})."
+
+
 def _hands(_results: Path) -> str:
     return "Nothing is recorded: it is for your hands."
 
@@ -131,7 +141,8 @@ PARTS: dict[str, list[Entry]] = {
         Entry("tutorials/3_your_own_images", lambda results: fine_tuning.answer(
             fine_tuning.named(_rows(results, "few"))), "ghost_maps.png"),
         Entry("validate"), Entry("imagenet"),
-        Entry("tutorials/5_batch_runs", _runs, "ablation.png")]}
+        Entry("tutorials/5_batch_runs", _runs, "ablation.png"),
+        Entry("tutorials/6_your_own_study", _neighbours)]}
 """By question, what to read on it, in this order."""
 
 
