@@ -4,7 +4,9 @@ import ast
 import base64
 import hashlib
 import io
+import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +20,7 @@ from PIL import Image
 from ghostlib.paths import of_lab
 
 HASH, INPUTS, PNG = "code_hash", "inputs", "image/png"
+WIDGET_STATE, WIDGET_VIEW = (f"application/vnd.jupyter.widget-{what}+json" for what in ("state", "view"))
 INJECTED = "# Parameters"  # how the cell begins in which papermill sets parameters
 PATIENCE = 3600  # seconds
 TOP = ("ghostlib", "notebooks", "data")  # folders that lie side by side at the top of the lab, and together nowhere else
@@ -121,8 +124,9 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
 
 
 def tidy(notebook: NotebookNode, inputs: Iterable[str] = ()) -> NotebookNode:
-    """An executed notebook made ready to commit, in place: no clock times; in its metadata a hash of its code, and of each
-    of the recorded files that it read (`inputs`), seen from the lab's top."""
+    """An executed notebook made ready to commit, in place: no clock times, no random names of widgets; in its metadata a hash
+    of its code, and of each of the recorded files that it read (`inputs`), seen from the lab's top."""
+    _number_widgets(notebook)
     notebook.metadata.pop("papermill", None)
     notebook.metadata[HASH], notebook.metadata[INPUTS] = code_hash(notebook), digests(inputs)
     for cell in notebook.cells:
@@ -131,6 +135,32 @@ def tidy(notebook: NotebookNode, inputs: Iterable[str] = ()) -> NotebookNode:
         if cell.metadata.get("tags") == []:
             del cell.metadata["tags"]
     return notebook
+
+
+def _number_widgets(notebook: NotebookNode) -> None:
+    """Gives widgets numbers for names, in the order in which what is shown leads to them."""
+    state = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    if not state:
+        return
+    names, told = re.compile("|".join(state)), {name: json.dumps(state[name], sort_keys=True) for name in state}
+    shown = [output.data[WIDGET_VIEW]["model_id"] for cell in notebook.cells for output in cell.get("outputs", [])
+             if WIDGET_VIEW in output.get("data", {})]
+    # What nothing shown leads to, such as a link between two sliders, comes last.
+    waiting = [*shown, *sorted(state, key=lambda name: names.sub("", told[name]))][::-1]
+    numbers: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in state and name not in numbers:
+            numbers[name] = f"{len(numbers):032x}"
+            waiting += names.findall(told[name])[::-1]
+
+    def numbered(part: Any) -> Any:
+        return nbformat.from_dict(json.loads(names.sub(lambda found: numbers[found[0]], json.dumps(part))))
+
+    notebook.metadata.widgets = numbered(notebook.metadata.widgets)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = numbered(cell.outputs)
 
 
 def slim(notebook: NotebookNode) -> NotebookNode:

@@ -23,7 +23,7 @@ from ghostlib.data import photographs
 from ghostlib.deploy.onnx_graph import as_onnx
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
-from ghostlib.notebook import HASH, INPUTS, code_hash, digests, go_to_top
+from ghostlib.notebook import HASH, INPUTS, WIDGET_STATE, WIDGET_VIEW, code_hash, digests, go_to_top, tidy
 from ghostlib.weights import save_weights
 from ghostlib.weights.sources import own_names
 
@@ -295,3 +295,20 @@ def test_a_notebook_reads_like_a_lecture(path):
     assert statistics.median(lengths) <= 8
     assert all(length <= 25 for length, cell in zip(lengths, code_cells(notebook))
                if "parameters" not in cell.metadata.get("tags", []))  # a list of names is as long as it is
+
+
+def test_stored_widgets_have_numbers_for_names():
+    """The same widgets under other random names, in another order, are stored to the same character."""
+    def executed(layout, slider, link):
+        view = nbformat.v4.new_output("display_data", data={WIDGET_VIEW: {"model_id": slider}})
+        models = {slider: {"state": {"layout": f"IPY_MODEL_{layout}", "value": 1}}, layout: {"state": {}},
+                  link: {"state": {"source": [f"IPY_MODEL_{slider}", "value"]}}}
+        cell = nbformat.v4.new_code_cell("shown", outputs=[view], id="0")
+        state = {name: models[name] for name in sorted(models)}
+        return nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {WIDGET_STATE: {"state": state}}})
+
+    one, other = (nbformat.writes(tidy(executed(*(letter * 32 for letter in letters)))) for letters in ("abc", "fed"))
+    assert one == other and f"IPY_MODEL_{1:032x}" in one and f'"model_id": "{0:032x}"' in one
+    for path in NOTEBOOKS:
+        names = read(path).metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+        assert sorted(names) == [f"{number:032x}" for number in range(len(names))], path.name
