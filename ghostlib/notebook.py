@@ -124,8 +124,8 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
 
 
 def tidy(notebook: NotebookNode, inputs: Iterable[str] = ()) -> NotebookNode:
-    """An executed notebook made ready to commit, in place: no clock times, no random names of widgets; in its metadata a hash
-    of its code, and of each of the recorded files that it read (`inputs`), seen from the lab's top."""
+    """An executed notebook made ready to commit, in place: no clock times, no random names of widgets; in its metadata a
+    hash of its code, and of each of the recorded files that it read (`inputs`), seen from the lab's top."""
     _number_widgets(notebook)
     notebook.metadata.pop("papermill", None)
     notebook.metadata[HASH], notebook.metadata[INPUTS] = code_hash(notebook), digests(inputs)
