@@ -2,13 +2,16 @@
 
 import os
 import re
+import site
 import sysconfig
 from pathlib import Path
 
 from ghostlib.errors import InputError
 
 CHECKOUT = Path(__file__).parents[1]
-INSTALLED = Path(sysconfig.get_path("data")) / "share" / "ghostlib"  # pyproject.toml's data-files
+# Where pip puts pyproject.toml's data-files: beside its environment, or in the user's own folders.
+PLACES = tuple(Path(base) / "share" / "ghostlib" for base in (sysconfig.get_path("data"), site.getuserbase()))
+INSTALLED = next((place for place in PLACES if place.is_dir()), PLACES[0])
 VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
@@ -42,8 +45,8 @@ def expand(text: str | Path, field: str) -> str:
 
 
 def lab() -> Path:
-    """The folder with the lab's own notebooks, parameter files and published tables: the checkout that this package lies
-    in, else where pip put them beside it."""
+    """The folder with the lab's own notebooks, parameter files, published tables and weights: the checkout that this package
+    lies in, else where pip put them."""
     return CHECKOUT if (CHECKOUT / "notebooks" / "params").is_dir() else INSTALLED
 
 
@@ -53,7 +56,10 @@ def of_lab(path: str | Path) -> Path:
     So `ghostlib train notebooks/params/train_smoke.yaml` works wherever it is typed.
     """
     here, there = Path(path), lab() / path
-    return there if here.parts[:1] == ("notebooks",) and not here.exists() and there.exists() else here
+    try:
+        return there if here.parts[:1] == ("notebooks",) and not here.exists() and there.exists() else here
+    except OSError:  # such as a name that is too long for a file's: whoever opens it says so
+        return here
 
 
 def where_the_labs_are() -> str:

@@ -14,7 +14,7 @@ from ghostlib.commands import main
 pytestmark = pytest.mark.xdist_group("examples")  # one process trains, and all use what it trained
 SMALL = ["-p", "model", "vgg16", "-p", "width", "0.0625", "-p", "ratio", "1"]
 # What is typed after an example so that it takes seconds; nothing for those that do anyway.
-LESS = {"train": [*SMALL, "-p", "batch_size", "256"], "validate": SMALL, "accept": SMALL,
+LESS = {"train": [*SMALL, "-p", "batch_size", "256"], "accept": SMALL,
         "bench": [*SMALL, "-p", "batch_size", "16"], "redundancy": ["--count", "24"], "allocate": ["--images", "24"]}
 
 

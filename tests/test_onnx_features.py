@@ -145,6 +145,33 @@ def test_a_walk_through_a_graph_takes_branches_along_and_ends_at_the_last_convol
     assert list(seen) == ["first", "second"]
 
 
+def test_a_walk_takes_functions_along_and_refuses_sequences():
+    inner = helper.make_function("mine", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])],
+                                 [helper.make_opsetid("", 13)])
+    made = graph([helper.make_node("Twice", ["x"], ["b"], domain="mine"),
+                  helper.make_node("Conv", ["b", "w"], ["y"], "first")], {"w": WEIGHTS})
+    made.functions.append(inner)
+    made.opset_import.append(helper.make_opsetid("mine", 1))
+    net, seen = features.OnnxNetwork(made), []
+    step_through(net, IMAGES, lambda layer, convolve: seen.append(convolve(*net.weights(layer))) or seen[0])
+    np.testing.assert_allclose(np.concatenate(seen[0]), features.activations(net, IMAGES, ["first"])["first"], rtol=1e-4,
+                               atol=1e-4)
+    split = graph([helper.make_node("SplitToSequence", ["x"], ["parts"], axis=1),
+                   helper.make_node("ConcatFromSequence", ["parts"], ["b"], axis=1),
+                   helper.make_node("Conv", ["b", "w"], ["y"], "first")], {"w": WEIGHTS})
+    with pytest.raises(InputError, match="in net.onnx ConcatFromSequence takes a sequence of tensors"):
+        step_through(features.OnnxNetwork(split, "net.onnx"), IMAGES, lambda layer, convolve: [])
+
+
+def test_kinds_of_layers_are_told_by_all_channels_that_go_in():
+    grouped = RNG.normal(size=(8, 2, 1, 1)).astype(np.float32)  # of four groups: eight channels in, eight out
+    nodes = [helper.make_node("Conv", ["x", "v"], ["a"], "wide"),
+             helper.make_node("Conv", ["a", "w"], ["y"], "grouped", group=4)]
+    wide = RNG.normal(size=(8, 3, 1, 1)).astype(np.float32)
+    assert features.OnnxNetwork(graph(nodes, {"v": wide, "w": grouped})).kinds() == {
+        "wide": "expansion", "grouped": "projection"}
+
+
 def without_convolutions():
     return graph([helper.make_node("Relu", ["x"], ["y"])], {})
 

@@ -33,8 +33,9 @@ def networks(sources: list[str]) -> Iterator[tuple[dict, dict, dict | None]]:
         if source.endswith(".onnx"):
             net = OnnxNetwork(source)
             found = cheap_kernels(net)
-            size = next(iter(found.values()))[0].shape[1]
-            yield {"network": Path(source).stem, "s": "", "d": size, "seed": ""}, found, None
+            if found:
+                size = next(iter(found.values()))[0].shape[1]
+                yield {"network": Path(source).stem, "s": "", "d": size, "seed": ""}, found, None
             continue
         grid = sweep.read(source)
         for point in grid.points:
@@ -61,14 +62,17 @@ def drawn(found: dict) -> Iterator[dict]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("sources", nargs="+", help="sweeps that keep last.safetensors, and ONNX files")
-    rows, pictures = [], []
-    for about, kernels, start in networks(parser.parse_args().sources):
+    rows, pictures, given = [], [], parser.parse_args()
+    for about, kernels, start in networks(given.sources):
         for when, own in (("trained", kernels), ("at the start", start)):
             if own is not None:
                 moved = {layer: turned(start[layer][0], own[layer][0]) for layer in own} if start else {}
                 table = summary(own).assign(**about, when=when)
                 rows.append(table.assign(turned=table.layer.map(moved)))
                 pictures += [{**about, "when": when, **one} for one in drawn(own)]
+    if not rows:
+        parser.exit(1, f"{', '.join(given.sources)}: no network with cheap operations is kept in data/runs; run the sweep "
+                       f"first\n")
     where = results.provenance()
     for path, fresh in ((TABLE, pd.concat(rows).round(4).assign(**where)), (DRAWN, pd.DataFrame(pictures))):
         print(f"{path}: {results.record(path, fresh, KEY)}")

@@ -10,7 +10,7 @@ anew); one that was interrupted goes on with the layers that are left. Networks 
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,13 @@ class Subject:
     net: OnnxNetwork
     untrained: OnnxNetwork | None
     prepare: Callable[[Sequence[str]], np.ndarray]
-    _others: dict[str, OnnxNetwork] = field(default_factory=dict)
 
     def others(self, images: np.ndarray) -> dict[str, OnnxNetwork]:
-        """What it is compared with; weights are shuffled once, whatever is shown later."""
-        if SHUFFLED_WEIGHTS not in self._others:
-            with progress_bar(len(self.net.convolutions), "layers shuffled") as bar:
-                self._others[SHUFFLED_WEIGHTS] = shuffled(self.net, images[:SHOWN], step=bar.update)
-        return ({UNTRAINED: self.untrained} if self.untrained is not None else {}) | self._others
+        """What it is compared with on these photographs. Which weights are shuffled how depends on them alone, so that one
+        who was interrupted goes on with the same network."""
+        with progress_bar(len(self.net.convolutions), "layers shuffled") as bar:
+            mixed = shuffled(self.net, images[:SHOWN], step=bar.update)
+        return ({UNTRAINED: self.untrained} if self.untrained is not None else {}) | {SHUFFLED_WEIGHTS: mixed}
 
 
 def subjects(sources: list[str], normalise: str) -> Iterator[tuple[dict[str, Any], Callable[[], Subject]]]:
@@ -122,15 +121,22 @@ if __name__ == "__main__":
     parser.add_argument("sources", nargs="+", help="sweeps that keep last.safetensors, and ONNX files")
     parser.add_argument("--normalise", default="imagenet", choices=list(NORMALISATIONS), help="for ONNX files")
     parser.add_argument("--images", default="data/imagenette", help="the folder with Imagenette's train/ and val/")
-    parser.add_argument("--photographs", nargs="+", default=[at_size.OURS, at_size.SHARED], choices=at_size.SETS)
+    parser.add_argument("--photographs", nargs="+", choices=at_size.SETS,
+                        help=f"{at_size.OURS} and {at_size.SHARED}; wanted for ONNX files, which do not say what they were "
+                             f"trained on")
     parser.add_argument("--seeds", nargs="+", type=int, help="only these of a sweep")
     parser.add_argument("--again", action="store_true", help="also what is in the tables")
     given = parser.parse_args()
-    for about, read in subjects(given.sources, given.normalise):
+    if not given.photographs and any(source.endswith(".onnx") for source in given.sources):
+        parser.error("--photographs is wanted for ONNX files, which do not say what they were trained on")
+    found = list(subjects(given.sources, given.normalise))
+    if not found:
+        parser.exit(1, f"{', '.join(given.sources)}: no network is kept in data/runs; run the sweep first\n")
+    for about, read in found:
         if given.seeds and about["seed"] not in ("", *given.seeds):
             continue
         subject = None
-        for name in given.photographs:
+        for name in given.photographs or (at_size.OURS, at_size.SHARED):
             if given.again or tuple(map(str, (*about.values(), name))) not in recorded():
                 print(*about.values(), name, flush=True)
                 subject = subject or read()

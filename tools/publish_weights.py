@@ -20,6 +20,7 @@ from safetensors.numpy import save
 from ghostlib import results, training
 from ghostlib.config import Config
 from ghostlib.deploy import fold_batchnorm
+from ghostlib.errors import some
 from ghostlib.kernels import accelerated
 from ghostlib.weights import check_finite, described
 from ghostlib.weights.digest import with_digest
@@ -35,11 +36,13 @@ LARGEST = 3_000_000  # bytes
 def halved(source: Path) -> bytes:
     """A bundle as safetensors with the network's tensors alone, and with what it says of network, images and versions."""
     with safe_open(source, "numpy") as file:
-        metadata = file.metadata()
+        metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys() if not name.startswith(OPTIMIZER)}
     half = {name: array if name.endswith(STATISTICS) else array.astype(np.float16) for name, array in tensors.items()}
     if damage := check_finite(half):
         raise SystemExit(f"{source}: in half precision, {damage}")
+    if missing := {"config", "data", "versions"} - set(metadata):
+        raise SystemExit(f"{source}: no {some(sorted(missing))} in it; allowed are weights that a run of ours wrote")
     kept = {key: metadata[key] for key in ("config", "data", "versions")}
     return save(half, with_digest(half, kept))
 

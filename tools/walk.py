@@ -1,4 +1,5 @@
-"""Types every command that the README and the pages behind its doors tell people to type, in a fresh clone: `make walk`.
+"""Types the commands in the sentences and tables of the README and of the pages behind its doors, in a fresh clone: `make
+walk`. Blocks of commands on lines of their own are typed by nobody; what installs and `make tour` runs before all of them.
 
 A command in those pages is followed by a mark that readers do not see: `<!-- quick -->` for seconds (the suite runs these as
 well, in tests/test_readme.py), `<!-- walk -->` for minutes, or `<!-- not run: WHY -->`. The clone is of what is committed,

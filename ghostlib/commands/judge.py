@@ -10,7 +10,7 @@ from ghostlib.errors import InputError, some
 ENGINE_HELP = "What runs it: auto, mindspore, kernel, onnxruntime or openvino."
 
 
-@main.command_of("judge", "ghostlib validate notebooks/params/train_smoke.yaml --weights data/runs/mine/last.safetensors")
+@main.command_of("judge", "ghostlib validate data/runs/mine/config.yaml --weights data/runs/mine/last.safetensors")
 @with_params
 @click.option("--weights", required=True, type=TEXT,
               help="A safetensors file or mindcv's .ckpt, a URL, mindcv/ghostnet_100 or timm/ghostnet_100.in1k.")

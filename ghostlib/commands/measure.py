@@ -15,8 +15,8 @@ from ghostlib.errors import InputError
 @click.option("--width", default=1.0, show_default=True, help="Channel multiplier.")
 @click.option("--ratio", default=None, type=TEXT, help="s, or a mapping of layers; by default the network's own.")
 @click.option("--kernel", default=3, show_default=True, help="d.")
-@click.option("--classes", default=None, type=int, help="As many as its published size has by default.")
-@click.option("--size", default=None, type=int, help="Height and width of the images, pixels.")
+@click.option("--classes", default=None, type=click.IntRange(1), help="As many as its published size has by default.")
+@click.option("--size", default=None, type=click.IntRange(1), help="Height and width of the images, pixels.")
 def models(model: str | None, width: float, ratio: str | None, kernel: int, classes: int | None, size: int | None) -> None:
     """List the networks that can be built, or count MODEL."""
     from ghostlib.config import Config, parse
@@ -27,7 +27,8 @@ def models(model: str | None, width: float, ratio: str | None, kernel: int, clas
         from ghostlib.weights.sources import own_names
         click.echo(catalogue.as_text(table, PUBLISHED))
         for name in own_names():
-            own = described(name)
+            if not {"model", "width", "num_classes", "dataset", "image_size"} <= set(own := described(name)):
+                continue  # somebody else's file, put there by hand
             click.echo(f"trained here: {name} ({own['model']} {own['width']:g}, {own['num_classes']} classes of "
                        f"{own['dataset']}, {own['image_size']} x {own['image_size']})")
         return
@@ -164,7 +165,8 @@ def accept(params: Path | None, pairs, target: Path) -> None:
         outcomes.append(outcome)
         results.write_text(target, results.to_json({"device": config.device, "model": config.model,
                                                     "checks": [one.as_json() for one in outcomes], **results.provenance()}))
-    failed = [one.name for one in outcomes if one.status == acceptance.FAILED]
-    click.echo(f"{target}: {len(outcomes) - len(failed)} of {len(outcomes)} hold"
+    failed, passed = ([one.name for one in outcomes if one.status == status]
+                      for status in (acceptance.FAILED, acceptance.PASSED))
+    click.echo(f"{target}: {len(passed)} of {len(outcomes)} hold"
                + (f"; not: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)

@@ -58,6 +58,11 @@ def decode(path: Path | str, box: Box | None = None) -> np.ndarray:
         content = Path(path).read_bytes()
     except OSError as error:
         raise Unreadable(f"cannot be opened: {error.strerror}") from None
+    return decode_bytes(content, box)
+
+
+def decode_bytes(content: bytes, box: Box | None = None) -> np.ndarray:
+    """`decode` of a file's content."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
         if colours == "YCbCr" and height * width <= HELD:

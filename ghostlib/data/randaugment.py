@@ -3,7 +3,7 @@
 Each of the two is drawn with replacement and done with probability 1/2, at a magnitude from N(9, 0.5) kept between 0
 and 10. What a magnitude means follows timm's table for the kind without "increasing": posterising and solarising get
 *weaker* with it. MindSpore's C++ operations do the work where they agree with Pillow's to one grey level of rounding;
-where they do not (equalising, and all that moves pixels) Pillow itself does it. tests/test_augment.py holds each to
+where they do not (equalising, and all that moves pixels) Pillow itself does it. tests/data/test_augment.py holds each to
 Pillow.
 
 Source: Cubuk et al., arXiv 1909.13719; timm/data/auto_augment.py for the magnitudes.

@@ -165,10 +165,10 @@ class Column:
         own = self.explorer.config.ratio != 1
         cost = self.explorer.cost(*(() if own else (chosen.ratio, chosen.kernel)))
         plain = self.explorer.cost(1)
-        built = "" if own else f" with s = {chosen.ratio}, d = {chosen.kernel} everywhere"
-        self.about.value = (f'<div style="line-height:17px"><b>{html.escape(self.name)}</b>{built}: {cost.weights:,} '
-                            f"weights, {cost.macs:,} multiply-adds, {plain.macs / cost.macs:.2f} times fewer than plain"
-                            f"</div>")
+        built = " has" if own else f"; with s = {chosen.ratio}, d = {chosen.kernel} everywhere it would have"
+        fewer = f", {plain.macs / cost.macs:.2f} times fewer than plain" if cost.macs < plain.macs else ""
+        self.about.value = (f'<div style="line-height:17px"><b>{html.escape(self.name)}</b>{built} {cost.weights:,} '
+                            f"weights and {cost.macs:,} multiply-adds{fewer}</div>")
 
     def _draw_answers(self, layer: str, size: int) -> None:
         silent = np.array(self.silent.value, int)

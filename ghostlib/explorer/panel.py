@@ -1,11 +1,10 @@
 """The explorer's page: one network or two beside each other, and the choices that they share; redrawn when one changes."""
 
-import io
-
 import ipywidgets as widgets
 from PIL import Image
 
 from ghostlib.config import Config
+from ghostlib.data import decoding
 from ghostlib.errors import InputError, some
 from ghostlib.explorer.column import HERE, KERNELS, LABEL, WIDE, Choices, Column, networks
 from ghostlib.explorer.pictures import SQUARES, choices
@@ -102,9 +101,9 @@ class Panel:
             return
         given = change["new"][0]
         try:
-            self._own = Image.open(io.BytesIO(given["content"])).convert("RGB")
-        except OSError:
-            self.columns[0].refuse(f"{given['name']}: no picture that can be read; allowed are JPEG, PNG and BMP")
+            self._own = Image.fromarray(decoding.decode_bytes(bytes(given["content"])))
+        except decoding.Unreadable as error:
+            self.columns[0].refuse(f"{given['name']}: {error}; allowed are {', '.join(decoding.FORMATS)}")
             return
         self._look()
 
@@ -114,6 +113,7 @@ class Panel:
             try:
                 self.columns.append(Column(self._config, change["new"], None, self._choices))
             except InputError as error:
+                self._show()
                 self.columns[0].refuse(str(error))
                 return
         self._show()

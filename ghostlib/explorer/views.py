@@ -199,8 +199,9 @@ class Explorer:
 
     def _sources(self, layer: str) -> np.ndarray:
         """For each of a Ghost layer's maps the intrinsic one that it is made of; an intrinsic one's is itself."""
-        intrinsic = self._ghosts[layer]
-        return np.concatenate([np.arange(intrinsic), redundancy.source_of_ghosts(len(self._means[layer]), intrinsic)])
+        intrinsic, (ratio, _) = self._ghosts[layer], self.ghosts_of(layer)
+        made_of = redundancy.source_of_ghosts(len(self._means[layer]), intrinsic, ratio)
+        return np.concatenate([np.arange(intrinsic), made_of])
 
     def _numbers(self, layer: str) -> np.ndarray:
         """Which of a layer's maps are looked at."""

@@ -109,9 +109,11 @@ class OnnxNetwork:
                 found.append(name)
         return found
 
+    def _groups(self, layer: str) -> int:
+        return next((one.i for one in self.convolutions[layer].attribute if one.name == "group"), 1)
+
     def _is_depthwise(self, layer: str) -> bool:
-        groups = next((one.i for one in self.convolutions[layer].attribute if one.name == "group"), 1)
-        return groups > 1 and self.weights(layer)[0].shape[1] == 1
+        return self._groups(layer) > 1 and self.weights(layer)[0].shape[1] == 1
 
     def kinds(self) -> dict[str, str]:
         """For each convolution, by name, which of KINDS it is: the one that makes ghosts, and the one that makes what they
@@ -124,7 +126,7 @@ class OnnxNetwork:
             channels, _, *size = (weights := self.weights(name)[0]).shape
             found[name] = (CHEAP if name in cheap else PRIMARY if seen_by_cheap & set(outputs.values()) else
                            DEPTHWISE if self._is_depthwise(name) else FULL if max(size) > 1 else
-                           EXPANSION if channels > weights.shape[1] else PROJECTION)
+                           EXPANSION if channels > weights.shape[1] * self._groups(name) else PROJECTION)
         return found
 
     def activations(self, images: np.ndarray, layers: Sequence[str], batch_size: int = 32, most_bytes: int = MOST_BYTES,

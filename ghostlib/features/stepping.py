@@ -31,7 +31,8 @@ def step_through(net: OnnxNetwork, images: np.ndarray, change: Callable[[str, Co
         change: Given each convolution's name and what runs it; gives what it is to have put out.
 
     Raises:
-        InputError: For weights that the graph computes, and an operator that ONNX Runtime does not know.
+        InputError: For weights that the graph computes, an operator that ONNX Runtime does not know, and one that takes a
+            sequence of tensors.
     """
     names = {node.output[0]: name for name, node in net.convolutions.items()}
     nodes, left = list(net.model.graph.node), len(names)
@@ -85,11 +86,15 @@ def _run(net: OnnxNetwork, node: "onnx.NodeProto", values: dict[str, Values],
             constants.append(onnx.TensorProto())
             constants[-1].CopyFrom(net.constants[name])
             constants[-1].name = name
+    if any(isinstance(values[name][0], list) for name in fed):
+        raise InputError(f"network: in {net.name} {node.op_type} takes a sequence of tensors; allowed are graphs that "
+                         f"hand on tensors alone")
     inputs = [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(values[name][0].dtype),
                                             [None] * values[name][0].ndim) for name in fed]
     outputs = [name for name in node.output if name]
     graph = helper.make_graph([own], "one", inputs, list(map(helper.make_empty_tensor_value_info, outputs)), constants)
-    model = helper.make_model(graph, opset_imports=net.model.opset_import, ir_version=net.model.ir_version)
+    model = helper.make_model(graph, opset_imports=net.model.opset_import, ir_version=net.model.ir_version,
+                              functions=net.model.functions)
     try:
         session = onnx_files.session(model.SerializeToString())
         made = [session.run(outputs, {name: values[name][batch] for name in fed}) for batch in range(batches)]

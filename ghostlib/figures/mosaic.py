@@ -75,8 +75,8 @@ def stacked(parts: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     font, line = _font(LETTERS + 2), LETTERS + 6
     texts = ["\n".join(textwrap.wrap(title, LINE)) for title, _ in parts]
     heads = [line * (text.count("\n") + 1) + GAP for text in texts]
-    width = max(*(picture.width for _, picture in parts), *(int(font.getlength(one)) + 4 for text in texts
-                                                            for one in text.splitlines()))
+    width = max([picture.width for _, picture in parts] + [int(font.getlength(one)) + 4 for text in texts
+                                                           for one in text.splitlines()])
     height = sum(head + picture.height + 2 * GAP for head, (_, picture) in zip(heads, parts))
     page = Image.new("RGB", (width, height), "white")
     pen, top = ImageDraw.Draw(page), 0

@@ -63,7 +63,8 @@ def photographs_of(folder: str | Path, name: str, seed: int = 0) -> Photographs:
     """One of SETS, of a folder with Imagenette's train/ and val/, some of whose files are ImageNet's validation photographs.
 
     *halves*: these alone, half of them to fit and half to report; for networks that were trained on ImageNet.
-    *train-val*: fitted on train/, reported on val/; for networks that were trained on train/, or elsewhere.
+    *train-val*: fitted on train/, reported on val/; for networks that were trained on train/, or elsewhere than on
+    ImageNet.
     *shared*: those of ImageNet's in train/ to fit, those in val/ to report; no network of either sort was trained
     on the latter, so that both can be compared.
 

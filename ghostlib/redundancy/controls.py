@@ -74,7 +74,6 @@ def similarity_study(net: Network, untrained: Network | Mapping[str, Network], i
         One row for each layer, stage, filter and source, with columns layer, depth (from 1), channels, size, stage,
         filter (its d), source; r2, low, high: the median over maps of the best source's R2 with its 95 % interval over
         images; mse (in the maps' own units); gap, gap_low, gap_high: how much less than `net` itself, on the same images.
-        Where thresholds are given, "reach" and each of them: the share of maps whose R2 is at least that.
     """
     return network_study(net, untrained, images, kernels, (), seed, layers).run()["redundancy"]
 
@@ -100,7 +99,8 @@ def network_study(net: Network, untrained: Network | Mapping[str, Network] | Non
                   sample: Sample | None = None) -> LayerStudy:
     """Both of the above of the same filters, tables "redundancy" and "allowed_ratio"; without a network to compare with or
     without thresholds only the other one. `sample` says which images are for what, where they are not drawn, and what of
-    wide layers is measured; the ratio of a layer that is not measured whole is missing."""
+    wide layers is measured; the ratio of a layer that is not measured whole is missing. Table "redundancy" also has, for
+    each threshold, "reach" and it: the share of maps whose R2 is at least that."""
     drawn, others = _Drawn.of(len(images), seed, sample), _named(untrained)
     nets = {TRAINED: (net, images)}
     if others:
@@ -124,7 +124,7 @@ def network_study(net: Network, untrained: Network | Mapping[str, Network] | Non
                     allowed += [{**about, "filter": kernel, "threshold": tau, **_allowed(found[kernel], tau, drawn, step)}
                                 for tau in thresholds if len(of) == place.shape[0]]
                 if others:
-                    own = None if source == GREY else of  # each map's own place among the sources
+                    own = np.arange(0) if source == GREY else of  # each map's own place among the sources
                     scores = found[kernel].report(redundancy.best_sources(found[kernel].choose, own), step=step)
                     r2, again = _typical(scores.r2), _typical(scores.drawn(drawn.weights))
                     own_r2, own_again = typical.setdefault(kernel, (r2, again))

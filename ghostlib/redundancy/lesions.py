@@ -136,7 +136,8 @@ class _Prepared:
                 for own, nats_now, change in zip(self._right, self._nats, removed)]
 
     def r2(self) -> np.ndarray:
-        """How well the best filter makes each map (C,) of no relative."""
+        """How well the best filter makes each map (C,) of no relative: 1 less its squared error over that of the map's mean
+        over photographs, pixel by pixel. Elsewhere R2 is beside one mean of all pixels, which is less of a rival."""
         spread = self._missed[MEAN].sum(axis=0)
         return 1 - self._missed[PREDICTED].sum(axis=0) / np.where(spread > 0, spread, np.nan)
 

@@ -35,10 +35,16 @@ def matched_pairs(alike: np.ndarray, count: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def source_of_ghosts(channels: int, intrinsic: int) -> np.ndarray:
-    """The intrinsic map that each ghost of a Ghost layer comes from: (channels - intrinsic,)."""
+def source_of_ghosts(channels: int, intrinsic: int, ratio: int | None = None) -> np.ndarray:
+    """The intrinsic map that each ghost of a Ghost layer comes from: (channels - intrinsic,).
+
+    Args:
+        channels, intrinsic: Of the layer, in all and intrinsic.
+        ratio: Its s, which says how many filters see each intrinsic map, though the last ghosts of these may not be kept;
+            None is as few as there must be, which is the same wherever s divides the channels.
+    """
     ghosts = channels - intrinsic
-    return np.arange(ghosts) // -(-ghosts // intrinsic)
+    return np.arange(ghosts) // max(1, -(-ghosts // intrinsic) if ratio is None else ratio - 1)
 
 
 def ghost_likeness(maps: np.ndarray, intrinsic: int) -> dict[str, float]:

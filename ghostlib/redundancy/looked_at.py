@@ -9,6 +9,7 @@ import numpy as np
 
 from ghostlib.data.batches import first_images
 from ghostlib.data.decoding import decode
+from ghostlib.errors import InputError
 from ghostlib.features import Network, OnnxNetwork, layer_names
 from ghostlib.redundancy.figure1 import LAYERS
 from ghostlib.redundancy.foreign import SIZE, photographs
@@ -48,7 +49,7 @@ def of_run(run: "Run", images: int) -> LookedAt:
     state = f"top-1 {100 * run.test.top1:.1f} % of {run.test.count} test images" if config.trained else "random weights"
     title = f"{config.model} at width {config.width:g}, s = {config.ratio}, {state}"
     shown = first_images(test, min(images, test.images))
-    layer = LAYERS.get(config.model) or list(stages(run.net))[1]
+    layer = LAYERS.get(config.model) or _early(list(stages(run.net)))
     return LookedAt(title, run.net, {UNTRAINED: build(config).set_train(False)}, shown, test.picture, layer)
 
 
@@ -58,9 +59,16 @@ def of_file(path: str | Path, folder: str | Path | None, normalise: str, images:
     Raises:
         InputError: For a file or photographs that cannot be used.
     """
+    if not folder:
+        raise InputError("images: none given; wanted is a folder of photographs to show the network")
     net = OnnxNetwork(path)
-    shown, files = photographs(folder or "", images, net.size or SIZE, normalise, seed)
+    shown, files = photographs(folder, images, net.size or SIZE, normalise, seed)
     names = layer_names(net)
     return LookedAt(f"{Path(path).name}, {len(names)} convolutions, {len(files)} photographs", net,
                     {SHUFFLED_WEIGHTS: shuffled(net, shown, seed)}, shown, lambda place: decode(files[place]),
-                    names[min(1, len(names) - 1)])
+                    _early(names))
+
+
+def _early(layers: list[str]) -> str:
+    """The second, which sees more than the picture; the first where it is alone."""
+    return layers[min(1, len(layers) - 1)]

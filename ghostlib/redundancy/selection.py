@@ -14,7 +14,8 @@ def best_sources(r2: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
 
     Args:
         r2: Of source i for target j; where there are as many of both, they are the same maps.
-        own: (C,) which source each target is itself, where only some maps are targets.
+        own: (C,) which source each target is itself, where only some maps are targets; (0,) where sources are none of the
+            targets, however many there are.
     """
     others = without_diagonal(r2)
     if own is not None:

@@ -121,7 +121,8 @@ def _find(grid: Path, name: str, field: str) -> Path:
     places = [Path(), *grid.absolute().parents, lab()]
     found = next((place / wanted for place in places if (place / wanted).is_file()), None)
     if found is None:
-        raise InputError(f"{field}: {name} does not exist; looked in this folder, beside {grid} and above it")
+        raise InputError(f"{field}: {name} does not exist; looked in this folder, beside {grid} and above it, and in "
+                         f"{lab()}")
     return found
 
 

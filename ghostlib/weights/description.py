@@ -83,7 +83,7 @@ def _metadata(source: str | Path, key: str) -> dict[str, Any]:
         return {}
     try:
         with safe_open(path, "numpy") as file:
-            held: dict[str, Any] = json.loads((file.metadata() or {}).get(key, "{}"))
-            return held
+            held = json.loads((file.metadata() or {}).get(key, "{}"))
+            return held if isinstance(held, dict) else {}
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"weights: {source} cannot be read ({' '.join(str(error).split())[:160]})") from None

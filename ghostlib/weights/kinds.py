@@ -34,7 +34,10 @@ def is_safetensors(path: Path) -> bool:
 
 def is_onnx(path: Path) -> bool:
     """Whether there is such a file and it is ONNX."""
-    if not path.is_file():
+    try:
+        if not path.is_file():
+            return False
+    except OSError:  # such as a name that is too long for a file's
         return False
     with path.open("rb") as file:
         return bool(ONNX.match(file.read(16)))

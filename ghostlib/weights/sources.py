@@ -13,7 +13,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from ghostlib.cache import cache_folder
 from ghostlib.errors import InputError, nearest, some
-from ghostlib.paths import expand
+from ghostlib.paths import expand, lab
 from ghostlib.weights.kinds import other_kind
 
 # Source: mindcv's models/*.py, commit 51b0636; the file names end in the first digits of their SHA-256 (its
@@ -25,8 +25,8 @@ MINDCV_FILES = {
     "resnet": ("resnet50-e0733ab8",)}
 MINDCV = {f"mindcv/{file.partition('-')[0]}": f"https://download.mindspore.cn/toolkits/mindcv/{folder}/{file}.ckpt"
           for folder, files in MINDCV_FILES.items() for file in files}
-OWN = "ghostlib/"  # begins the short names of what this lab trained; the files come with a checkout
-OWN_FOLDER = Path(__file__).parents[2] / "data" / "weights"
+OWN = "ghostlib/"  # begins the short names of what this lab trained; the files come with it
+OWN_FOLDER = lab() / "data" / "weights"
 TIMM, TIMM_FILE = "timm/", "model.safetensors"  # timm's repositories on Hugging Face, and what each calls its weights
 NAMED_BY_HASH = re.compile(r"-([0-9a-f]{8})(-\w+)?\.ckpt$")  # mindcv's convention
 ALLOWED = "allowed are a file, a URL, ghostlib/NAME, mindcv/NAME and timm/NAME ('ghostlib models' lists names)"
@@ -54,12 +54,12 @@ def locate(source: str | Path) -> Path:
         return _download(text)
     if text in MINDCV:
         return _download(MINDCV[text])
-    if text.startswith(TIMM) and not Path(text).exists():
-        return _from_hugging_face(text)
-    if text.startswith(OWN) and not Path(text).exists():
-        return _own(text)
     path = Path(expand(text, "weights"))
     try:
+        if text.startswith(TIMM) and not path.exists():
+            return _from_hugging_face(text)
+        if text.startswith(OWN) and not path.exists():
+            return _own(text)
         if path.is_dir():
             raise InputError(f"weights: {source} is a folder; {_within(path)}")
         found = path.is_file()
@@ -72,7 +72,7 @@ def locate(source: str | Path) -> Path:
 
 
 def own_names() -> list[str]:
-    """The short names of what this lab trained; none outside a checkout."""
+    """The short names of what this lab trained."""
     return [f"{OWN}{path.stem}" for path in sorted(OWN_FOLDER.glob("*.safetensors"))]
 
 
@@ -82,7 +82,7 @@ def _own(name: str) -> Path:
         return path
     raise InputError(f"weights: {name} is not there; " + (
         f"{nearest(name, own_names())}" if own_names() else
-        f"what this lab trained comes with a checkout of it, in data/weights/, and {OWN_FOLDER} holds none"))
+        f"what this lab trained comes with it, and {OWN_FOLDER} holds none"))
 
 
 def _within(folder: Path) -> str:

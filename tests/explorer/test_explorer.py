@@ -95,11 +95,11 @@ def test_of_a_large_layer_as_many_maps_are_shown_as_there_is_room_for():
     np.testing.assert_allclose(view.maps, whole[view.numbers], atol=1e-4)
 
 
-def test_a_ghosts_source_is_the_map_that_its_filter_sees():
-    """Maps of one intrinsic channel changed at a time: the ghosts that move are those said to be made of it."""
+@pytest.mark.parametrize(("channels", "ratio"), [(10, 3), (9, 4), (16, 5)])
+def test_a_ghosts_source_is_the_map_that_its_filter_sees(channels, ratio):
+    """One intrinsic map changed: the ghosts that move are those said to be made of it, where s divides no channels, too."""
     from ghostlib.ghost import GhostConv2d
-    cell = GhostConv2d(3, 10, 3, ratio=3, kernel=3)
-    assert cell.intrinsic == 4
+    cell = GhostConv2d(3, channels, 3, ratio=ratio, kernel=3)
     image = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
     before = cell(Tensor(image)).asnumpy()[0]
     weight = cell.primary_conv.weight
@@ -107,8 +107,8 @@ def test_a_ghosts_source_is_the_map_that_its_filter_sees():
     changed[1] *= 2
     weight.set_data(Tensor(changed))
     moved = np.abs(cell(Tensor(image)).asnumpy()[0] - before).max(axis=(1, 2)) > 1e-6
-    source = redundancy.source_of_ghosts(10, 4)
-    assert list(np.flatnonzero(moved)) == [1, *(4 + np.flatnonzero(source == 1))]
+    source = redundancy.source_of_ghosts(channels, cell.intrinsic, ratio)
+    assert list(np.flatnonzero(moved)) == [1, *(cell.intrinsic + np.flatnonzero(source == 1))]
 
 
 def test_the_cost_is_that_of_the_network_built_so(plain):
@@ -185,6 +185,16 @@ def test_two_networks_stand_beside_each_other(tmp_path):
     assert page.columns == [first] and len(page._row.children) == 1
 
 
+def test_a_network_that_cannot_stand_beside_the_first_leaves_it_alone(tmp_path):
+    (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
+    page = Panel(SMALL, "digits", "features.3", 2, 3)
+    first = page.columns[0]
+    page._other_beside({"new": "ghostlib/ghostnet_050_imagenette"})
+    assert len(page._row.children) == len(page.columns) == 2
+    page._other_beside({"new": str(tmp_path / "damaged.safetensors")})
+    assert page.columns == [first] and len(page._row.children) == 1 and "damaged" in first.caption.value
+
+
 def test_a_layer_of_single_pixels_is_said_to_have_nothing_to_look_at():
     ghostnet = Config(model="ghostnet", width=0.5)
     page = Panel(ghostnet, "digits", "conv_stem", 2, 3)
@@ -206,7 +216,11 @@ def test_a_picture_of_ones_own_and_what_is_none():
     page._own_image({"new": [{"content": held.getvalue(), "name": "red.png"}]})
     assert (page.explorer.pictures == [255, 0, 0]).all()
     page._own_image({"new": [{"content": b"words", "name": "words.txt"}]})
-    assert "words.txt: no picture that can be read" in page.columns[0].caption.value
+    assert "words.txt: no image of a known format; allowed are JPEG, PNG" in page.columns[0].caption.value
+    held = io.BytesIO()
+    Image.fromarray(np.full((40, 40), 32768, np.uint16)).save(held, "PNG")  # as a file of it is read
+    page._own_image({"new": [{"content": memoryview(held.getvalue()), "name": "grey.png"}]})
+    assert abs(page.explorer.pictures.mean() - 127.5) <= 1
 
 
 @pytest.mark.parametrize(("choice", "line"), [

@@ -86,6 +86,11 @@ def test_some_targets_from_all_sources_are_what_all_targets_give():
     assert best_sources(r2, np.array([0, 1])).tolist() == [1, 2]
 
 
+def test_as_many_sources_as_targets_are_not_taken_for_the_same_maps():
+    r2 = np.array([[0.9, 0.2], [0.5, 0.8]])
+    assert best_sources(r2).tolist() == [1, 0] and best_sources(r2, np.arange(0)).tolist() == [0, 1]
+
+
 def test_large_maps_get_fewer_images_and_the_same_to_report():
     sample = Sample(Splits(np.arange(32), np.arange(32, 64), np.arange(64, 96)), 32, 32 * 28 * 28)
     for size, count in ((7, 32), (28, 32), (56, 8), (112, 8)):

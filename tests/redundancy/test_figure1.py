@@ -25,12 +25,14 @@ def test_the_papers_layer_is_shown_for_photographs_at_224():
     assert stages_of(net, layer) == {"output": layer}
     maps = features.activations(net, images, [layer], first=True)[layer]
     assert maps.shape == (6, 256, 56, 56) and maps.min() == 0  # behind the group's last ReLU
-    splits, small = Splits.draw(6), maps[:, :12]  # as many of its maps as take seconds
+    splits, small = Splits.draw(6), maps[:, :12].copy()  # as many of its maps as take seconds
+    small[:, 1] = 2 * small[:, 0]
     pairs = {figure1.PAPERS: figure1.pairs_of_picture(small[splits.report[0]]),
              figure1.OURS: figure1.typical_pairs(small, splits)}
     assert [len(own) for own in pairs.values()] == [3, 3]
     table = figure1.table(small, splits, pairs, (1, 3))
     assert table.shape == (6, 2) and (table <= 1).all().all()
+    np.testing.assert_allclose(table.loc[figure1.PAPERS, "0 → 1"], 1, atol=1e-9)  # whatever the others are
 
 
 def test_pairs_are_chosen_by_their_rules():
