@@ -252,6 +252,14 @@ def test_stored_outputs_are_those_of_this_code(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=ids(NOTEBOOKS))
+def test_no_cell_of_a_stored_table_is_cut(path):
+    """pandas ends a long cell in dots unless told; figures.style tells it."""
+    tables = [output.data["text/html"] for cell in code_cells(read(path)) for output in cell.outputs
+              if "text/html" in output.get("data", {})]
+    assert not [cut for table in tables for cut in re.findall(r"<t[dh][^>]*>([^<]*\S\.\.\.)</t[dh]>", table)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=ids(NOTEBOOKS))
 def test_stored_outputs_are_those_of_these_rows(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     inputs = read(path).metadata[INPUTS]  # `make notebooks` stores it, also where nothing is read
