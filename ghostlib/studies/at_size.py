@@ -1,22 +1,17 @@
-"""Redundancy of full-size networks, told: rows of tools/measure_redundancy.py beside the answer from CIFAR-10. Rows only."""
-
-from collections.abc import Sequence
+"""Redundancy of full-size networks, told: rows of tools/measure_redundancy.py each network by itself. Rows only."""
 
 import numpy as np
 import pandas as pd
 
-from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
 from ghostlib.studies.catalogue import network_names
-from ghostlib.studies.contrasts import mean_interval
+from ghostlib.studies.contrasts import listed, mean_interval
 
 STATES = {"convolution": "convolution", "BatchNorm": "normalisation", "ReLU": "activation", "activation": "activation"}
 FILTER, CONVOLUTION, ACTIVATION, TAU = 3, "convolution", "activation", "0.9"
 CONTROLS = UNTRAINED, SHUFFLED_WEIGHTS
-# An R2 that is near to a copy; what "most" layers are; hardly a difference; in which share of layers two controls have to
-# agree. Ours.
-COPY, MOST, HARDLY, AGREED = 0.9, 0.5, 0.02, 0.9
-ASKED = {UNTRAINED: "Does training make maps more alike (trained − untrained)?",
-         SHUFFLED_WEIGHTS: "Are maps more alike than with shuffled weights?"}
+# What "most" layers are; from where on a difference of R2 counts; in which share of layers two controls have to agree. Ours.
+MOST, HARDLY, AGREED = 0.5, 0.02, 0.9
 ONE = ["name", "photographs", "seed"]  # columns that rows of one network on one set of photographs share
 
 
@@ -56,27 +51,45 @@ def verdict(row: pd.Series) -> str:
     return "less alike in most layers" if row.less > MOST * row.layers else "no one way: in some layers more, in others less"
 
 
+def effects_told(rows: pd.DataFrame) -> pd.DataFrame:
+    """`effects` as it is read: with a verdict that names the control, and without the interval over networks if none has
+    one."""
+    found = fullest(effects(rows))
+    than = {UNTRAINED: "alike than before training", SHUFFLED_WEIGHTS: "alike than with shuffled weights"}
+    told = [verdict(row).replace("alike", than[row.control]) for _, row in found.iterrows()]
+    return found.assign(verdict=told).dropna(axis="columns", how="all").set_index(["name", "control"]).round(3)
+
+
 def networks(rows: pd.DataFrame) -> pd.DataFrame:
     """What was measured on what: table at_size_networks.csv, `named`, as it is read."""
     sets = {"halves": "ImageNet's 500 validation photographs, one half | the other", "train-val": "Imagenette's train | val",
             "shared": "ImageNet's validation photographs in train | in val"}
-    return pd.DataFrame({"network": rows.name, "seed": rows.seed,
+    judged = {"halves": "all of these", "train-val": "all of val", "shared": "those of ImageNet's in val"}
+    return pd.DataFrame({"network": rows.name,
+                         "seed": [f"{seed:.0f}" if s > 0 else "" for seed, s in zip(rows.seed, rows.s)],
                          "photographs, fitted | reported": rows.photographs.map(sets),
                          "how many": [f"{fit} | {told}" for fit, told in zip(rows.fitted, rows.reported)],
                          "layers measured": [f"{some} of {every}" for some, every in zip(rows.layers, rows.convolutions)],
-                         "pixels": rows.height, "top-1, %": (100 * rows.top1).round(1), "judged on": rows.judged,
-                         "classes": rows.classes}).fillna("").set_index("network")
+                         "pixels": rows.height, "top-1, %": (100 * rows.top1).round(1),
+                         "judged on": [f"{count:.0f}: {judged[name]}" if count > 0 else ""
+                                       for count, name in zip(rows.judged, rows.photographs)],
+                         "classes": [f"{count:.0f}" if count > 0 else "" for count in rows.classes]}
+                        ).fillna("").set_index("network")
 
 
 def side_by_side(rows: pd.DataFrame) -> str:
-    """How alike maps are in networks of both sorts on the photographs that neither was trained on, in a sentence."""
-    own = rows[(rows.photographs == "shared") & (rows.source == TRAINED) & (rows["filter"] == FILTER)]
-    if own.name.nunique() < 2:
+    """How alike maps are in networks of both sorts on the photographs that neither was trained on, in sentences."""
+    own = rows[(rows.source == TRAINED) & (rows["filter"] == FILTER) & (rows.state == CONVOLUTION)]
+    shared = own[own.photographs == "shared"]
+    if shared.name.nunique() < 2:
         return "Fewer than two networks were recorded on the photographs that all may be compared on."
-    r2 = own[own.state == CONVOLUTION].groupby("name", sort=False).r2.mean().sort_values(ascending=False)
-    parts = [f"{value:.2f} in {name}" for name, value in r2.items()]
-    return (f"On photographs that none of them was trained on, R² after the convolution is {_and(parts)}, on average over "
-            f"layers.")
+    r2 = shared.groupby("name", sort=False).r2.mean().sort_values(ascending=False)
+    elsewhere = fullest(own).groupby("name", sort=False).r2.mean()
+    told = [f"{value:.2f} in {name}" for name, value in r2.items()]
+    own_sets = [f"{elsewhere[name]:.2f}" for name in r2.index]
+    return (f"On the same photographs, which none of them was trained on, R² after the convolution is {listed(told)}, on "
+            f"average over layers. On photographs of its own for each network, as in the table above, it is "
+            f"{listed(own_sets)}.")
 
 
 def maps_of(drawn: pd.DataFrame) -> np.ndarray:
@@ -86,12 +99,14 @@ def maps_of(drawn: pd.DataFrame) -> np.ndarray:
 
 
 def pairs_answer(pairs: pd.DataFrame) -> str:
-    """What Figure 1's kind of pairs shows beside typical ones, in a sentence; table at_size_figure1_pairs.csv."""
-    r2 = pairs[pairs.d == FILTER].groupby("chosen", sort=False).r2.agg(["min", "max"])
-    told = "; ".join(f"{how}: {row['min']:.2f} to {row['max']:.2f}" for how, row in r2.iterrows())
-    first, second = r2.iloc[0], r2.iloc[1]
-    return (f"R² of a {FILTER} × {FILTER} filter between the two maps of a pair: {told}. Pairs picked for their likeness "
-            f"{'flatter' if first['min'] > second['max'] else 'do not simply flatter'} the layer.")
+    """What Figure 1's kind of pairs shows beside typical ones, in sentences; table at_size_figure1_pairs.csv."""
+    own = pairs[pairs.d == FILTER].groupby("chosen", sort=False).r2
+    told = "; ".join(f"{how}: {values.min():.2f} to {values.max():.2f}" for how, values in own)
+    (_, picked), (_, typical) = list(own)[:2]
+    better, worse = int((picked > typical.max()).sum()), int((picked < typical.min()).sum())
+    return (f"R² of a {FILTER} × {FILTER} filter between the two maps of a pair: {told}. Of the {len(picked)} pairs picked "
+            f"for their likeness {better} {'is' if better == 1 else 'are'} better than every typical one, and {worse} "
+            f"worse than every typical one.")
 
 
 def answer(rows: pd.DataFrame) -> str:
@@ -103,12 +118,55 @@ def answer(rows: pd.DataFrame) -> str:
         parts.append(f"In {name}: {'; '.join(told)}.")
     before, mixed = (found[found.control == control] for control in CONTROLS)
     first = "What training does to how alike maps are is not known: no recorded network is known as it was before it"
-    if len(before):
-        first = _headline(before, "Training makes maps {}", "What training does to how alike maps are differs")
+    if len(before) == 1:
+        first = _of_one(before.iloc[0])
+    elif len(before):
+        first = (_headline(before, "Training makes maps {}", "What training does to how alike maps are differs")
+                 + f" known before it ({listed(before.name)})")
     second = _headline(mixed, "With the weights in their places maps are {} than with shuffled ones",
                        "Against shuffled weights networks differ")
-    return (f"**Answer.** {first}. {second} (difference of R² after the convolution, d = {FILTER}, mean over layers). "
-            f"{' '.join(parts)}")
+    return " ".join([f"**Answer.** {first}. {second} (difference of R² after the convolution, d = "
+                     f"{FILTER}, mean over layers).", *parts, *_left_out(rows)])
+
+
+def _of_one(row: pd.Series) -> str:
+    """What training does to the one kind of network that is known before it."""
+    seeds = f"{row.networks} seed{'' if row.networks == 1 else 's'}"
+    way = verdict(row)
+    judged = (f"maps are {way.split(' in ')[0]} after it" if "alike" in way else
+              "whether maps are more alike after it is not clear")
+    counted = f"in {row.less if 'less' in way else row.more} of {row.layers} layers"
+    if not np.isnan(row.low) or "alike" not in way:
+        counted = f"more alike in {row.more} and less alike in {row.less} of {row.layers} layers"
+    return f"In the one network known before and after training ({row['name']}, {seeds}), {judged}, {counted}"
+
+
+def _left_out(rows: pd.DataFrame) -> list[str]:
+    """Of each network with layers whose maps are too small for FILTER, how many these are, in a sentence."""
+    own, told = fullest(rows[(rows.source == TRAINED) & (rows.state == CONVOLUTION)]), []
+    for name, layers in own.groupby("name", sort=False):
+        small = layers[~layers.layer.isin(layers.layer[layers["filter"] == FILTER])]
+        if len(small):
+            count, every, size = small.layer.nunique(), layers.layer.nunique(), small["size"].max()
+            told.append(f"{name}: {every} layers were measured and {every - count} are judged; the maps of the other "
+                        f"{count} are at most {size} × {size} pixels, too small for d = {FILTER}.")
+    return told
+
+
+def kinds_answer(rows: pd.DataFrame) -> str:
+    """In which kinds of layers maps are alike, and in which training changes that, in sentences."""
+    own = fullest(rows[(rows["filter"] == FILTER) & (rows.state == CONVOLUTION)])
+    parts = []
+    for name, layers in own[own.source == TRAINED].groupby("name", sort=False):
+        r2 = layers.groupby("kind").r2.mean().sort_values()
+        parts.append(f"{r2.iloc[-1]:.2f} ({r2.index[-1]}) down to {r2.iloc[0]:.2f} ({r2.index[0]}) in {name}")
+    told = [f"By kind of layer the mean R² goes from {listed(parts)}."]
+    for name, layers in own[own.source == UNTRAINED].groupby("name", sort=False):
+        gap = layers.groupby("kind").gap.agg(["mean", "size"]).sort_values("mean")
+        each = [f"{kind} {row['mean']:+.2f} ({row['size']:.0f} layer{'' if row['size'] == 1 else 's'})"
+                for kind, row in gap.iterrows()]
+        told.append(f"In {name} training changes it by: {', '.join(each)}.")
+    return " ".join(told)
 
 
 def _headline(found: pd.DataFrame, agreed: str, else_: str) -> str:
@@ -136,41 +194,6 @@ def controls_compared(rows: pd.DataFrame) -> str:
             f"{'may' if same >= AGREED * len(wide) else 'cannot'} stand for a network before training.")
 
 
-def borne_out(rows: pd.DataFrame, cifar: pd.DataFrame) -> pd.DataFrame:
-    """What the small networks on CIFAR-10 said, what each network here says, and whether that is the same.
-
-    Args:
-        rows: As for `effects`.
-        cifar: Rows of redundancy.csv, plain networks, d = 3.
-
-    Returns:
-        One row for each question, columns: CIFAR-10, then each network; index question.
-    """
-    small = _told(named(cifar.assign(network="small", photographs="test images")))
-    whole = {name: _told(own) for name, own in fullest(rows[rows["filter"] == FILTER]).groupby("name", sort=False)}
-    table = {"CIFAR-10": {question: text for question, (text, _) in small.items()}}
-    for name, told in whole.items():
-        table[name] = {question: f"{text}: {'borne out' if same == small[question][1] else 'not borne out'}"
-                       for question, (text, same) in told.items()}
-        for _, row in effects(rows[rows.name == name]).pipe(fullest).iterrows():
-            table[name][ASKED[row.control]] = f"{row.difference:+.2f}: {verdict(row)}"
-    r2 = cifar[cifar.stage == CONVOLUTION].groupby(["source", "seed"]).r2.mean().unstack("source")
-    mean, low, high = mean_interval(r2[TRAINED] - r2[UNTRAINED])
-    table["CIFAR-10"][ASKED[UNTRAINED]] = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
-    return pd.DataFrame(table).fillna("").rename_axis("question")
-
-
-def _told(rows: pd.DataFrame) -> dict[str, tuple[str, bool]]:
-    """Each question's number and its yes or no, of one network's rows, after the convolution, medians' mean over layers."""
-    r2 = rows[rows.state == CONVOLUTION].groupby("source").r2.mean()
-    pairs = {"Does a map of the same image tell more than one of another image?": SHUFFLED,
-             "Does another map tell more than the grey image?": GREY,
-             "Do things in the image matter, beyond how smooth it is?": SCRAMBLED}
-    told = {"Is the typical map nearly a copy of another?": (f"R² {r2[TRAINED]:.2f}", bool(r2[TRAINED] >= COPY))}
-    return told | {question: (f"{r2[TRAINED] - r2[other]:+.2f}", bool(r2[TRAINED] - r2[other] > HARDLY))
-                   for question, other in pairs.items()}
-
-
 def reach(rows: pd.DataFrame) -> pd.DataFrame:
     """How many maps some other one predicts with R2 of 0.9 or more: by network, set and kind the share in percent after the
     convolution and after the activation, and in how many layers it is half, which s = 2 needs."""
@@ -189,7 +212,7 @@ def reach_answer(rows: pd.DataFrame) -> str:
     table = table[table.after == CONVOLUTION]
     parts = [f"{own['layers with half'].sum()} of {own.layers.sum()} layers of {name}"
              for name, own in table.groupby("name", sort=False)]
-    return (f"Half of the maps have another one that predicts them with R² ≥ {TAU} in {_and(parts)}, after the "
+    return (f"Half of the maps have another one that predicts them with R² ≥ {TAU} in {listed(parts)}, after the "
             f"convolution. Without that, s = 2 with ghosts of this quality is impossible; with it, it need not be possible: "
             f"their sources must be few.")
 
@@ -203,8 +226,3 @@ def fullest(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _interval(row: pd.Series) -> str:
     return "" if np.isnan(row.low) else f" (95 % interval over {row.networks} networks {row.low:+.2f} to {row.high:+.2f})"
-
-
-def _and(parts: Sequence[str]) -> str:
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last

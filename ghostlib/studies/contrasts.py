@@ -111,3 +111,13 @@ def mean_interval(values: Iterable[float], share: float = 0.95) -> tuple[float, 
         return mean, math.nan, math.nan
     half = float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
     return mean, mean - half, mean + half
+
+
+def listed(parts: Iterable[object]) -> str:
+    """Several things in a sentence.
+
+    >>> listed([2, 3, 7])
+    '2, 3 and 7'
+    """
+    *first, last = map(str, parts)
+    return f"{', '.join(first)} and {last}" if first else last

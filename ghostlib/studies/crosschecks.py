@@ -38,23 +38,26 @@ def orders(table: pd.DataFrame, state: str = CONVOLUTION) -> pd.DataFrame:
         state: After what.
 
     Returns:
-        Columns name, first, second, layers; rho, low, high: 95 % by drawing layers again; given: the same correlation when
-        the layers' number of maps and their size are taken out of the ranks.
+        Columns name, first, second, layers; rho, low, high: 95 % by drawing layers again; given, given_low,
+        given_high: the same when the layers' number of maps and their size are taken out of the ranks, 95 % by Fisher's z.
     """
     found = []
     for name, own in table[table.state == state].groupby("name", sort=False):
         layers = own.groupby("layer", sort=False)[[*GIVEN, *(column for column, _ in MEASURES.values())]].mean().dropna()
         if len(layers) < FEWEST:
             continue
+        known = layers[[*GIVEN]].to_numpy()
         drawn = np.random.default_rng(0).integers(len(layers), size=(DRAWS, len(layers)))
         for first, second in combinations(MEASURES, 2):
             one, other = (layers[MEASURES[measure][0]].to_numpy() for measure in (first, second))
             with np.errstate(invalid="ignore", divide="ignore"):
                 again = [_spearman(one[places], other[places]) for places in drawn]
             low, high = np.nanquantile(again, [0.025, 0.975])
+            given = _partial(one, other, known)
+            given_low, given_high = _fisher(given, len(layers) - known.shape[1])
             found.append({"name": name, "first": first, "second": second, "layers": len(layers),
                           "rho": _spearman(one, other), "low": float(low), "high": float(high),
-                          "given": _partial(one, other, layers[[*GIVEN]].to_numpy())})
+                          "given": given, "given_low": given_low, "given_high": given_high})
     return pd.DataFrame(found)
 
 
@@ -65,16 +68,42 @@ def answer(table: pd.DataFrame) -> str:
         told = "; ".join(f"{row['name']} {row.rho:+.2f} ({row.low:+.2f} to {row.high:+.2f}, {row.layers} layers)"
                          for _, row in own.iterrows())
         parts.append(f"{measure[0].upper()}{measure[1:]}: {_verdict(own)} ({told}).")
+    return " ".join([f"**Answer.** {_headline(ours)}: rank correlation with the R² of the best other map, after the "
+                     f"convolution, 95 % intervals over layers.", *parts, *_taken_out(table)])
+
+
+def in_short(table: pd.DataFrame) -> str:
+    """The same without the numbers."""
+    ours = table[table["first"] == OURS]
+    parts = [f"{measure}: {_verdict(own)}; with number and size of maps taken out {_verdict(own, 'given_')}"
+             for measure, own in ours.groupby("second", sort=False)]
+    return f"{_headline(ours)}. {'. '.join(f'{part[0].upper()}{part[1:]}' for part in parts)}."
+
+
+def _headline(ours: pd.DataFrame) -> str:
     every = all(_verdict(own) in ("alike", "alike in all") for _, own in ours.groupby("second"))
-    first = "All of them order layers as ours does" if every else "They do not all order layers as ours does"
-    weaker = int((table.given.abs() < table.rho.abs()).sum())
-    return (f"**Answer.** {first}: rank correlation with the R² of the best other map, after the convolution, 95 % "
-            f"intervals over layers. {' '.join(parts)} Layers also differ in how many maps they have and how large these "
-            f"are; with both taken out, {weaker} of {len(table)} correlations between two measures are weaker.")
+    return f"Others' measures {'all order' if every else 'do not all order'} layers as ours does"
 
 
-def _verdict(rows: pd.DataFrame) -> str:
-    counts = {"alike": int((rows.low > 0).sum()), "the other way round": int((rows.high < 0).sum())}
+def _taken_out(table: pd.DataFrame) -> list[str]:
+    """What is left of correlations when what layers differ in anyway is taken out, both ways, in sentences."""
+    turned = table.given * table.rho < 0
+    stronger = int((~turned & (table.given.abs() > table.rho.abs())).sum())
+    weaker = len(table) - stronger - int(turned.sum())
+    told = (f"Layers also differ in how many maps they have and how large these are. With both taken out, of {len(table)} "
+            f"correlations between two measures {stronger} are stronger, {weaker} weaker, and "
+            f"{int(turned.sum())} have the other sign.")
+    parts = []
+    for measure, own in table[table["first"] == OURS].groupby("second", sort=False):
+        each = "; ".join(f"{row['name']} {row.rho:+.2f} becomes {row.given:+.2f} ({row.given_low:+.2f} to "
+                         f"{row.given_high:+.2f})" for _, row in own.iterrows())
+        parts.append(f"{measure[0].upper()}{measure[1:]} is then {_verdict(own, 'given_')} ({each}).")
+    does = [way for count, way in ((stronger, "hide an agreement"), (weaker + turned.sum(), "feign one")) if count]
+    return [told, *parts, f"So number and size of maps confound: not taken out, they may {' and '.join(does)}."]
+
+
+def _verdict(rows: pd.DataFrame, which: str = "") -> str:
+    counts = {"alike": int((rows[f"{which}low"] > 0).sum()), "the other way round": int((rows[f"{which}high"] < 0).sum())}
     counts["not known"] = len(rows) - sum(counts.values())
     told = {way: count for way, count in counts.items() if count}
     if len(told) == 1:
@@ -91,6 +120,12 @@ def _partial(one: np.ndarray, other: np.ndarray, given: np.ndarray) -> float:
     known = np.column_stack([np.ones(len(one)), *map(_ranks, given.T)])
     left = [ranks - known @ np.linalg.lstsq(known, ranks, rcond=None)[0] for ranks in (_ranks(one), _ranks(other))]
     return _pearson(*left)
+
+
+def _fisher(rho: float, count: int) -> tuple[float, float]:
+    """95 % interval of a rank correlation of `count` values: Fisher's z, variance by Fieller, Hartley, Pearson (1957)."""
+    middle, half = np.arctanh(np.clip(rho, -0.999999, 0.999999)), 1.96 * np.sqrt(1.06 / (count - 3))
+    return float(np.tanh(middle - half)), float(np.tanh(middle + half))
 
 
 def _pearson(one: np.ndarray, other: np.ndarray) -> float:

@@ -1,11 +1,9 @@
 """What the recorded redundancy of small networks says, in sentences whose words follow the rows. Rows only."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, TRAINED, UNTRAINED
-from ghostlib.studies.contrasts import mean_interval
+from ghostlib.studies.contrasts import listed, mean_interval
 
 # Whose R2 less whose answers which question, and what to call it if it lies above 0, and below.
 QUESTIONS = {
@@ -45,7 +43,7 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
         f"{_changes(relu[TRAINED] - relu[UNTRAINED])}, on average over layers."]
     if more and less:
         sentences.append(f"An average can hide opposite effects: after the convolution training seems to make maps more "
-                         f"alike in layers {_and(more)} and less alike in layers {_and(less)} (looked at afterwards, "
+                         f"alike in layers {listed(more)} and less alike in layers {listed(less)} (looked at afterwards, "
                          f"not corrected for as many looks as layers).")
     which = f"{enough} of these {of} layers" if enough else f"none of these {of} layers"
     sentences.append(f"If every ghost has to reach R² ≥ {share.threshold.iloc[0]:g}, {which} could be shown to make half of "
@@ -133,8 +131,3 @@ def _layers_moved(rows: pd.DataFrame) -> tuple[list[int], list[int]]:
 def _points(values: pd.Series) -> str:
     mean, low, high = mean_interval(100 * values)
     return f"{mean:+.0f} points (95 % interval over {len(values)} seeds {low:+.0f} to {high:+.0f})"
-
-
-def _and(names: Sequence[int]) -> str:
-    *first, last = map(str, names)
-    return f"{', '.join(first)} and {last}" if first else last

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 
 from ghostlib import figures
 from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
-from ghostlib.studies import at_size, crosschecks
+from ghostlib.studies import at_size, borne_out, crosschecks
 
 R2 = {TRAINED: 0.6, UNTRAINED: 0.5, SHUFFLED_WEIGHTS: 0.3, SCRAMBLED: 0.6, GREY: 0.4, SHUFFLED: 0.1}
 
@@ -40,9 +40,11 @@ def test_one_network_has_no_interval_over_networks_and_several_have():
 
 
 @pytest.mark.parametrize(("changes", "said"), [
-    ({}, "Training makes maps more alike in the one network. With the weights in their places maps are more alike"),
-    ({UNTRAINED: 0.9}, "Training makes maps less alike in the one network. With the weights in their places maps"),
-    ({UNTRAINED: 0.61}, "What training does to how alike maps are differs in the one network"),
+    ({}, "In the one network known before and after training (GhostNet 0.5, s = 2, 1 seed), maps are more alike after it, "
+         "in 10 of 10 layers. With the weights in their places maps are more alike"),
+    ({UNTRAINED: 0.9}, "(GhostNet 0.5, s = 2, 1 seed), maps are less alike after it, in 10 of 10 layers. With the weights"),
+    ({UNTRAINED: 0.61}, "(GhostNet 0.5, s = 2, 1 seed), whether maps are more alike after it is not clear, more alike in 0 "
+                        "and less alike in 0 of 10 layers. With"),
     ({}, "In GhostNet 0.5, s = 2: +0.10 against untrained, 10 of 10 layers up and 0 down; +0.30 against shuffled weights")])
 def test_the_answer_follows_the_rows(changes, said):
     assert said in at_size.answer(rows(**changes))
@@ -52,7 +54,8 @@ def test_what_training_does_is_said_of_networks_alone_that_are_known_before_it()
     alone = rows()[lambda own: own.source != UNTRAINED]
     assert "is not known: no recorded network is known as it was before it. With the weights in" in at_size.answer(alone)
     two = pd.concat([rows(), rows("mobilenet_v2 0.28", 1)])
-    assert "Training makes maps more alike in all 2 networks" in at_size.answer(two)
+    assert "Training makes maps more alike in all 2 networks known before it (GhostNet 0.5, s = 2 and MobileNetV2 0.28)." \
+        in at_size.answer(two)
     apart = pd.concat([rows(), rows("mobilenet_v2 0.28", 1, **{UNTRAINED: 0.9})])
     assert "differs in these 2 networks" in at_size.answer(apart)
 
@@ -69,14 +72,47 @@ def test_the_controls_are_compared_where_both_are():
 
 def test_the_answer_from_cifar_is_borne_out_or_not():
     cifar = pd.concat([rows(seeds=(0, 1, 2), layers=7)]).drop(columns=["name", "state", "network", "photographs"])
-    table = at_size.borne_out(rows(**{TRAINED: 0.95, GREY: 0.96}), cifar)
+    whole = rows(**{TRAINED: 0.95, GREY: 0.96, SCRAMBLED: 1.0})
+    table = borne_out.table(whole, cifar)
     assert list(table) == ["CIFAR-10", "GhostNet 0.5, s = 2"]
     own = table["GhostNet 0.5, s = 2"]
-    assert own["Is the typical map nearly a copy of another?"] == "R² 0.99: not borne out"
-    assert own["Does another map tell more than the grey image?"] == "-0.01: not borne out"
-    assert own["Does a map of the same image tell more than one of another image?"] == "+0.85: borne out"
-    assert own[at_size.ASKED[UNTRAINED]] == "+0.45: more alike in most layers"
+    assert own[borne_out.NEARLY] == "yes (R² 0.99), not as on CIFAR-10"
+    grey, same, things = "another map tell", "a map of the same", "things in the image"
+    told = {asked: next(own[name] for name in own.index if asked in name) for asked in (grey, same, things)}
+    assert told == {grey: "hardly (-0.010), not as on CIFAR-10", same: "yes (+0.850), as on CIFAR-10",
+                    things: "yes, less alike (-0.050), not as on CIFAR-10"}
+    assert own[borne_out.ASKED[UNTRAINED]] == "yes, more alike in most layers (+0.450)"
+    assert table.loc[borne_out.NEARLY, "CIFAR-10"] == "no (R² 0.63)"
+    said = borne_out.answer(whole, cifar)
+    assert "answer 1 of 4 questions as the small ones did: Does a map of the same image tell more than one of" in said
+    assert "beyond how smooth it is? CIFAR-10: hardly (+0.000); GhostNet 0.5, s = 2: yes, less alike (-0.050)." in said
+    assert "answer 4 of 4 questions" in borne_out.answer(rows(), cifar)
     assert "4 of 10 layers of GhostNet 0.5, s = 2" in at_size.reach_answer(rows())
+
+
+def test_layers_too_small_for_the_filter_are_counted_and_kinds_are_told():
+    one = rows()
+    small = one[one.source == TRAINED].assign(filter=1)
+    more = pd.concat([one, small, small[small.layer == "l0"].assign(layer="deep", size=4)])
+    assert "GhostNet 0.5, s = 2: 11 layers were measured and 10 are judged; the maps of the other 1 are at most" in \
+        at_size.answer(more)
+    assert "are judged" not in at_size.answer(one)
+    assert "from 0.65 (cheap operation) down to 0.64 (primary) in GhostNet 0.5, s = 2." in at_size.kinds_answer(one)
+    assert "changes it by: cheap operation +0.10 (5 layers), primary +0.10 (5 layers)." in at_size.kinds_answer(one)
+
+
+def test_a_table_names_the_control_and_holds_no_empty_interval():
+    table = at_size.effects_told(rows())
+    assert table.verdict.tolist() == ["more alike than before training in most layers",
+                                      "more alike than with shuffled weights in most layers"]
+    assert "low" not in table and "low" in at_size.effects_told(rows(seeds=(0, 1, 2)))
+
+
+def test_picked_pairs_are_counted_beside_typical_ones():
+    pairs = pd.DataFrame({"chosen": ["picked"] * 3 + ["typical"] * 3, "d": 3, "r2": [0.31, 0.2, 0.09, 0.16, 0.18, 0.21]})
+    assert "Of the 3 pairs picked for their likeness 1 is better than every typical one, and 1 worse" in \
+        at_size.pairs_answer(pairs)
+    assert "0 are better than every typical one, and 1 worse" in at_size.pairs_answer(pairs[1:])
 
 
 def test_of_a_networks_own_photographs_and_those_that_all_share_its_own_count():
@@ -95,13 +131,14 @@ def test_measures_order_layers_alike_where_they_do():
     table = rows(layers=12)
     found = crosschecks.orders(crosschecks.joined(table, checks(table)))
     assert len(found) == 6 and (found.rho > 0.999).all() and (found.low > 0.9).all() and (found.layers == 12).all()
-    assert "All of them order layers as ours does" in crosschecks.answer(found)
+    assert "Others' measures all order layers as ours does" in crosschecks.answer(found)
     turned = crosschecks.orders(crosschecks.joined(table, checks(table, turned=True)))
     told = crosschecks.answer(turned)
-    assert "They do not all order layers as ours does" in told
+    assert "Others' measures do not all order layers as ours does" in told
     assert "HRank's mean rank (low): the other way round (" in told
     random = crosschecks.orders(crosschecks.joined(table, checks(table, noise=10)))
     assert "not known" in crosschecks.answer(random)
+    assert "not known in" in crosschecks.in_short(random) or "not known;" in crosschecks.in_short(random)
     assert crosschecks.orders(crosschecks.joined(rows(layers=7), checks(rows(layers=7)))).empty  # too few to say anything
 
 
@@ -113,6 +150,21 @@ def test_what_layers_differ_in_anyway_is_taken_out():
     assert abs(crosschecks._partial(one, other, np.column_stack([channels, size]))) < 0.35
     shared = rng.permutation(60)
     assert crosschecks._partial(size + shared, size + 1.1 * shared, np.column_stack([channels, size])) > 0.9
+
+
+def test_what_is_taken_out_is_counted_both_ways():
+    def orders(*changes):
+        return pd.DataFrame([{"name": "net", "first": crosschecks.OURS, "second": "CKA", "layers": 20, "rho": rho,
+                              "low": rho - 0.2, "high": rho + 0.2, "given": given,
+                              "given_low": given - 0.2, "given_high": given + 0.2}
+                             for rho, given in changes])
+    told = crosschecks.answer(orders((0.1, 0.8), (0.5, 0.4), (0.5, -0.6)))
+    assert "of 3 correlations between two measures 1 are stronger, 1 weaker, and 1 have the other sign" in told
+    assert "CKA is then alike in 2, the other way round in 1 (net +0.10 becomes +0.80 (+0.60 to +1.00);" in told
+    assert "they may hide an agreement and feign one." in told
+    assert "they may hide an agreement." in crosschecks.answer(orders((0.1, 0.8)))
+    low, high = crosschecks._fisher(0.5, 30)
+    assert 0.1 < low < 0.2 and 0.7 < high < 0.8
 
 
 def test_the_figures_show_every_layer_and_network():
