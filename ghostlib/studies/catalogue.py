@@ -1,11 +1,12 @@
 """The networks that can be built, at the sizes that are published: `data/paper/models.csv`, and as text."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
-from ghostlib.config import Config
+from ghostlib.config import Config, Model
 from ghostlib.studies.paper import PUBLISHED
 
 NAMES = {"ghostnet": "GhostNet", "ghostnetv2": "GhostNetV2", "mobilenet_v2": "MobileNetV2",
@@ -18,6 +19,13 @@ EPOCHS = 15  # of the counted runs of the photographs study; a network that was 
 def network_of(config: Config) -> str:
     """What rows of measured networks call one of a sweep: its model, width and, where they are not EPOCHS, its epochs."""
     return f"{config.model} {config.width:g}" + ("" if config.epochs == EPOCHS else f", {config.epochs} epochs")
+
+
+def epochs_of(rows: pd.DataFrame) -> list[float]:
+    """For how many epochs each row's network was trained, as `network_of` says it; nan where others trained it."""
+    said = [re.search(r", (\d+) epochs$", network) for network in rows.network]
+    return [float(found[1]) if found else float(EPOCHS) if network.split()[0] in get_args(Model) else float("nan")
+            for network, found in zip(rows.network, said)]
 
 
 def network_names(rows: pd.DataFrame) -> list[str]:

@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.redundancy.kernels import PATTERNS
-from ghostlib.studies.catalogue import network_names
+from ghostlib.studies.catalogue import epochs_of, network_names
+from ghostlib.studies.contrasts import listed
 
 TRAINED, START = "trained", "at the start"
-HARDLY = 0.9  # a mean cosine from which on kernels have hardly turned; ours
+HARDLY = 0.9  # a mean cosine from which on kernels have "hardly turned", 26 degrees; ours
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with `name`: the network, with its s where that is known."""
-    return rows.assign(name=network_names(rows))
+    """The rows with `name`: the network, with its s where that is known; and `epochs` where the network is ours."""
+    return rows.assign(name=network_names(rows), epochs=epochs_of(rows))
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -31,7 +32,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def answer(rows: pd.DataFrame) -> str:
     """What the rows say, in sentences; the words follow the numbers."""
     table, chance = summary(rows).set_index(["network", "when"]), 100 / int(rows.d.min()) ** 2
-    parts = []
+    known: dict[str, list[str]] = {}
+    theirs = []
     for name in dict.fromkeys(rows.name):
         if (name, TRAINED) not in table.index:
             continue
@@ -39,18 +41,53 @@ def answer(rows: pd.DataFrame) -> str:
         if (name, START) in table.index:
             start = table.loc[(name, START)]
             moved = "hardly turned" if own.turned >= HARDLY else "turned away"
-            seeds = f"{int(own.networks)} seed{'' if own.networks == 1 else 's'}"
-            parts.append(f"in {name} ({seeds}) they have {moved} from the random kernels they began as (mean cosine "
-                         f"{own.turned:.2f}; edges hold {own.edge:.0f} % of their energy, {start.edge:.0f} % at the start)")
+            known.setdefault(moved, []).append(
+                f"{_subject(rows, name)} (mean cosine {own.turned:.2f}; edges hold {own.edge:.0f} % of the energy, "
+                f"{start.edge:.0f} % at the start)")
         else:
-            parts.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
-                         f"({2 * chance:.0f} and {chance:.0f} by chance)")
+            theirs.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
+                          f"({2 * chance:.0f} and {chance:.0f} by chance)")
     trained = table.xs(TRAINED, level="when")
     copies = trained["called copy"].max()
     verdict = "Trained cheap kernels are no copies" if copies < 5 else "Some trained cheap kernels are copies"
-    return (f"**Answer.** {verdict}: at most {copies:.1f} % of any network's are near to one, and the middle weight holds "
-            f"{trained['copy'].min():.0f} to {trained['copy'].max():.0f} % of the energy, where chance gives {chance:.0f} %."
-            f" {_sentence(parts)}")
+    parts = [f"**Answer.** {verdict}: at most {copies:.1f} % of any network's are near to one, and the middle weight "
+             f"holds {trained['copy'].min():.0f} to {trained['copy'].max():.0f} % of the energy, by "
+             f"chance {chance:.0f} %."]
+    if known:
+        parts += [f"We say *hardly turned* of a mean cosine of {HARDLY:g} or more, "
+                  f"{np.degrees(np.arccos(HARDLY)):.0f} degrees or less."]
+        parts += [f"On average over kernels they have {moved} from the random ones they began as in {listed(told)}."
+                  for moved, told in known.items()]
+        parts += [f"The average counts layers with many kernels most. {layers(rows, ours(rows)[0])}"]
+    return " ".join([*parts, *([_sentence(theirs)] if theirs else [])])
+
+
+def _subject(rows: pd.DataFrame, name: str) -> str:
+    """A network's name with its epochs, where the name does not say them, and how many seeds."""
+    own = rows[rows.name == name]
+    count, epochs = own.seed.nunique(dropna=False), own.epochs.iloc[0]
+    trained = "" if np.isnan(epochs) or "epochs" in name else f"{epochs:.0f} epochs, "
+    return f"{name}, {trained}{count} seed{'' if count == 1 else 's'}"
+
+
+def ours(rows: pd.DataFrame) -> list[str]:
+    """The networks that are known before training, those trained longest first."""
+    own = rows[rows.when == START].sort_values("epochs", ascending=False, kind="stable")
+    return list(dict.fromkeys(own.name))
+
+
+def layers(rows: pd.DataFrame, name: str) -> str:
+    """What an average over kernels hides, in sentences: layers that have turned, and where a pattern is strong."""
+    found = by_depth(rows, name)
+    after, before = (found[found.when == when].set_index("depth") for when in (TRAINED, START))
+    turned = after.turned < HARDLY
+    first = int(turned.cummin().sum())  # from the first layer on, without a gap
+    early = f", the first {first} all among them" if first > 1 else ""
+    most = [f"{pattern} {after[pattern].max():.0f} % in layer {after[pattern].idxmax()} (before training "
+            f"{before[pattern].max():.0f} % at most in any)" for pattern in ("copy", "smoothing", "edge")]
+    return (f"{name}: {turned.sum()} of {len(after)} layers have a mean cosine below {HARDLY:g}{early}, layer "
+            f"{after.turned.idxmin()} one of {after.turned.min():.2f}. Of a single layer's energy patterns hold up to: "
+            f"{', '.join(most)}.")
 
 
 def _sentence(parts: list[str]) -> str:
