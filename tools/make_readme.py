@@ -139,8 +139,8 @@ def kernels() -> str:
 
 def lesioned() -> str:
     """What trained networks lose with some of their maps."""
-    overall, single = (lesions.named(read_table(RESULTS / f"lesions_{name}.csv")) for name in ("overall", "single"))
-    return lesions.answer(overall, single).replace("**Answer.** ", "")
+    rows = (lesions.named(read_table(RESULTS / f"{name}.csv")) for name in ("lesions_overall", "lesions_single", "lesions"))
+    return lesions.answer(*rows).replace("**Answer.** ", "")
 
 
 def reference() -> str:

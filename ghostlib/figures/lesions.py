@@ -4,6 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from ghostlib.figures.ablation import COLOURS, MARKERS
 from ghostlib.studies.lesions import GUIDES, MEAN, by_depth, correlations, estimate, guided, key, told
@@ -28,6 +30,7 @@ def fig_lesions(overall: pd.DataFrame) -> Figure:
         for ax, value in zip(axes, VALUES):
             one = estimate(rows, value)
             if np.isnan(one.mean):
+                ax.text(0, place, "  made without error: no share is lost", va="center", fontsize=7, color="0.4")
                 continue
             ax.plot([one.low, one.high], [place, place], color=colour, linewidth=1.6)
             ax.plot(one.mean, place, "o", color=colour, markersize=5.5, markerfacecolor=colour if MEAN in first else "white")
@@ -44,7 +47,7 @@ def fig_lesions(overall: pd.DataFrame) -> Figure:
         ax.set_axisbelow(True)
         ax.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(lines)), [" by ".join(told(first)) for _, first in lines], fontsize=8)
-    handles = [plt.Line2D([], [], color=COLOURS[number % len(COLOURS)], marker="o", label=name)
+    handles = [Line2D([], [], color=COLOURS[number % len(COLOURS)], marker="o", label=name)
                for number, name in enumerate(names)]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(names)), fontsize=8)
     return figure
@@ -80,7 +83,8 @@ def fig_lesions_by_depth(rows: pd.DataFrame) -> Figure:
 
 def fig_guides(single: pd.DataFrame) -> Figure:
     """How well two guides order a module's maps by what they cost (cross-entropy): a point for each module, the mean over
-    modules of its networks as a line, with its interval; below 0 a map that has more of it costs less.
+    modules of its networks as a line, with its interval as a band;
+    below 0 a map that has more of it costs less.
 
     Args:
         single: Of `studies.lesions.named`.
@@ -100,5 +104,8 @@ def fig_guides(single: pd.DataFrame) -> Figure:
         ax.title.set_fontsize(9)
     axes[0].set_ylabel("rank correlation within the module")
     handles, labels = axes[0].get_legend_handles_labels()
+    handles += [Line2D([], [], color="0.3", linewidth=1.4), Patch(color="0.3", alpha=0.15, linewidth=0)]
+    over = "networks" if single.groupby("name").seed.nunique().max() > 1 else "modules"
+    labels += ["mean over modules", f"its 95 % interval over {over}"]
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     return figure

@@ -126,7 +126,7 @@ PARTS: dict[str, list[Entry]] = {
         Entry("cheap_kernels", lambda results: cheap_kernels.answer(
             cheap_kernels.named(_rows(results, "cheap_kernels")))),
         Entry("do_ghosts_matter", lambda results: lesions.answer(
-            *(lesions.named(_rows(results, f"lesions_{name}")) for name in ("overall", "single"))))],
+            *(lesions.named(_rows(results, name)) for name in ("lesions_overall", "lesions_single", "lesions"))))],
     "Do ghosts pay?": [
         Entry("complexity", picture="speedup.png"),
         Entry("ablate_ratio", lambda results: ablation.answer_on_ratio(

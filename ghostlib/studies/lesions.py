@@ -8,10 +8,11 @@ import pandas as pd
 
 from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
 from ghostlib.studies.catalogue import network_names
-from ghostlib.studies.contrasts import mean_interval
+from ghostlib.studies.contrasts import listed, mean_interval
 
 GUIDES = {"r2": "how predictable it is", "share": "how much of the module's variance it has"}
 COSTS = {"nats": "cross-entropy", "lost": "top-1"}
+LISTED = 5  # modules that a sentence names
 NOTHING = 0.05  # points: rounding may turn an answer or two, of thousands; ours
 CANNOT = "Whether half of the intrinsic maps cost more or less is not shown"
 ONE_ALONE = "The interval is over photographs: one network of a kind says nothing of other seeds."
@@ -31,9 +32,10 @@ class Estimate(NamedTuple):
     high: float
     over: str
 
-    def told(self, digits: int = 2, unit: str = " points") -> str:
-        interval = f"{self.low:+.{digits}f} to {self.high:+.{digits}f}"
-        return f"{self.mean:+.{digits}f}{unit}, 95 % interval over {self.over} {interval}"
+    def told(self, digits: int = 2, unit: str = " points", sign: str = "+") -> str:
+        """In words; `sign` "" is for what is lost, where a plus would say the contrary."""
+        mean, low, high = (f"{value:{sign}.{digits}f}" for value in (self.mean, self.low, self.high))
+        return f"{mean}{unit}, 95 % interval over {self.over} {low} to {high}"
 
     def word(self, below: str, above: str, neither: str) -> str:
         """What the interval says beside 0."""
@@ -121,18 +123,22 @@ def guided(single: pd.DataFrame, name: str, guide: str = "r2", cost: str = "nats
     return Estimate(*mean_interval(own.rho), f"{len(own)} modules")
 
 
+def _pooled(single: pd.DataFrame, name: str, guide: str, cost: str) -> float:
+    """The rank correlation over all maps of a network at once, averaged over its seeds."""
+    return float(np.mean([_rho(own[guide], own[cost]) for _, own in single[single.name == name].groupby("seed")]))
+
+
 def guides(single: pd.DataFrame) -> pd.DataFrame:
     """How well each of GUIDES orders maps by what they cost: within modules and, for comparison, over all maps of a network
-    at once, where depth alone makes a correlation."""
+    at once, where what modules differ in counts, too."""
     table = []
     for name in dict.fromkeys(single.name):
         for guide, by in GUIDES.items():
             for cost, in_words in COSTS.items():
                 one = guided(single, name, guide, cost)
-                pooled = [_rho(own[guide], own[cost]) for _, own in single[single.name == name].groupby("seed")]
                 table.append({"network": name, "a map by": by, "against what it costs in": in_words,
                               "within modules": _short(one, 2), "interval over": one.over,
-                              "all maps at once": f"{np.mean(pooled):+.2f}"})
+                              "all maps at once": f"{_pooled(single, name, guide, cost):+.2f}"})
     return pd.DataFrame(table).set_index(["network", "a map by", "against what it costs in"])
 
 
@@ -140,43 +146,81 @@ def has_ghosts(overall: pd.DataFrame, name: str) -> bool:
     return bool((overall[overall.name == name].s > 1).any())
 
 
-def answer(overall: pd.DataFrame, single: pd.DataFrame) -> str:
+def answer(overall: pd.DataFrame, single: pd.DataFrame, rows: pd.DataFrame) -> str:
     """Whether ghosts do anything, and whether how predictable a map is says what its loss costs; the words follow the rows.
 
     Args:
-        overall, single: Recorded rows, `named`; told of is the network with ghosts that has most seeds.
+        overall, single, rows: Recorded rows (means over modules, single maps, modules), `named`; told of is the network with
+            ghosts that has most seeds.
     """
     seeds = overall.groupby("name").seed.nunique()
     main, plain = (max((name for name in seeds.index if has_ghosts(overall, name) == ghosts), key=seeds.get, default=None)
                    for ghosts in (True, False))
     if main is None:
         return "**Answer.** None yet: no network with ghosts is recorded."
-    return "**Answer.** " + " ".join([*_on_ghosts(overall, main), *_on_the_twin(overall, plain), *_on_guides(single, main)])
+    return "**Answer.** " + " ".join([*_on_ghosts(overall, main, rows), *_on_the_twin(overall, plain),
+                                      *_on_guides(single, main)])
 
 
-def _on_ghosts(overall: pd.DataFrame, name: str) -> Iterator[str]:
+def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame) -> Iterator[str]:
     own = rows_of(overall, name, key(GHOSTS, MEAN))
     lost, entropy = estimate(own, "lost"), estimate(own, "nats")
     verdict = lost.word("No: without them it answers better", "Yes, ghosts do something", "Not shown")
     yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses, averaged "
-           f"over {own.modules.iloc[0]} modules, {lost.told()}, of {own.intact.mean():.1f} % top-1 on "
-           f"{own.photographs.iloc[0]:,} photographs; cross-entropy rises by {entropy.told(3, ' nats')}.")
+           f"over {own.modules.iloc[0]} modules, {lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on "
+           f"{own.photographs.iloc[0]:,} test photographs, as many of each class; cross-entropy rises by "
+           f"{entropy.told(3, ' nats', '')}.")
+    yield few(rows, name)
     if len(own) == 1:
         yield ONE_ALONE
     apart = rows_of(overall, name, key(GHOSTS, MEAN), key(INTRINSIC, MEAN))
-    gap, each = estimate(apart, "lost"), estimate(apart, "per_share")
+    gap, nats, each = (estimate(apart, value) for value in ("lost", "nats", "per_share"))
     costlier = gap.word("Half of the intrinsic maps cost more", "Half of the intrinsic maps cost less", CANNOT)
+    yield f"{costlier} in top-1 (ghosts less intrinsic maps: {gap.told()})."
+    in_nats = nats.word("ghosts cost less", "ghosts cost more", "the difference is undecided")
     each_costs = each.word("ghosts cost less", "ghosts cost more", "no difference is shown")
-    yield (f"{costlier} (ghosts less intrinsic maps: {gap.told()}); for the same share of variance {each_costs} "
+    yield (f"In cross-entropy {in_nats} ({nats.told(3, ' nats')}). For the same share of variance {each_costs} in top-1 "
            f"({each.told()} for a tenth of it).")
     rescued = estimate(rows_of(overall, name, key(GHOSTS, MEAN), key(GHOSTS, PREDICTED)), "lost")
     made = estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), "lost")
     verdict = rescued.word("more than their mean does", "less than their mean does", "no difference is shown")
-    yield (f"Made by the best filter from maps that are no relatives, the same ghosts cost {made.told()}: {verdict} "
+    yield (f"Made by the best filter from maps that are no relatives, the same ghosts cost {made.told(sign='')}: {verdict} "
            f"({rescued.told()}).")
     exact = float(rows_of(overall, name, key(GHOSTS, OWN)).lost.abs().max())
     must = "as by construction they must" if exact < NOTHING else "though by construction they should cost none"
     yield f"Made from their own source they cost {exact:.2f} points, {must}."
+
+
+def few(rows: pd.DataFrame, name: str) -> str:
+    """How many of a network's modules make the mean loss of half of the ghosts, in a sentence."""
+    lost = rows[(rows.name == name) & (rows.what == GHOSTS) & (rows.how == MEAN)].groupby("depth").lost.mean()
+    above = lost[lost > lost.mean()].sort_values(ascending=False)
+    typical = f"the median module loses {lost.median():.1f} points"
+    if above.empty or lost.sum() <= 0:
+        return f"Of {len(lost)} modules {typical}."
+    s = "s" if len(above) == 1 else ""
+    share = 100 * above.sum() / lost.sum()
+    most = listed(f"{value:.0f} in module {depth}" for depth, value in above[:LISTED].items())
+    return (f"Of {len(lost)} modules {len(above)} lose{s} more than that mean and make{s} {share:.0f} % of the sum (points: "
+            f"{most}{', for instance' if len(above) > LISTED else ''}); {typical}.")
+
+
+def on_the_draw(rows: pd.DataFrame) -> str:
+    """How much hangs on which maps were drawn, in sentences: half of all maps are more maps than half of the
+    ghosts, and drawn apart."""
+    table = rows[rows.how == MEAN].pivot(index=["name", "seed", "depth"], columns="what", values=["lost", "low", "high"])
+    if not {GHOSTS, ALL} <= set(table.columns.get_level_values("what")):
+        return "No network with ghosts is recorded."
+    table = table[table["lost", GHOSTS].notna()]
+    dearer = table[table["low", GHOSTS] > table["high", ALL]]
+    found = (f"Half of the ghosts are fewer maps than half of all, and were drawn apart; yet they cost clearly more in "
+             f"{len(dearer)} of {len(table)} modules (intervals over photographs apart)")
+    if len(dearer):
+        worst = (dearer["lost", GHOSTS] - dearer["lost", ALL]).idxmax()
+        found += (f", {'most ' * (len(dearer) > 1)}in module {worst[2]} of {worst[0]}: "
+                  f"{table.loc[worst, ('lost', GHOSTS)]:.1f} points against "
+                  f"{table.loc[worst, ('lost', ALL)]:.1f}. So it matters which maps are drawn")
+    return f"{found}. Each network was measured with one draw; what another would give is not known."
 
 
 def _on_the_twin(overall: pd.DataFrame, name: str | None) -> Iterator[str]:
@@ -185,9 +229,22 @@ def _on_the_twin(overall: pd.DataFrame, name: str | None) -> Iterator[str]:
         return
     own = rows_of(overall, name, key(LIKELY, MEAN))
     lost, gap = estimate(own, "lost"), estimate(rows_of(overall, name, key(LIKELY, MEAN), key(UNLIKELY, MEAN)), "lost")
-    yield (f"In the plain twin ({name}, {_count(own)}) as many of a module's most predictable maps cost {lost.told()}, "
-           f"{gap.word('less than', 'more than', 'which is not shown to differ from')} as many of the least predictable "
-           f"({gap.told()}).")
+    yield (f"In the plain twin ({name}, {_count(own)}) as many of a module's most predictable maps cost "
+           f"{lost.told(sign='')}, {gap.word('less than', 'more than', 'which is not shown to differ from')} as many of the "
+           f"least predictable ({gap.told()}).")
+
+
+def at_once(single: pd.DataFrame) -> str:
+    """What the same rank correlations are over all maps of a network, whatever their module, in a sentence for each."""
+    parts = []
+    for name in dict.fromkeys(single.name):
+        said = []
+        for guide, by in GUIDES.items():
+            said.append(f"with {by} {_pooled(single, name, guide, 'nats'):+.2f} "
+                        f"({guided(single, name, guide).mean:+.2f} within modules)")
+        parts.append(f"Over all maps of {name} at once the rank correlation of a map's cost (cross-entropy) is "
+                     f"{listed(said)}.")
+    return " ".join([*parts, "What that is beyond the correlation within modules comes from how modules differ."])
 
 
 def _on_guides(single: pd.DataFrame, name: str) -> Iterator[str]:

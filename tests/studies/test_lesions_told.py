@@ -52,36 +52,55 @@ def per_module():
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({}, "**Answer.** Yes, ghosts do something. With half of one module's ghosts replaced by their mean, GhostNet 0.5, "
-         "s = 2, 15 epochs (1 seed) loses, averaged over 32 modules, +3.00 points, 95 % interval over photographs "
-         "+2.50 to +3.50, of 85.0 % top-1 on 1,000 photographs;"),
+         "s = 2, 15 epochs (1 seed) loses, averaged over 32 modules, 3.00 points, 95 % interval over photographs "
+         "2.50 to 3.50, of 85.0 % top-1 on 1,000 test photographs, as many of each class; cross-entropy rises by 3.000"),
+    ({}, "Of 4 modules the median module loses 3.0 points."),
     ({}, "one network of a kind says nothing of other seeds"),
-    ({}, "Half of the intrinsic maps cost more (ghosts less intrinsic maps: -2.00 points, 95 % interval over photographs"),
+    ({}, "Half of the intrinsic maps cost more in top-1 (ghosts less intrinsic maps: -2.00 points, 95 % interval over"),
+    ({}, "In cross-entropy ghosts cost less (-2.000 nats,"),
+    ({"width": 9}, "In cross-entropy the difference is undecided (-2.000 nats,"),
     ({}, "less than their mean does (+2.00 points"),
     ({}, "Made from their own source they cost 0.00 points, as by construction they must."),
-    ({}, "most predictable maps cost +3.00 points, 95 % interval over photographs +2.50 to +3.50, less than as many of the"),
+    ({}, "most predictable maps cost 3.00 points, 95 % interval over photographs 2.50 to 3.50, less than as many of the"),
     ({"plain": False}, "The plain twin is not measured yet."),
     ({"width": 9}, "Not shown. With half"),
     ({"own": 1.0}, "Made from their own source they cost 1.00 points, though by construction they should cost none."),
     ({"width": 9}, "Whether half of the intrinsic maps cost more or less is not shown"),
-    ({"seeds": 3}, "95 % interval over 3 networks +2.85 to +3.35")])
+    ({"seeds": 3}, "95 % interval over 3 networks 2.85 to 3.35")])
 def test_the_answer_follows_the_numbers(changes, said):
-    assert said in lesions.answer(overall(**changes), single())
+    assert said in lesions.answer(overall(**changes), single(), per_module())
 
 
 def test_one_network_says_nothing_of_seeds_and_several_do():
-    assert lesions.ONE_ALONE not in lesions.answer(overall(3), single(seeds=3))
+    assert lesions.ONE_ALONE not in lesions.answer(overall(3), single(seeds=3), per_module())
     without = overall()[overall().s == 1]
-    assert lesions.answer(without, single()) == "**Answer.** None yet: no network with ghosts is recorded."
+    assert lesions.answer(without, single(), per_module()) == "**Answer.** None yet: no network with ghosts is recorded."
 
 
 @pytest.mark.parametrize(("sign", "said"), [(-1, "The more predictable a map, the less its loss costs"),
                                             (1, "The more predictable a map, the more its loss costs")])
 def test_maps_are_compared_within_modules(sign, said):
-    told = lesions.answer(overall(), single(sign))
+    told = lesions.answer(overall(), single(sign), per_module())
     assert said in told and f"is {sign:+.2f}, 95 % interval over 4 modules" in told
     table = lesions.guides(single(sign)).reset_index()
     assert float(table["all maps at once"][0]) > 0.5  # depth hides it
+    assert f"({sign:+.2f} within modules) and with" in lesions.at_once(single(sign))
     assert len(lesions.correlations(single(seeds=2)).query("cost == 'lost'")) == 0  # no map changed an answer
+
+
+def test_how_few_modules_make_the_mean_is_told():
+    rows = per_module()
+    ghosts = (rows.what == GHOSTS) & (rows.how == MEAN)
+    rows.loc[ghosts & (rows.depth == 2), ["lost", "low", "high"]] = 51, 50, 52
+    rows.loc[ghosts & (rows.depth == 4), ["lost", "low", "high"]] = 0, -1, 1
+    name = rows.name.iloc[0]
+    told = lesions.few(rows, name)
+    assert told == ("Of 4 modules 1 loses more than that mean and makes 89 % of the sum (points: 51 in module 2); the median "
+                    "module loses 3.0 points.")
+    assert told in lesions.answer(overall(), single(), rows)
+    assert "clearly more in 1 of 4 modules (intervals over photographs apart), in module 2 of GhostNet 0.5, s = 2, " \
+        "15 epochs: 51.0 points against 9.0. So it matters which maps are drawn." in lesions.on_the_draw(rows)
+    assert "in 0 of 4 modules (intervals over photographs apart). Each network" in lesions.on_the_draw(per_module())
 
 
 def test_tables_hold_every_network_and_replacement():
@@ -96,5 +115,7 @@ def test_the_figures_show_every_network_and_module():
     by_depth = figures.fig_lesions_by_depth(per_module())
     assert len(by_depth.axes) == 1 and len(by_depth.axes[0].lines) == 7  # six replacements and 0
     guides = figures.fig_guides(single())
+    assert [text.get_text() for text in guides.legends[0].get_texts()][-2:] == ["mean over modules",
+                                                                              "its 95 % interval over modules"]
     assert [len(line.get_xdata()) for line in guides.axes[0].lines if line.get_marker() not in ("None", "")] == [4, 4]
     plt.close("all")
