@@ -95,8 +95,8 @@ def test_how_few_modules_make_the_mean_is_told():
     rows.loc[ghosts & (rows.depth == 4), ["lost", "low", "high"]] = 0, -1, 1
     name = rows.name.iloc[0]
     told = lesions.few(rows, name)
-    assert told == ("Of 4 modules 1 loses more than that mean and makes 89 % of the sum (points: 51 in module 2); the median "
-                    "module loses 3.0 points.")
+    assert told == ("Of 4 modules 1 loses more than that mean and makes 89 % of the sum (points: 51 in module 2); the "
+                    "median module loses 3.0 points.")
     assert told in lesions.answer(overall(), single(), rows)
     assert "clearly more in 1 of 4 modules (intervals over photographs apart), in module 2 of GhostNet 0.5, s = 2, " \
         "15 epochs: 51.0 points against 9.0. So it matters which maps are drawn." in lesions.on_the_draw(rows)
