@@ -12,6 +12,7 @@ FILTER, CONVOLUTION, ACTIVATION, TAU = 3, "convolution", "activation", "0.9"
 CONTROLS = UNTRAINED, SHUFFLED_WEIGHTS
 # What "most" layers are; from where on a difference of R2 counts; in which share of layers two controls have to agree. Ours.
 MOST, HARDLY, AGREED = 0.5, 0.02, 0.9
+TARGETS = 32  # maps of a layer, at most, that were predicted: redundancy.at_size.TARGETS
 ONE = ["name", "photographs", "seed"]  # columns that rows of one network on one set of photographs share
 
 
@@ -34,6 +35,9 @@ def effects(rows: pd.DataFrame, state: str = CONVOLUTION) -> pd.DataFrame:
         above 0, and below (over all networks of the name).
     """
     own, table = rows[(rows["filter"] == FILTER) & (rows.state == state) & rows.source.isin(CONTROLS)], []
+    if own.empty:
+        return pd.DataFrame(columns=["name", "photographs", "control", "networks", "layers", "difference", "low", "high",
+                                     "more", "less"])
     for (name, photographs, control), group in own.groupby(["name", "photographs", "source"], sort=False):
         mean, low, high = mean_interval(group.groupby("seed").gap.mean())
         table.append({"name": name, "photographs": photographs, "control": control, "networks": group.seed.nunique(),
@@ -43,12 +47,15 @@ def effects(rows: pd.DataFrame, state: str = CONVOLUTION) -> pd.DataFrame:
 
 
 def verdict(row: pd.Series) -> str:
-    """What an effect is, in words: by the interval over networks where there are several, else by how many layers say so."""
+    """What an effect is, in words: by the interval over networks where there are several, else by how many layers say so,
+    if their mean says the same."""
     if not np.isnan(row.low):
         return "more alike" if row.low > 0 else "less alike" if row.high < 0 else "not known: the interval holds 0"
-    if row.more > MOST * row.layers:
+    if row.more > MOST * row.layers and row.difference > 0:
         return "more alike in most layers"
-    return "less alike in most layers" if row.less > MOST * row.layers else "no one way: in some layers more, in others less"
+    if row.less > MOST * row.layers and row.difference < 0:
+        return "less alike in most layers"
+    return "no one way: in some layers more, in others less"
 
 
 def effects_told(rows: pd.DataFrame) -> pd.DataFrame:
@@ -93,14 +100,20 @@ def side_by_side(rows: pd.DataFrame) -> str:
 
 
 def maps_of(drawn: pd.DataFrame) -> np.ndarray:
-    """The maps (C, H, W) uint8 of a table with columns height, width and pixels, their bytes as hexadecimal digits."""
+    """The maps (C, H, W) uint8 of the first network and layer of a table with columns network, layer, height, width and
+    pixels, their bytes as hexadecimal digits."""
+    drawn = drawn[(drawn.network == drawn.network.iloc[0]) & (drawn.layer == drawn.layer.iloc[0])]
     size = int(drawn.height.iloc[0]), int(drawn.width.iloc[0])
     return np.stack([np.frombuffer(bytes.fromhex(row), np.uint8).reshape(size) for row in drawn.pixels])
 
 
 def pairs_answer(pairs: pd.DataFrame) -> str:
-    """What Figure 1's kind of pairs shows beside typical ones, in sentences; table at_size_figure1_pairs.csv."""
+    """What Figure 1's kind of pairs shows beside typical ones, in sentences, for the first network and layer of the table
+    at_size_figure1_pairs.csv."""
+    pairs = pairs[(pairs.network == pairs.network.iloc[0]) & (pairs.layer == pairs.layer.iloc[0])]
     own = pairs[pairs.d == FILTER].groupby("chosen", sort=False).r2
+    if own.ngroups < 2:
+        return "Pairs were recorded of one kind alone, so that nothing can be said of how they were picked."
     told = "; ".join(f"{how}: {values.min():.2f} to {values.max():.2f}" for how, values in own)
     (_, picked), (_, typical) = list(own)[:2]
     better, worse = int((picked > typical.max()).sum()), int((picked < typical.min()).sum())
@@ -121,10 +134,12 @@ def answer(rows: pd.DataFrame) -> str:
     if len(before) == 1:
         first = _of_one(before.iloc[0])
     elif len(before):
-        first = (_headline(before, "Training makes maps {}", "What training does to how alike maps are differs")
+        first = (_headline(before, "Training makes maps {}", "Training makes maps of some networks more alike and of others "
+                           "less", "What training does to how alike maps are is not clear")
                  + f" known before it ({listed(before.name)})")
     second = _headline(mixed, "With the weights in their places maps are {} than with shuffled ones",
-                       "Against shuffled weights networks differ")
+                       "With the weights in their places maps of some networks are more alike than with shuffled ones, of "
+                       "others less", "Whether maps are more alike than with shuffled weights is not clear")
     return " ".join([f"**Answer.** {first}. {second} (difference of R² after the convolution, d = "
                      f"{FILTER}, mean over layers).", *parts, *_left_out(rows)])
 
@@ -169,12 +184,17 @@ def kinds_answer(rows: pd.DataFrame) -> str:
     return " ".join(told)
 
 
-def _headline(found: pd.DataFrame, agreed: str, else_: str) -> str:
-    """One sentence of all networks' verdicts, where they agree in one direction, else the other one."""
-    ways = {verdict(row).removesuffix(" in most layers") for _, row in found.iterrows()}
-    where = f"in all {len(found)} networks" if len(found) > 1 else "in the one network"
-    way = ways.pop() if len(ways) == 1 else ""
-    return f"{agreed.format(way)} {where}" if way.endswith("alike") else f"{else_} {where.replace('all ', 'these ')}"
+def _headline(found: pd.DataFrame, agreed: str, apart: str, unclear: str) -> str:
+    """One sentence of all networks' verdicts: where they agree in one direction, where two are found, else the third."""
+    if found.empty:
+        return f"{unclear}: no network is recorded"
+    told = [verdict(row) for _, row in found.iterrows()]
+    ways = {one.removesuffix(" in most layers") for one in told if "alike" in one}
+    number = f"{len(found)} networks" if len(found) > 1 else "one network"
+    if len(ways) == 1 and all("alike" in one for one in told):
+        most = "most layers of " if any(one.endswith("layers") for one in told) else ""
+        return f"{agreed.format(ways.pop())} in {most}{'all' if len(found) > 1 else 'the'} {number}"
+    return f"{apart if len(ways) > 1 else unclear} in the {number}"
 
 
 def controls_compared(rows: pd.DataFrame) -> str:
@@ -212,9 +232,9 @@ def reach_answer(rows: pd.DataFrame) -> str:
     table = table[table.after == CONVOLUTION]
     parts = [f"{own['layers with half'].sum()} of {own.layers.sum()} layers of {name}"
              for name, own in table.groupby("name", sort=False)]
-    return (f"Half of the maps have another one that predicts them with R² ≥ {TAU} in {listed(parts)}, after the "
-            f"convolution. Without that, s = 2 with ghosts of this quality is impossible; with it, it need not be possible: "
-            f"their sources must be few.")
+    return (f"Of the maps looked at, at most {TARGETS} of a layer, half have another one that predicts them with R² ≥ {TAU} "
+            f"in {listed(parts)}, after the convolution. Where they have not, s = 2 with ghosts of this quality is hardly "
+            f"possible; where they have, it need not be: their sources must be few.")
 
 
 def fullest(rows: pd.DataFrame) -> pd.DataFrame:
@@ -225,4 +245,4 @@ def fullest(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(row: pd.Series) -> str:
-    return "" if np.isnan(row.low) else f" (95 % interval over {row.networks} networks {row.low:+.2f} to {row.high:+.2f})"
+    return "" if np.isnan(row.low) else f" (95 % interval over {row.networks} seeds {row.low:+.2f} to {row.high:+.2f})"

@@ -29,12 +29,14 @@ def epochs_of(rows: pd.DataFrame) -> list[float]:
 
 
 def network_names(rows: pd.DataFrame) -> list[str]:
-    """What each row's network is called: `network` is a model with its width, or the name of an ONNX file; `s` says more."""
+    """What each row's network is called: `network` is a model with its width, or the name of an ONNX file; `s`, and a `d`
+    that is not 3, say more."""
     told = []
-    for network, s in zip(rows.network, rows.s):
+    for network, s, d in zip(rows.network, rows.s, rows.d):
         model, _, width = network.partition(" ")
         thin = "thin " if s == 1 and model.startswith("ghostnet") else ""
-        told.append(thin + NAMES.get(model, model) + (f" {width}" if width else "") + (f", s = {int(s)}" if s > 1 else ""))
+        ghosts = (f", s = {int(s)}" + (f", d = {int(d)}" if d > 0 and d != 3 else "")) if s > 1 else ""
+        told.append(thin + NAMES.get(model, model) + (f" {width}" if width else "") + ghosts)
     return told
 
 

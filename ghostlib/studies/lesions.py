@@ -35,6 +35,8 @@ class Estimate(NamedTuple):
     def told(self, digits: int = 2, unit: str = " points", sign: str = "+") -> str:
         """In words; `sign` "" is for what is lost, where a plus would say the contrary."""
         mean, low, high = (f"{value:{sign}.{digits}f}" for value in (self.mean, self.low, self.high))
+        if np.isnan(self.low):
+            return f"{mean}{unit}, of {self.over} alone" if not np.isnan(self.mean) else "not known"
         return f"{mean}{unit}, 95 % interval over {self.over} {low} to {high}"
 
     def word(self, below: str, above: str, neither: str) -> str:
@@ -120,7 +122,7 @@ def guided(single: pd.DataFrame, name: str, guide: str = "r2", cost: str = "nats
     means = own.groupby("seed").rho.mean()
     if len(means) > 1:
         return Estimate(*mean_interval(means), f"{len(means)} networks")
-    return Estimate(*mean_interval(own.rho), f"{len(own)} modules")
+    return Estimate(*mean_interval(own.rho), f"{len(own)} module{'' if len(own) == 1 else 's'}")
 
 
 def _pooled(single: pd.DataFrame, name: str, guide: str, cost: str) -> float:
@@ -154,10 +156,12 @@ def answer(overall: pd.DataFrame, single: pd.DataFrame, rows: pd.DataFrame) -> s
             ghosts that has most seeds.
     """
     seeds = overall.groupby("name").seed.nunique()
-    main, plain = (max((name for name in seeds.index if has_ghosts(overall, name) == ghosts), key=seeds.get, default=None)
-                   for ghosts in (True, False))
+    main = max((name for name in seeds.index if has_ghosts(overall, name)), key=seeds.get, default=None)
     if main is None:
         return "**Answer.** None yet: no network with ghosts is recorded."
+    epochs = set(overall[overall.name == main].epochs)
+    plain = max((name for name in seeds.index if not has_ghosts(overall, name)
+                 and set(overall[overall.name == name].epochs) == epochs), key=seeds.get, default=None)
     return "**Answer.** " + " ".join([*_on_ghosts(overall, main, rows), *_on_the_twin(overall, plain),
                                       *_on_guides(single, main)])
 
@@ -225,13 +229,13 @@ def on_the_draw(rows: pd.DataFrame) -> str:
 
 def _on_the_twin(overall: pd.DataFrame, name: str | None) -> Iterator[str]:
     if name is None:
-        yield "The plain twin is not measured yet."
+        yield "A plain twin, trained for as long, is not measured yet."
         return
     own = rows_of(overall, name, key(LIKELY, MEAN))
     lost, gap = estimate(own, "lost"), estimate(rows_of(overall, name, key(LIKELY, MEAN), key(UNLIKELY, MEAN)), "lost")
-    yield (f"In the plain twin ({name}, {_count(own)}) as many of a module's most predictable maps cost "
-           f"{lost.told(sign='')}, {gap.word('less than', 'more than', 'which is not shown to differ from')} as many of the "
-           f"least predictable ({gap.told()}).")
+    costs = gap.word("less than", "more than", "which is not shown to differ from")
+    yield (f"In the plain twin ({name}, {_count(own)}) a quarter of a module's maps, drawn from the half that others "
+           f"predict best, costs {lost.told(sign='')}, {costs} a quarter drawn from the other half ({gap.told()}).")
 
 
 def at_once(single: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from ghostlib import figures
+from ghostlib.redundancy.at_size import TARGETS
 from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
 from ghostlib.studies import at_size, borne_out, crosschecks
 
@@ -35,7 +36,7 @@ def test_one_network_has_no_interval_over_networks_and_several_have():
     assert np.isnan([before.low, before.high]).all() and (before.more, before.less, before.layers) == (10, 0, 10)
     several = at_size.effects(rows(seeds=(0, 1, 2)))
     assert several.networks.tolist() == [3, 3] and (several.low < several.difference).all()
-    assert "95 % interval over 3 networks" in at_size.answer(rows(seeds=(0, 1, 2)))
+    assert "95 % interval over 3 seeds" in at_size.answer(rows(seeds=(0, 1, 2)))
     assert "interval over" not in at_size.answer(rows())
 
 
@@ -54,10 +55,40 @@ def test_what_training_does_is_said_of_networks_alone_that_are_known_before_it()
     alone = rows()[lambda own: own.source != UNTRAINED]
     assert "is not known: no recorded network is known as it was before it. With the weights in" in at_size.answer(alone)
     two = pd.concat([rows(), rows("mobilenet_v2 0.28", 1)])
-    assert "Training makes maps more alike in all 2 networks known before it (GhostNet 0.5, s = 2 and MobileNetV2 0.28)." \
+    assert "Training makes maps more alike in most layers of all 2 networks known before it (GhostNet 0.5, s = 2 and MobileNetV2 0.28)." \
         in at_size.answer(two)
     apart = pd.concat([rows(), rows("mobilenet_v2 0.28", 1, **{UNTRAINED: 0.9})])
-    assert "differs in these 2 networks" in at_size.answer(apart)
+    assert "of some networks more alike and of others less in the 2 networks known before it" in at_size.answer(apart)
+    unclear = pd.concat([rows(**{UNTRAINED: 0.61}), rows("mobilenet_v2 0.28", 1)])
+    assert "What training does to how alike maps are is not clear in the 2 networks" in at_size.answer(unclear)
+    none = rows()[lambda own: own.source == TRAINED]
+    assert "with shuffled weights is not clear: no network is recorded" in at_size.answer(none)
+
+
+def test_a_few_layers_that_change_much_are_not_outvoted():
+    """Six layers of ten a little less alike, four much more: no one way, whatever the count says."""
+    table = rows()
+    gap = table.layer.map(lambda layer: -0.03 if int(layer[1:]) < 6 else 0.9)
+    table = table.assign(gap=gap, gap_low=gap - 0.02, gap_high=gap + 0.02)
+    told = at_size.answer(table)
+    assert "whether maps are more alike after it is not clear, more alike in 4 and less alike in 6 of 10 layers" in told
+    most = table.assign(**{name: -table[name] for name in ("gap",)}, gap_low=-table.gap_high, gap_high=-table.gap_low)
+    assert "not clear" in at_size.answer(most)
+
+
+def test_networks_of_another_d_are_other_networks():
+    both = pd.concat([rows(), rows().drop(columns="name").assign(d=1).pipe(at_size.named)])
+    assert list(dict.fromkeys(both.name)) == ["GhostNet 0.5, s = 2", "GhostNet 0.5, s = 2, d = 1"]
+    assert at_size.effects(both).networks.tolist() == [1] * 4
+
+
+def test_of_several_networks_in_figure_1_the_first_is_drawn_and_told():
+    drawn = pd.DataFrame([{"network": "a", "layer": "x", "height": 1, "width": 2, "pixels": "00ff"},
+                          {"network": "a", "layer": "y", "height": 2, "width": 2, "pixels": "00ff00ff"}])
+    assert at_size.maps_of(drawn).tolist() == [[[0, 255]]]
+    pairs = pd.DataFrame([{"network": "a", "layer": "x", "d": 3, "chosen": "picked", "r2": 0.5}])
+    assert "of one kind alone" in at_size.pairs_answer(pairs)
+    assert at_size.TARGETS == TARGETS
 
 
 def test_the_controls_are_compared_where_both_are():
@@ -109,7 +140,7 @@ def test_a_table_names_the_control_and_holds_no_empty_interval():
 
 
 def test_picked_pairs_are_counted_beside_typical_ones():
-    pairs = pd.DataFrame({"chosen": ["picked"] * 3 + ["typical"] * 3, "d": 3, "r2": [0.31, 0.2, 0.09, 0.16, 0.18, 0.21]})
+    pairs = pd.DataFrame({"network": "a", "layer": "x", "chosen": ["picked"] * 3 + ["typical"] * 3, "d": 3, "r2": [0.31, 0.2, 0.09, 0.16, 0.18, 0.21]})
     assert "Of the 3 pairs picked for their likeness 1 is better than every typical one, and 1 worse" in \
         at_size.pairs_answer(pairs)
     assert "0 are better than every typical one, and 1 worse" in at_size.pairs_answer(pairs[1:])
