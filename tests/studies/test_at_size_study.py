@@ -55,8 +55,8 @@ def test_what_training_does_is_said_of_networks_alone_that_are_known_before_it()
     alone = rows()[lambda own: own.source != UNTRAINED]
     assert "is not known: no recorded network is known as it was before it. With the weights in" in at_size.answer(alone)
     two = pd.concat([rows(), rows("mobilenet_v2 0.28", 1)])
-    assert "Training makes maps more alike in most layers of all 2 networks known before it (GhostNet 0.5, s = 2 and MobileNetV2 0.28)." \
-        in at_size.answer(two)
+    assert "Training makes maps more alike in most layers of all 2 networks known before it (GhostNet 0.5, s = 2 and " \
+        "MobileNetV2 0.28)." in at_size.answer(two)
     apart = pd.concat([rows(), rows("mobilenet_v2 0.28", 1, **{UNTRAINED: 0.9})])
     assert "of some networks more alike and of others less in the 2 networks known before it" in at_size.answer(apart)
     unclear = pd.concat([rows(**{UNTRAINED: 0.61}), rows("mobilenet_v2 0.28", 1)])
@@ -140,7 +140,8 @@ def test_a_table_names_the_control_and_holds_no_empty_interval():
 
 
 def test_picked_pairs_are_counted_beside_typical_ones():
-    pairs = pd.DataFrame({"network": "a", "layer": "x", "chosen": ["picked"] * 3 + ["typical"] * 3, "d": 3, "r2": [0.31, 0.2, 0.09, 0.16, 0.18, 0.21]})
+    pairs = pd.DataFrame({"network": "a", "layer": "x", "chosen": ["picked"] * 3 + ["typical"] * 3, "d": 3,
+                          "r2": [0.31, 0.2, 0.09, 0.16, 0.18, 0.21]})
     assert "Of the 3 pairs picked for their likeness 1 is better than every typical one, and 1 worse" in \
         at_size.pairs_answer(pairs)
     assert "0 are better than every typical one, and 1 worse" in at_size.pairs_answer(pairs[1:])
