@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.config import Config
+from ghostlib.studies import speeds
 from ghostlib.studies.paper import PUBLISHED
+from ghostlib.studies.rivals import LIKE, like_cost
 
 NETWORKS: Mapping[str, tuple[str, float, int]] = {  # model, width and s, all at 224 x 224 with 1,000 classes
     "GhostNet 0.5": ("ghostnet", 0.5, 2), "GhostNet 1.0": ("ghostnet", 1.0, 2), "GhostNet 1.3": ("ghostnet", 1.3, 2),
@@ -22,6 +24,9 @@ NETWORKS: Mapping[str, tuple[str, float, int]] = {  # model, width and s, all at
     "ResNet-50": ("resnet50", 1.0, 1), "Ghost-ResNet-50": ("resnet50", 1.0, 2)}
 SIZE, CLASSES, FLOAT = 224, 1000, 4  # pixels, classes, bytes of a number
 CONDITION = ["engine", "batch", "threads"]
+ENGINES = ("mindspore", "kernel", "onnxruntime", "openvino")  # those of tools/bench_latency.py
+ENLARGING = "enlarging maps"
+CALLED = {"Gather": ENLARGING, "Resize": ENLARGING}  # by operator, what the recorded kind "other" hides
 
 
 def config_of(name: str) -> Config:
@@ -123,14 +128,24 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
         lambda own: own[["macs", "bytes", "weights"]].corrwith(own.ms, method="spearman"), include_groups=False)
 
 
+def named_kinds(layers: pd.DataFrame) -> pd.DataFrame:
+    """Recorded operators whose kind says what they do: of those recorded as "other" CALLED names some.
+
+    Args:
+        layers: Columns operator and kind.
+    """
+    called = layers.operator.map(CALLED).where(layers.kind == "other")
+    return layers.assign(kind=called.fillna(layers.kind))
+
+
 def by_kind(layers: pd.DataFrame) -> pd.DataFrame:
     """Milliseconds and multiply-adds of each network by the kind of operator (tools/bench_latency.py --layers), with what
     share of its time each takes and how many million multiply-adds a millisecond it gets.
 
     Args:
-        layers: Columns network, kind, ms and macs.
+        layers: Columns network, operator, kind, ms and macs.
     """
-    table = layers.groupby(["network", "kind"], sort=False)[["ms", "macs"]].sum().reset_index()
+    table = named_kinds(layers).groupby(["network", "kind"], sort=False)[["ms", "macs"]].sum().reset_index()
     table["share"] = table.ms / table.groupby("network").ms.transform("sum")
     return table.assign(macs_per_ms=table.macs / table.ms / 1e6)
 
@@ -149,18 +164,20 @@ def price(layers: pd.DataFrame) -> pd.DataFrame:
 def price_in_words(layers: pd.DataFrame) -> str:
     """What `price` says, as a sentence."""
     table = price(layers)["M multiply-adds a ms"].dropna()
-    dear = [f"{1e3 / table[kind]:.0f} µs in a {kind}" if kind != "squeeze-and-excitation" else
-            f"{1e3 / table[kind]:.0f} µs in {kind}" for kind in table.sort_values(ascending=False).index]
-    return (f"A million multiply-adds take {', '.join(dear)}. What has none is not free: joining maps and changing their "
-            f"layout.")
+    article = {"squeeze-and-excitation": "", "other convolution": "any "}
+    dear = [f"{1e3 / table[kind]:.0f} µs in {article.get(kind, 'a ')}{kind}"
+            for kind in table.sort_values(ascending=False).index]
+    return (f"A million multiply-adds take {', '.join(dear)}. What has none is not free: joining maps, changing their "
+            f"layout and enlarging them.")
 
 
 def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads: int = 1) -> str:
     """The answer, in sentences made of the rows."""
     table = against(measured, batch, threads)
     if table.empty:
-        return "**Answer.** None yet: these rows hold no GhostNet beside its twins."
-    best = fastest_engine(summary(of_condition(measured, batch, threads)))
+        return "**Answer.** Not known yet: these rows hold no GhostNet beside its twins."
+    timed = of_condition(measured, batch, threads)
+    best = fastest_engine(summary(timed))
     engine = best.engine.value_counts().index[0]  # the one that is fastest for most networks
     own = table[table.engine == engine]
     thin, plain = (own[own.other.str.startswith(kind)] for kind in ("thin", "plain"))
@@ -175,11 +192,66 @@ def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads
     turns = (f"{count} turns" if count > 2 else
              f"only {count} turn{'s' if count > 1 else ''} so far: no more than a first look")
     joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
-    alone, many = "" if batch == 1 else "s", "" if threads == 1 else "s"
-    return (f"**Answer.** {verdict}: {saved} ({engine}, {batch} image{alone} at a time, {threads} thread{many}; {turns}). "
-            f"Beside a network without ghosts of the same multiply-adds, {slower} of {len(thin)} GhostNets take longer in "
-            f"every turn ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times as long). In ONNX Runtime "
-            f"joining maps and changing their layout takes {' and '.join(joined)} time.")
+    return (f"**Answer.** {verdict}: {saved} ({engine}, {_conditions(batch, threads)}, {speeds.machine(timed)}; {turns}). "
+            f"Beside a network without ghosts of the same multiply-adds, {slower} of {len(thin)} GhostNets take longer "
+            f"{_in_each(count)} ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times as long). In ONNX "
+            f"Runtime joining maps and changing their layout takes {' and '.join(joined)} time.\n\n"
+            f"{beside_rivals(measured, batch, threads)}\n\n{advice(measured, published(), batch, threads)}")
+
+
+def _conditions(batch: int, threads: int) -> str:
+    return f"{batch} image{'' if batch == 1 else 's'} at a time, {threads} thread{'' if threads == 1 else 's'}"
+
+
+def _in_each(turns: int) -> str:
+    return "in the one turn that was recorded" if turns == 1 else f"in each of {turns} turns"
+
+
+def recorded_engines(own: pd.DataFrame) -> str:
+    """Which of ENGINES rows were measured with, and which not, in a sentence."""
+    there = [engine for engine in ENGINES if engine in set(own.engine)]
+    missing = [engine for engine in ENGINES if engine not in there]
+    return f"Engines recorded: {', '.join(there)}" + (f"; not yet: {', '.join(missing)}." if missing else ".")
+
+
+def multiply_adds_of_twins(twins: pd.DataFrame) -> str:
+    """How many multiply-adds GhostNets have beside their twins, in a sentence; rows of `against`."""
+    kinds = twins.other.str.partition(" ")[0]
+    spans = [f"{own.min():.2f} to {own.max():.2f} of their {kind} twins'" for kind, own in
+             twins.macs.groupby(kinds, sort=False)]
+    return f"GhostNets have {' and '.join(spans)} multiply-adds."
+
+
+def beside_rivals(measured: pd.DataFrame, batch: int = 1, threads: int = 1) -> str:
+    """How long GhostNets take beside MobileNetV3s of like multiply-adds, each by its fastest engine, in sentences; and where
+    another condition is told."""
+    own = of_condition(measured, batch, threads)
+    table = fastest_engine(summary(own)).set_index("network")
+    told = [f"{one} takes {table.ms[one] / table.ms[other]:.2f} times as long as {other}"
+            for one, other in like_cost(table.macs) if other.startswith("MobileNetV3")]
+    return (f"At like multiply-adds (within {100 * LIKE:.0f} %), each by its fastest engine, "
+            f"{'; '.join(told) or 'no GhostNet was timed beside a MobileNetV3'} ({_conditions(batch, threads)}, "
+            f"{speeds.machine(own)}). `notebooks/compare.ipynb` tells it of 32 images at a time, on all cores, by MindSpore "
+            f"with our kernel: neither stands for the other.")
+
+
+def advice(measured: pd.DataFrame, accuracy: Mapping[str, float], batch: int = 1, threads: int = 1) -> str:
+    """Which network to take from how many milliseconds an image on, in sentences: the steps of `within_budget`.
+
+    Args:
+        measured: As for `answer`.
+        accuracy: Published top-1 in %, by network.
+    """
+    own = of_condition(measured, batch, threads)
+    table = fastest_engine(summary(own))
+    known = table[table.network.isin(list(accuracy))]
+    if known.empty:
+        return "**Which to take.** Not known yet: these rows hold no network with a published accuracy."
+    steps = within_budget(table, accuracy, sorted(known.ms / known.batch)).drop_duplicates("network")
+    told = ", ".join(f"from {row.ms:.1f} ms {row.network} ({row.top1:.1f} %)" for row in steps.itertuples())
+    return (f"**Which to take.** By the time that you have for an image: {told}; below that none. Times are each network's "
+            f"fastest engine's here ({_conditions(batch, threads)}, {speeds.machine(own)}), accuracies are top-1 on "
+            f"ImageNet as published, not ours.")
 
 
 def _joining(kinds: pd.DataFrame) -> pd.Series:
@@ -200,12 +272,13 @@ def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: 
     table = against(measured, batch, threads)
     correlations = rank_correlations(summary(of_condition(measured, batch, threads)))
     kinds, rows = by_kind(layers), []
+    turns = _in_each(int(of_condition(measured, batch, threads).turn.nunique()))
     for kind in ("thin", "plain"):
         own = table[table.other.str.startswith(kind)]
         counts = {word: int(mask.sum()) for word, mask in (("sooner", own.high < 1), ("later", own.low > 1))}
         rows.append({"asked": f"Do GhostNets answer sooner than their {kind} twins?",
-                     "seen": f"sooner in every turn in {counts['sooner']} of {len(own)} pairs of network and engine, "
-                             f"later in {counts['later']}, no winner in {len(own) - sum(counts.values())}"})
+                     "seen": f"sooner {turns}: {counts['sooner']} of {len(own)} pairs of network and engine; later: "
+                             f"{counts['later']}; now sooner, now later: {len(own) - sum(counts.values())}"})
     best = "; ".join(f"{engine}: {own.idxmax()} ({own.max():.2f})" for engine, own in correlations.iterrows())
     rows.append({"asked": "What orders networks by their time?", "seen": best})
     joined = _joining(kinds)

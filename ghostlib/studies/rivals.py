@@ -9,6 +9,8 @@ from ghostlib.studies import speeds
 from ghostlib.studies.paper import PUBLISHED, last_digit
 
 LIKE = 0.15  # share of the multiply-adds by which networks of like cost may differ
+ELSEWHERE = ("One image at a time, by engines that run exported networks: `notebooks/latency.ipynb`. What holds here need "
+             "not hold there.")
 
 
 def published(tables: Sequence[int]) -> pd.DataFrame:
@@ -64,7 +66,14 @@ def speeds_in_short(measured: pd.DataFrame) -> str:
         return "No GhostNet was timed beside a MobileNetV3 of like cost."
     times = {part: [np.median(speeds.times_as_fast(measured, *pair, part)) for pair in pairs] for part in speeds.PARTS}
     trains, answers = (f"{min(found):.2f} to {max(found):.2f} times as fast" for found in times.values())
-    return f"Beside MobileNetV3s of like multiply-adds GhostNets train {trains} and answer {answers} ({len(pairs)} pairs)."
+    return (f"Beside MobileNetV3s of like multiply-adds GhostNets train {trains} and answer {answers} ({len(pairs)} pairs; "
+            f"{_conditions(measured)}). {ELSEWHERE}")
+
+
+def _conditions(measured: pd.DataFrame) -> str:
+    """Under what conditions rows were measured, in words; all are of one engine."""
+    batches = ", ".join(map(str, sorted(measured.batch_size.unique())))
+    return f"{batches} images at a time, by MindSpore with our kernel where it serves, {speeds.machine(measured)}"
 
 
 def answer_on_speeds(measured: pd.DataFrame) -> str:
@@ -79,4 +88,4 @@ def answer_on_speeds(measured: pd.DataFrame) -> str:
                  for verb, part in (("trains", "training"), ("answers", "evaluation"))]
         told.append(f"{own} {' and '.join(times)} as {other}")
     return (f"At like multiply-adds (within {100 * LIKE:.0f} %), turn by turn: {'; '.join(told) or 'nothing was measured'}. "
-            f"On two CPU cores, by our kernel where it serves; on an NPU nothing was measured.")
+            f"Measured with {_conditions(measured)}; on an NPU nothing was measured. {ELSEWHERE}")

@@ -30,6 +30,16 @@ def times_as_fast(measured: pd.DataFrame, network: str, other: str, part: str) -
     return (turns[network] / turns[other]).dropna().to_numpy()
 
 
+def machine(measured: pd.DataFrame) -> str:
+    """What measured rows were measured on, in words.
+
+    >>> machine(pd.DataFrame({"machine": ["AMD EPYC"] * 2, "cores": [2, 2]}))
+    'AMD EPYC with 2 cores'
+    """
+    return ", ".join(f"{name} with {cores} cores" for name, cores in
+                     dict.fromkeys(zip(measured.machine, measured.cores)))
+
+
 def as_clause(times: np.ndarray) -> str:
     """Such a comparison as a clause.
 

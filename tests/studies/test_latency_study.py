@@ -3,25 +3,30 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 from ghostlib.complexity import count
 from ghostlib.models.build import build
-from ghostlib.studies import latency
+from ghostlib.results import read_table
+from ghostlib.studies import latency, rivals
 
 
 def times(milliseconds, engine="onnxruntime", batch=1):
     """Rows of networks whose times in three turns are these, times 0.9, 1 and 1.1 (turn by turn the same machine)."""
-    macs = {"GhostNet 1.0": 140e6, "thin of 1.0": 140e6, "plain 1.0": 280e6}
+    macs = {"GhostNet 1.0": 140e6, "thin of 1.0": 140e6, "plain 1.0": 280e6, "MobileNetV3-L 1.0": 150e6,
+            "MobileNetV3-S 1.0": 50e6}
     return pd.DataFrame([{"network": name, "engine": engine, "batch": batch, "threads": 2, "turn": turn, "ms": ms * noise,
-                          "macs": macs[name], "weights": 5e6 + macs[name] / 100, "bytes": 1e7 + ms}
+                          "macs": macs[name], "weights": 5e6 + macs[name] / 100, "bytes": 1e7 + ms, "machine": "AMD EPYC",
+                          "cores": 2}
                          for name, ms in milliseconds.items() for turn, noise in enumerate((0.9, 1.0, 1.1))])
 
 
-LAYERS = pd.DataFrame([("GhostNet 1.0", "1 x 1 convolution", 6.0, 120_000_000), ("GhostNet 1.0", "concatenation", 1.0, 0),
-                       ("GhostNet 1.0", "change of layout", 1.0, 0),
-                       ("GhostNet 1.0", "depthwise convolution", 2.0, 20_000_000),
-                       ("MobileNetV3-L 1.0", "1 x 1 convolution", 10.0, 200_000_000)],
-                      columns=["network", "kind", "ms", "macs"])
+LAYERS = pd.DataFrame([("GhostNet 1.0", "Conv", "1 x 1 convolution", 6.0, 120_000_000),
+                       ("GhostNet 1.0", "Concat", "concatenation", 1.0, 0),
+                       ("GhostNet 1.0", "ReorderInput", "change of layout", 1.0, 0),
+                       ("GhostNet 1.0", "Conv", "depthwise convolution", 2.0, 20_000_000),
+                       ("MobileNetV3-L 1.0", "Conv", "1 x 1 convolution", 10.0, 200_000_000)],
+                      columns=["network", "operator", "kind", "ms", "macs"])
 
 
 def test_turns_are_compared_within():
@@ -33,17 +38,58 @@ def test_turns_are_compared_within():
 
 @pytest.mark.parametrize(("ghost", "words", "pairs"), [
     (12, "less than their multiply-adds promise: GhostNet 1.0 has 0.50 of its plain twin's multiply-adds and takes 0.80",
-     "sooner in every turn in 0 of 1 pairs of network and engine, later in 1"),
+     "sooner in each of 3 turns: 0 of 1 pairs of network and engine; later: 1;"),
     (6, "what their multiply-adds promise, at least in part: GhostNet 1.0 has 0.50 of its plain twin's multiply-adds and "
-        "takes 0.40", "sooner in every turn in 1 of 1 pairs of network and engine, later in 0")])
+        "takes 0.40", "sooner in each of 3 turns: 1 of 1 pairs of network and engine; later: 0;")])
 def test_the_answer_follows_the_rows(ghost, words, pairs):
     measured = times({"GhostNet 1.0": ghost, "thin of 1.0": 10, "plain 1.0": 15})
     told = latency.answer(measured, LAYERS, threads=2)
-    assert words in told and "takes 20 % of GhostNet 1.0's and 0 % of MobileNetV3-L 1.0's time." in told
+    assert words in told and "takes 20 % of GhostNet 1.0's and 0 % of MobileNetV3-L 1.0's time.\n" in told
     assert latency.findings(measured, LAYERS, 1, 2).seen[0].startswith(pairs)
     first = latency.answer(measured[measured.turn == 0], LAYERS, threads=2)
-    assert "3 turns)" in told and "only 1 turn so far: no more than a first look)" in first
-    assert latency.answer(measured[measured.network == "plain 1.0"], LAYERS).startswith("**Answer.** None yet")
+    assert "AMD EPYC with 2 cores; 3 turns)" in told and "only 1 turn so far: no more than a first look)" in first
+    assert "GhostNets take longer in each of 3 turns (" in told
+    assert "GhostNets take longer in the one turn that was recorded (" in first
+    assert latency.findings(measured[measured.turn == 0], LAYERS, 1, 2).seen[0].startswith("sooner in the one turn")
+    assert latency.answer(measured[measured.network == "plain 1.0"], LAYERS).startswith("**Answer.** Not known yet")
+
+
+def test_the_advice_is_the_budgets_steps_and_says_whose_the_accuracies_are():
+    """Slower and no better is not advised; a network without a published accuracy neither."""
+    measured = times({"GhostNet 1.0": 12, "thin of 1.0": 3, "plain 1.0": 15, "MobileNetV3-S 1.0": 4,
+                      "MobileNetV3-L 1.0": 10})
+    told = latency.advice(measured, latency.published(), threads=2)
+    assert "for an image: from 4.0 ms MobileNetV3-S 1.0 (68.1 %), from 10.0 ms MobileNetV3-L 1.0 (75.2 %); below" in told
+    assert "as published, not ours" in told and "1 image at a time, 2 threads, AMD EPYC with 2 cores" in told
+    assert "Not known yet" in latency.advice(measured[measured.network == "thin of 1.0"], latency.published(), threads=2)
+    assert told in latency.answer(measured, LAYERS, threads=2)
+
+
+def test_rivals_are_told_with_their_conditions_here_and_in_compare():
+    """The two notebooks measure otherwise and come to other numbers: each says how, and names the other."""
+    here = latency.beside_rivals(times({"GhostNet 1.0": 12, "MobileNetV3-L 1.0": 10, "MobileNetV3-S 1.0": 4}), threads=2)
+    assert "GhostNet 1.0 takes 1.20 times as long as MobileNetV3-L 1.0 (1 image at a time, 2 threads, AMD EPYC" in here
+    assert "MobileNetV3-S" not in here and "`notebooks/compare.ipynb`" in here
+    raced = read_table(ROOT / "data" / "results" / "rivals_speed.csv")
+    for told in (rivals.speeds_in_short(raced), rivals.answer_on_speeds(raced)):
+        assert "32 images at a time, by MindSpore with our kernel where it serves, AMD EPYC with 2 cores" in told
+        assert "`notebooks/latency.ipynb`" in told
+
+
+def test_what_is_recorded_of_engines_and_twins_is_told():
+    measured = times({"GhostNet 1.0": 12, "thin of 1.0": 10, "plain 1.0": 15})
+    assert latency.recorded_engines(measured) == "Engines recorded: onnxruntime; not yet: mindspore, kernel, openvino."
+    every = pd.concat([measured.assign(engine=engine) for engine in latency.ENGINES])
+    assert latency.recorded_engines(every) == "Engines recorded: mindspore, kernel, onnxruntime, openvino."
+    assert latency.multiply_adds_of_twins(latency.against(measured, 1, 2)) == (
+        "GhostNets have 1.00 to 1.00 of their thin twins' and 0.50 to 0.50 of their plain twins' multiply-adds.")
+
+
+def test_what_enlarges_maps_is_not_other():
+    own = LAYERS.iloc[[0, 0]].assign(operator=["Gather", "Mul"], kind="other")
+    assert latency.named_kinds(own).kind.tolist() == [latency.ENLARGING, "other"]
+    table = latency.by_kind(read_table(ROOT / "data" / "results" / "latency_layers.csv")).set_index(["network", "kind"])
+    assert table.share["GhostNetV2 1.0", latency.ENLARGING] > 0.1 > table.share["GhostNetV2 1.0", "other"]
 
 
 def test_a_budget_buys_the_most_accurate_network_in_time():
