@@ -32,7 +32,8 @@ def findings() -> str:
     runs = photographs.named(read_table(RESULTS / "photographs.csv"))
     likeness_rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
     planned = len(sweep.read("notebooks/params/photographs.yaml").points)
-    told = found.three(runs, ablation.named(read_table(RESULTS / "ablate_cifar10.csv")), likeness_rows, planned)
+    short, longer = (ablation.named(read_table(RESULTS / f"{name}.csv")) for name in ("ablate_cifar10", "regime_cifar10"))
+    told = found.three(runs, short, longer, likeness_rows, planned)
     return "\n".join(f"{number}. {one}" for number, one in enumerate(told, 1))
 
 
@@ -113,8 +114,9 @@ def ablations() -> str:
                     for row in ablation.summary(rows).itertuples()])
     answers = [f"- {ablation.QUESTIONS[one.first, one.second]} {one.first} − {one.second}: {one.judged(ablation.MARGIN)} "
                f"({one.evidence()}{one.equivalence(ablation.MARGIN)})." for one in ablation.contrasts_of(rows)]
-    first = ablation.answer_on_ratio(rows, read_table(RESULTS / "ablation_speed.csv")).replace("**Answer.** ", "")
-    longer = regime.answer(rows, ablation.named(read_table(RESULTS / "regime_cifar10.csv")))
+    long = ablation.named(read_table(RESULTS / "regime_cifar10.csv"))
+    first = ablation.answer_on_ratio(rows, read_table(RESULTS / "ablation_speed.csv"), long).replace("**Answer.** ", "")
+    longer = regime.answer(rows, long)
     counts = [(len(read_table(RESULTS / f"{name}.csv")), len(sweep.read(f"notebooks/params/{name}.yaml").points))
               for name in ("ablate_cifar10", "regime_cifar10")]
     runs = "{} of {} runs are recorded, and {} of {} of the longer ones.".format(*counts[0], *counts[1])

@@ -36,7 +36,8 @@ def fig_rates(pilot: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
 
 
 def fig_runs(curves: pd.DataFrame) -> Figure:
-    """Accuracy after each epoch, a panel for each network and a line for each seed; in grey GhostNet's mean.
+    """Accuracy after each epoch, a panel for each network and a line for each seed; in grey GhostNet, its mean where it has
+    several seeds.
 
     Args:
         curves: Columns network, seed, epoch and accuracy (in percent).
@@ -45,19 +46,24 @@ def fig_runs(curves: pd.DataFrame) -> Figure:
     columns = min(4, len(names))
     figure, axes = plt.subplots(-(-len(names) // columns), columns, figsize=(2.6 * columns, 2.4 * -(-len(names) // columns)),
                                 sharex=True, sharey=True, squeeze=False)
-    beside = curves[curves.network == GHOSTNET].groupby("epoch").accuracy.mean()
+    rival = curves[curves.network == GHOSTNET]
+    beside, seeds = rival.groupby("epoch").accuracy.mean(), rival.seed.nunique()
+    what = f"{GHOSTNET}, mean" if seeds > 1 else f"{GHOSTNET}, one seed"
     for ax, name in zip(axes.flat, names):
         own, (colour, _) = curves[curves.network == name], LOOKS[name]
         if name != GHOSTNET:
-            ax.plot(beside.index, beside, color="0.75", linewidth=2.5, label=f"{GHOSTNET}, mean")
+            ax.plot(beside.index, beside, color="0.75", linewidth=2.5, label=what)
         for place, (_, run) in enumerate(own.groupby("seed")):
             ax.plot(run.epoch, run.accuracy, color=colour, linewidth=1, label=None if place else "one seed")
         ax.set_title(f"{name}, {own.seed.nunique()} seed{'s' if own.seed.nunique() > 1 else ''}", fontsize=9)
         ax.grid(axis="y", color="0.92")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.legend(fontsize=7, loc="lower right")
-    for ax in list(axes.flat)[len(names):]:
-        ax.set_axis_off()
+    for place, ax in enumerate(axes.flat):
+        if place >= len(names):
+            ax.set_axis_off()
+        elif place + columns >= len(names):  # nothing below it has the numbers
+            ax.tick_params(labelbottom=True)
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("top-1 on test photographs, %", fontsize=9)
     return figure

@@ -81,16 +81,17 @@ def answer_on_kernel(rows: pd.DataFrame) -> str:
     return f"**Answer.** {first}: {how} ({one.evidence()}{one.equivalence(MARGIN)}). {_regime(rows)}"
 
 
-def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
+def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame, longer: pd.DataFrame) -> str:
     """What `named` rows say of ghosts beside fewer channels, in sentences; the words follow the seeds.
 
     Args:
         rows: Of `named`.
         measured: As for `with_speeds`.
+        longer: As `rows`, of longer runs.
     """
-    if not ((found := contrasts_of(rows, [("s2 d3", THIN)])) and (beside := contrasts_of(rows, [("s2 d3", PLAIN)]))):
+    if not {"s2 d3", THIN, PLAIN} <= set(rows.network):
         return "**Answer.** None: these runs do not hold all of s2 d3, thin and plain."
-    [thin], [plain] = found, beside
+    [thin] = contrasts_of(rows, [("s2 d3", THIN)])
     first, _ = thin.told(MARGIN, {
         "within": "a plain network with fewer channels (thin) is as accurate as the Ghost network (s2 d3)",
         "better": "the Ghost network (s2 d3) is more accurate than a plain one with fewer channels (thin)",
@@ -100,11 +101,25 @@ def answer_on_ratio(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
     if {THIN, "s2 d3"} <= set(own.network):
         times = speeds.times_as_fast(own, "s2 d3", THIN, "training")
         speed = f" Turn by turn the Ghost network trains {speeds.as_clause(times)} as thin here."
-    macs = rows.groupby("network").macs.first()
     return (f"**Answer.** For equal multiply-adds, {first}: the difference is {thin.judged(MARGIN)} ({thin.evidence()}"
-            f"{thin.equivalence(MARGIN)}).{speed} Beside the whole plain network, which takes "
-            f"{macs[PLAIN] / macs['s2 d3']:.1f} times as many multiply-adds, it is {plain.judged(MARGIN)} "
-            f"({plain.evidence()}). {_regime(rows)}")
+            f"{thin.equivalence(MARGIN)}). {after_longer(longer)} {beside_plain(rows)}{speed} {_regime(rows)}")
+
+
+def after_longer(longer: pd.DataFrame) -> str:
+    """What became of s2 d3 beside thin in longer runs, in a sentence."""
+    epochs = longer.epochs.iloc[0]
+    seeds = longer.groupby("network").seed.agg(set)
+    if not {"s2 d3", THIN} <= set(seeds.index) or not seeds["s2 d3"] & seeds[THIN]:
+        return f"What {epochs} epochs make of that is not recorded yet."
+    one = contrast(longer, "s2 d3", THIN, "accuracy")
+    return f"After {epochs} epochs the same difference is {one.judged(MARGIN)} ({one.evidence()})."
+
+
+def beside_plain(rows: pd.DataFrame) -> str:
+    """How s2 d3 stands beside the whole plain network, which it was made cheaper than, in a sentence."""
+    macs, one = rows.groupby("network").macs.first(), contrast(rows, "s2 d3", PLAIN, "accuracy")
+    return (f"Beside the whole plain network, which takes {macs[PLAIN] / macs['s2 d3']:.1f} times as many multiply-adds, "
+            f"the Ghost network is {one.judged(MARGIN)} ({one.evidence()}).")
 
 
 def _regime(rows: pd.DataFrame) -> str:

@@ -8,16 +8,18 @@ from ghostlib.studies.ablation import THIN
 from ghostlib.studies.contrasts import contrast, mean_interval
 
 
-def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, likeness: pd.DataFrame, planned: int) -> list[str]:
+def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.DataFrame, likeness: pd.DataFrame,
+          planned: int) -> list[str]:
     """The findings that the front page tells, as Markdown.
 
     Args:
         on_photographs: Of `photographs.named`.
         on_cifar10: Of `ablation.named`, of ablate_cifar10.csv.
+        longer: The same of regime_cifar10.csv.
         likeness: As for `redundancy.answer`.
         planned: How many runs of `on_photographs` there are to be.
     """
-    return [f"**Do ghosts beat simply having fewer channels?** {on_fewer_channels(on_cifar10)}",
+    return [f"**Do ghosts beat simply having fewer channels?** {on_fewer_channels(on_cifar10, longer)}",
             f"**Are feature maps alike because networks learn it?** {on_likeness(likeness)}",
             f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs, planned)}"]
 
@@ -25,21 +27,21 @@ def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, likeness: pd.D
 def on_the_rival(rows: pd.DataFrame, planned: int) -> str:
     """The primary contrast of the photographs study, without its conditions."""
     said = photographs.answer(rows, planned).replace("**Answer.** ", "")
-    left = f"{len(rows)} of {planned} runs are recorded."
-    if said.startswith("None yet"):
-        return f"Not known yet: a study that was fixed beforehand is under way, {left}"
-    return said.split(" GhostNet recognises")[0] + (f" Not final: {left}" if len(rows) < planned else "")
+    verdict = said.partition(" **Not final:**")[0].partition(" GhostNet recognises")[0]
+    return verdict + (f" Not final: {len(rows)} of {planned} runs are recorded." if len(rows) < planned else "")
 
 
-def on_fewer_channels(rows: pd.DataFrame) -> str:
-    """A Ghost network beside a plain one of as many multiply-adds; the words follow the seeds."""
+def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:
+    """A Ghost network beside a plain one of as many multiply-adds, and beside the whole plain one; the words follow the
+    seeds."""
     one = contrast(rows, "s2 d3", THIN, "accuracy")
     first, _ = one.told(ablation.MARGIN, {
         "within": "No: a plain network with as many multiply-adds is as accurate, to half a point",
         "better": "Yes: a Ghost network is more accurate than a plain one with as many multiply-adds",
         "worse": "No: a plain network with as many multiply-adds is more accurate"},
         "Not known: beside a plain network with as many multiply-adds the difference is undecided")
-    return (f"{first} ({one.evidence()}). Seen in a small VGG-16 after {rows.epochs.iloc[0]} epochs of CIFAR-10.")
+    return (f"{first} ({one.evidence()}), in a small VGG-16 after {rows.epochs.iloc[0]} epochs of CIFAR-10. "
+            f"{ablation.after_longer(longer)} {ablation.beside_plain(rows)}")
 
 
 def on_likeness(rows: pd.DataFrame) -> str:
@@ -49,7 +51,7 @@ def on_likeness(rows: pd.DataFrame) -> str:
     share = 100 * relu.mean()
     first = "Yes: training makes them more alike" if low > 0 else "No: training makes them less alike" if high < 0 else \
         "Not shown"
-    return (f"{first}. Before training the best other map of a layer predicts {share[UNTRAINED]:.0f} % of a map, after it "
-            f"{share[TRAINED]:.0f} % ({mean:+.0f} points, 95 % interval over {len(relu)} seeds {low:+.0f} to {high:+.0f}). "
-            f"They show the same image: a map of another image predicts {share[SHUFFLED]:.0f} %. Seen in small networks on "
-            f"CIFAR-10.")
+    return (f"{first}. Before training the best of a layer's other maps explains {share[UNTRAINED]:.0f} % of a map's "
+            f"variance (after ReLU), afterwards {share[TRAINED]:.0f} % ({mean:+.0f} points, 95 % interval over {len(relu)} "
+            f"seeds {low:+.0f} to {high:+.0f}). They show the same image: a map of another image explains "
+            f"{share[SHUFFLED]:.0f} %. Seen in small networks on CIFAR-10.")

@@ -26,6 +26,7 @@ SQUASHED = "f217b7405022fa895254ffaf5eb934d9"  # fingerprint of the copy whose p
 LEADERBOARD = 93.55  # %; the public leaderboard's for 80 epochs at 128 x 128, one run of an xresnet50, official copy
 STEP = 2.0  # from one learning rate of the grid to the next
 DRAWS = 2000  # of the bootstrap
+NO_PAIRS = "No two networks that are compared here have two seeds in common yet: there is nothing to show."
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
@@ -50,15 +51,16 @@ def rates(pilot: pd.DataFrame, seed: int = 100) -> pd.DataFrame:
         seed: Whose runs the rates are chosen by.
 
     Returns:
-        network, lr, accuracy on the held-out photographs, and `next`: the rate to try because the best one is at an edge of
-        those tried, or nan.
+        network, lr, accuracy on the held-out photographs, `tried`: how many rates, and `next`: the rate to try because the
+        best one is at an edge of those tried, or nan.
     """
     table = []
     for network, own in pilot[pilot.seed == seed].groupby("network", sort=False):
         best = own.sort_values(["accuracy", "lr"], ascending=[False, True], kind="stable").iloc[0]
         low, high = own.lr.min(), own.lr.max()
         following = best.lr / STEP if best.lr == low else best.lr * STEP if best.lr == high else np.nan
-        table.append({"network": network, "lr": best.lr, "accuracy": best.accuracy, "next": following})
+        table.append({"network": network, "lr": best.lr, "accuracy": best.accuracy, "tried": own.lr.nunique(),
+                      "next": following})
     return pd.DataFrame(table)
 
 
@@ -66,6 +68,22 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """As `ablation.summary`, one row for each network, with the learning rate that it was given."""
     table = ablation.summary(rows)
     return table.assign(lr=table.network.map(rows.groupby("network").lr.first()))
+
+
+def bars(table: pd.DataFrame) -> str:
+    """What the bars of a `summary` are where it is drawn, in a sentence: one seed has none."""
+    known = table.low.notna()
+    if not known.any():
+        return "No bars are drawn: one seed has no interval."
+    return "Bars: 95 % interval over seeds" + ("." if known.all() else ", of those networks that have two or more.")
+
+
+def recorded(rows: pd.DataFrame, planned: int) -> str:
+    """How many runs, of which copy and of how many of NETWORKS, are there, in a sentence."""
+    missing = [name for name in NETWORKS.values() if name not in set(rows.network)]
+    lacking = f" (not yet: {', '.join(missing)})" if missing else ""
+    return (f"{len(rows)} of {planned} runs are recorded: {copy_of(rows)}, {rows.epochs.iloc[0]} epochs, "
+            f"{rows.network.nunique()} of {len(NETWORKS)} networks{lacking}.")
 
 
 def contrasts_of(rows: pd.DataFrame) -> list[Contrast]:
@@ -120,7 +138,7 @@ def checks(rows: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
         table.append({"difference": f"{one.first} − {one.second}", "seeds": len(one.seeds),
                       "over seeds": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval),
                       "over seeds and photographs": f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"})
-    return pd.DataFrame(table)
+    return pd.DataFrame(table, columns=["difference", "seeds", "over seeds", "over seeds and photographs"])
 
 
 def bootstrap(right: Mapping[str, np.ndarray], first: str, second: str, share: float = 0.95) -> tuple[float, float, float]:
@@ -171,8 +189,9 @@ def answer(rows: pd.DataFrame, planned: int | None = None) -> str:
         rows: Of `named`.
         planned: How many runs there are to be; with fewer the answer says that it is not final.
     """
+    left = f" **Not final:** {len(rows)} of {planned} planned runs are recorded." if len(rows) < (planned or 0) else ""
     if PRIMARY not in [(one.first, one.second) for one in contrasts_of(rows)]:
-        return "**Answer.** None yet: these runs do not hold two seeds of both GhostNet and MobileNetV3-Small."
+        return f"**Answer.** Not known yet: {_so_far(rows)}; a verdict takes two seeds of both.{left}"
     one = contrast(rows, *PRIMARY, "accuracy")
     beside = "At equal multiply-adds and trained alike, GhostNet"
     first, how = one.told(MARGIN, {"better": f"Yes. {beside} is better than MobileNetV3-Small",
@@ -183,5 +202,14 @@ def answer(rows: pd.DataFrame, planned: int | None = None) -> str:
     return (f"**Answer.** {first}: {how} ({one.evidence()}{one.equivalence(MARGIN)}). GhostNet recognises "
             f"{means[GHOSTNET]:.1f} % of Imagenette's photographs, MobileNetV3-Small {means[RIVAL]:.1f} %, after "
             f"{rows.epochs.iloc[0]} epochs at {rows.image_size.iloc[0]} x {rows.image_size.iloc[0]} ({copy_of(rows)}) from "
-            f"random weights; a thousand classes and long training may say otherwise."
-            + (f" **Not final:** {len(rows)} of {planned} planned runs are recorded." if len(rows) < (planned or 0) else ""))
+            f"random weights; a thousand classes and long training may say otherwise.{left}")
+
+
+def _so_far(rows: pd.DataFrame) -> str:
+    """What the two of PRIMARY reached, however few their seeds are."""
+    told = []
+    for name in PRIMARY:
+        own = rows[rows.network == name]
+        seeds = f"{len(own)} seed{'' if len(own) == 1 else 's'}"
+        told.append(f"{own.accuracy.mean():.1f} % for {name} ({seeds})" if len(own) else f"not recorded for {name}")
+    return f"so far top-1 on Imagenette's test photographs is {' and '.join(told)}"

@@ -84,6 +84,30 @@ def test_one_seed_is_no_contrast():
     assert photographs.contrasts_of(own) == [] and photographs.answers(own).empty
 
 
+@pytest.mark.parametrize(("accuracies", "said"), [
+    ({"GhostNet": [71.9], "MobileNetV3-Small": [76.9]},
+     "71.9 % for GhostNet (1 seed) and 76.9 % for MobileNetV3-Small (1 seed)"),
+    ({"GhostNet": [71, 73]}, "72.0 % for GhostNet (2 seeds) and not recorded for MobileNetV3-Small")])
+def test_too_few_seeds_are_told_and_no_verdict(accuracies, said):
+    own = photographs.named(rows(accuracies))
+    told = photographs.answer(own, 30)
+    assert told == (f"**Answer.** Not known yet: so far top-1 on Imagenette's test photographs is {said}; a verdict "
+                    f"takes two seeds of both. **Not final:** {len(own)} of 30 planned runs are recorded.")
+
+
+def test_what_is_there_and_what_bars_are_follows_the_rows():
+    own = photographs.named(rows({"GhostNet": [71], "thin": [66]}))
+    assert photographs.recorded(own, 30) == (
+        "2 of 30 runs are recorded: squashed copy, 15 epochs, 2 of 7 networks (not yet: MobileNetV3-Small, MobileNetV2, "
+        "GhostNetV2, s2 d1, s4 d3).")
+    every = photographs.named(rows({name: [70, 71] for name in photographs.NETWORKS.values()}))
+    assert photographs.recorded(every, 30).endswith("7 of 7 networks.")
+    some = pd.concat([every, own.iloc[:1].assign(network="another")])
+    told = [photographs.bars(photographs.summary(table)) for table in (own, some, every)]
+    assert [one.partition(" ")[0] for one in told] == ["No", "Bars:", "Bars:"]
+    assert told[1].endswith("those networks that have two or more.") and told[2].endswith("over seeds.")
+
+
 def test_the_check_reads_each_runs_answers():
     own = photographs.named(rows({"GhostNet": [75, 100], "MobileNetV3-Small": [50, 75]}))
     own["point"] = ["a", "b", "c", "d"]
