@@ -49,7 +49,8 @@ class Entry:
     Attributes:
         name: Of the notebook, below notebooks/ and without its ending.
         answer: Makes its answer of the recorded rows; None takes what its stored run found.
-        picture: A file of figures/; "" for the notebook's last stored picture.
+        picture: A file of figures/, or a name such as fig_cost for the stored picture of the cell that calls it; "" for the
+            notebook's last one.
     """
 
     name: str
@@ -95,11 +96,15 @@ def _photographs(results: Path) -> str:
 
 
 def _runs(results: Path) -> str:
-    """How many runs of how many grids are recorded."""
-    counts = [(len(_rows(results, name)), len(sweep.read(PARAMS / f"{name}.yaml").points))
-              for name in ("ablate_cifar10", "regime_cifar10", "photographs")]
+    """How many runs are recorded, of the grids of which there are any."""
+    names = [path.stem for path in sorted(PARAMS.glob("*.yaml")) if (results / f"{path.stem}.csv").is_file()]
+    if not names:
+        return NOTHING
+    counts = [(len(_rows(results, name)), len(sweep.read(PARAMS / f"{name}.yaml").points)) for name in names]
     done, planned = (sum(numbers) for numbers in zip(*counts))
-    return f"{done} of the {planned} runs in this lab's {len(counts)} grids are recorded."
+    grids = "grid that has" if len(names) == 1 else "grids that have"
+    return (f"{done} runs of this lab are recorded, of the {planned} in the {len(names)} {grids} been begun "
+            f"({', '.join(names)}).")
 
 
 def _neighbours(results: Path) -> str:
@@ -130,10 +135,11 @@ PARTS: dict[str, list[Entry]] = {
     "Do ghosts pay?": [
         Entry("complexity", picture="speedup.png"),
         Entry("ablate_ratio", lambda results: ablation.answer_on_ratio(
-            ablation.named(_rows(results, "ablate_cifar10")), _rows(results, "ablation_speed"))),
+            ablation.named(_rows(results, "ablate_cifar10")), _rows(results, "ablation_speed"),
+            ablation.named(_rows(results, "regime_cifar10")))),
         Entry("ablate_kernel", lambda results: ablation.answer_on_kernel(
             ablation.named(_rows(results, "ablate_cifar10")))),
-        Entry("photographs", _photographs),
+        Entry("photographs", _photographs, "fig_cost"),
         Entry("latency", lambda results: latency.answer(_rows(results, "latency"),
                                                         _rows(results, "latency_layers"))),
         Entry("compare", lambda _results: paper.answer_on_reports(paper.reported([5, 6, 7])), "rivals.png")],
@@ -146,9 +152,9 @@ PARTS: dict[str, list[Entry]] = {
 """By question, what to read on it, in this order."""
 
 
-def part(question: str, results: str | Path = "data/results", pixels: int = 200) -> str:
-    """One of PARTS as a table in Markdown: a picture of each notebook; its title with a link, its time, its question and
-    its answer in a sentence.
+def part(question: str, results: str | Path = "data/results", pixels: int = 320) -> str:
+    """One of PARTS as a table in Markdown: a picture of each notebook, its title, both with a link, its time, its question
+    and its answer in a sentence.
 
     Args:
         question: A key of PARTS.
@@ -164,7 +170,8 @@ def part(question: str, results: str | Path = "data/results", pixels: int = 200)
     for entry in PARTS[question]:
         title, asked, time = words(entry)
         told = answer(entry, Path(results)).replace("|", r"\|")
-        lines.append(f"| ![{title}]({thumbnail(entry, pixels)}) | **[{title}]({entry.name}.ipynb)** · {time}<br>"
+        small = f"[![{title}]({thumbnail(entry, pixels)})]({entry.name}.ipynb)"  # leads to where it is large enough to read
+        lines.append(f"| {small} | **[{title}]({entry.name}.ipynb)** · {time}<br>"
                      f"*{asked}*<br>{told} |")
     return "\n".join(lines)
 
@@ -207,11 +214,12 @@ def sentence(text: str) -> str:
 
 def thumbnail(entry: Entry, pixels: int) -> str:
     """A picture of a notebook, `pixels` wide, as a data: address."""
-    stored: list[str] = []
-    if not entry.picture:
-        stored = [output.data["image/png"] for cell in _read(entry).cells for output in cell.get("outputs", [])
-                  if "image/png" in output.get("data", {})]
-    picture = Image.open(io.BytesIO(base64.b64decode(stored[-1])) if stored else FIGURES / (entry.picture or INSTEAD))
+    is_file = entry.picture.endswith(".png")
+    stored = [] if is_file else [
+        output.data["image/png"] for cell in _read(entry).cells if f"{entry.picture}(" in cell.source or not entry.picture
+        for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    picture = Image.open(io.BytesIO(base64.b64decode(stored[-1])) if stored else
+                         FIGURES / (entry.picture if is_file else INSTEAD))
     whole = picture.convert("RGB")
     small = whole.resize((pixels, round(pixels * whole.height / whole.width)), Image.Resampling.LANCZOS)
     held = io.BytesIO()

@@ -24,7 +24,29 @@ def test_every_notebook_is_on_the_page_once():
              if ".ipynb_checkpoints" not in path.parts} - {INDEX.stem}
     assert sorted(listed) == sorted(there), "a line in PARTS of ghostlib/studies/contents.py for each notebook"
     named = [entry.picture for entries in contents.PARTS.values() for entry in entries if entry.picture]
-    assert all((contents.FIGURES / name).is_file() for name in named)
+    assert all((contents.FIGURES / name).is_file() for name in named if name.endswith(".png"))
+    calls = [(entry, entry.picture) for entries in contents.PARTS.values() for entry in entries
+             if entry.picture and not entry.picture.endswith(".png")]
+    for entry, name in calls:
+        cells = notebook.read(INDEX.parent / f"{entry.name}.ipynb").cells
+        assert any(f"{name}(" in cell.source for cell in cells if cell.get("outputs")), f"{entry.name} draws no {name}"
+
+
+def test_a_picture_that_is_named_is_that_cells_and_leads_to_its_notebook():
+    [entry] = [entry for entry in contents.PARTS["Do ghosts pay?"] if entry.name == "photographs"]
+    other = contents.Entry(entry.name, entry.answer, "fig_rates")
+    assert len({contents.thumbnail(one, 40) for one in (entry, other)}) == 2
+    assert ")](photographs.ipynb) | **[" in contents.part("Do ghosts pay?", ROOT / "data" / "results", 40)
+
+
+def test_every_grid_that_has_rows_is_counted(tmp_path):
+    [entry] = [one for entries in contents.PARTS.values() for one in entries if one.name == "tutorials/5_batch_runs"]
+    assert contents.answer(entry, tmp_path) == contents.NOTHING
+    rows = read_table("data/results/digits_kernel.csv")
+    rows.iloc[:5].to_csv(tmp_path / "digits_kernel.csv", index=False)
+    assert contents.answer(entry, tmp_path) == (
+        "5 runs of this lab are recorded, of the 12 in the 1 grid that has been begun (digits_kernel).")
+    assert "digits_kernel" in contents.answer(entry, ROOT / "data" / "results")
 
 
 def test_the_stored_page_shows_all_of_them_with_a_picture_and_a_link_that_leads_there():
