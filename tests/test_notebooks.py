@@ -268,13 +268,15 @@ def test_stored_outputs_are_those_of_these_rows(path, monkeypatch):
 
 
 def test_only_what_changed_is_executed(tmp_path):
-    """A notebook is left alone to the byte until its code or a recorded table that it read is another."""
+    """A notebook is left alone to the byte until its code or a recorded table that it read is another, also from another
+    folder."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "data" / "results").mkdir(parents=True)
     table, path = tmp_path / "data" / "results" / "rows.csv", tmp_path / "notebooks" / "one.ipynb"
     table.write_text("a\n1\n")
     (tmp_path / "data" / "other.csv").write_text("no recorded table")
-    code = "from pathlib import Path\nprint(Path('data/results/rows.csv').read_text(), Path('data/other.csv').read_text())"
+    code = ("import os\nfrom pathlib import Path\nhere = Path.cwd()\nos.chdir('notebooks')\n"
+            "print(Path('../data/results/rows.csv').read_text(), (here / 'data/other.csv').read_text())")
     kernel = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": kernel}), path)
 
