@@ -6,6 +6,7 @@ from ghostlib.redundancy.sources import SHUFFLED, TRAINED, UNTRAINED
 from ghostlib.studies import ablation, photographs
 from ghostlib.studies.ablation import THIN
 from ghostlib.studies.contrasts import contrast, mean_interval
+from ghostlib.studies.redundancy import LITTLE
 
 
 def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.DataFrame, likeness: pd.DataFrame,
@@ -49,9 +50,11 @@ def on_likeness(rows: pd.DataFrame) -> str:
     relu = rows[rows.stage == "ReLU"].groupby(["source", "seed"]).r2.mean().unstack("source")
     mean, low, high = mean_interval(100 * (relu[TRAINED] - relu[UNTRAINED]))
     share = 100 * relu.mean()
-    first = "Yes: training makes them more alike" if low > 0 else "No: training makes them less alike" if high < 0 else \
-        "Not shown"
+    first = "Not shown"
+    if low > 0 or high < 0:
+        first = ("Hardly: training changes little" if abs(mean) < 100 * LITTLE else
+                 "Yes: training makes them more alike" if low > 0 else "No: training makes them less alike")
+    how = f"95 % interval over {len(relu)} seeds {low:+.0f} to {high:+.0f}" if len(relu) > 1 else "one seed"
     return (f"{first}. Before training the best of a layer's other maps explains {share[UNTRAINED]:.0f} % of a map's "
-            f"variance (after ReLU), afterwards {share[TRAINED]:.0f} % ({mean:+.0f} points, 95 % interval over {len(relu)} "
-            f"seeds {low:+.0f} to {high:+.0f}). They show the same image: a map of another image explains "
-            f"{share[SHUFFLED]:.0f} %. Seen in small networks on CIFAR-10.")
+            f"variance (after ReLU), afterwards {share[TRAINED]:.0f} % ({mean:+.0f} points, {how}). They show the same "
+            f"image: a map of another image explains {share[SHUFFLED]:.0f} %. Seen in small networks on CIFAR-10.")

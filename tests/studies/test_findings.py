@@ -41,6 +41,15 @@ def test_likeness(shift, said):
     assert "% of a map's variance (after ReLU), afterwards " in told
 
 
+def test_a_sure_but_small_likeness_is_hardly_one_and_one_seed_has_no_interval():
+    rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3 and stage == 'ReLU'")
+    before = rows[rows.source == findings.UNTRAINED]
+    little = pd.concat([rows[rows.source != findings.TRAINED], before.assign(
+        source=findings.TRAINED, r2=before.r2 + 0.01 + 0.001 * before.seed)])
+    assert findings.on_likeness(little).startswith("Hardly: training changes little.")
+    assert "points, one seed)" in findings.on_likeness(rows[rows.seed == rows.seed.min()])
+
+
 def test_the_rival_waits_for_two_seeds_and_says_how_many_runs_there_are():
     rows = photographs.named(read_table(RESULTS / "photographs.csv"))
     first = rows[rows.seed == 0]
