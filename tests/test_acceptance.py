@@ -26,7 +26,7 @@ def test_everything_holds_on_a_cpu(tmp_path, monkeypatch):
     assert measured["logits"]["difference"] == measured["step"]["difference"] == measured["resume"]["difference"] == 0
     assert measured["precision"]["loss_scale"] < checks.SCALE and measured["resume"]["stopped_after"] == 1
     assert measured["speed"]["rows"][0]["images_per_second"] > 0 and written["device"] == "CPU" and written["commit"]
-    assert done.stdout.splitlines()[-1] == f"{target}: 8 of 8 hold"
+    assert done.stdout.splitlines()[-1] == f"{target}: 7 of 8 hold; not tried: sink"
 
 
 def children(monkeypatch, code):

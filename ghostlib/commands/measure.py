@@ -165,8 +165,9 @@ def accept(params: Path | None, pairs, target: Path) -> None:
         outcomes.append(outcome)
         results.write_text(target, results.to_json({"device": config.device, "model": config.model,
                                                     "checks": [one.as_json() for one in outcomes], **results.provenance()}))
-    failed, passed = ([one.name for one in outcomes if one.status == status]
-                      for status in (acceptance.FAILED, acceptance.PASSED))
+    failed, passed, skipped = ([one.name for one in outcomes if one.status == status]
+                               for status in (acceptance.FAILED, acceptance.PASSED, acceptance.SKIPPED))
     click.echo(f"{target}: {len(passed)} of {len(outcomes)} hold"
+               + (f"; not tried: {', '.join(skipped)}" if skipped else "")
                + (f"; not: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)
