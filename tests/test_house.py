@@ -187,6 +187,12 @@ def test_imports_go_down_the_floors(root):
     assert not up
 
 
+def test_the_page_for_contributors_has_the_same_floors(root):
+    told = re.findall(r"^\d\. (.*)$", (root / "CONTRIBUTING.md").read_text().partition("floor by floor")[2], re.MULTILINE)
+    floors = [{word.rstrip("/") for names in re.findall(r"`([^`]+)`", line) for word in names.split()} for line in told]
+    assert len(floors) == len(FLOORS) and [own - other for own, other in zip(FLOORS, floors)] == [set()] * len(FLOORS)
+
+
 @pytest.mark.parametrize("name", [
     *(f"models.{model}" for model in ("ghostnet", "vgg16", "resnet20", "resnet56", "resnet50")), "weights.load_weights",
     "deploy.fold_batchnorm", "kernels.accelerated", "training.train", "training.evaluate", "complexity.count",
