@@ -21,13 +21,13 @@ from ghostlib.redundancy.crosschecks import cka_of_halves, effective_rank, mean_
 from ghostlib.redundancy.layers import LayerStudy, Place, Rows, places
 from ghostlib.redundancy.measured import Sample, Splits
 from ghostlib.redundancy.products import Step
-from ghostlib.redundancy.sources import TRAINED
+from ghostlib.redundancy.sources import TARGETS, TRAINED
 
 KERNELS = 1, 3  # copies, and the paper's d
 # Fixed before anything was measured, for the time it takes: of each kind of layer of a network at most MOST, evenly over
 # depth; of each layer at most TARGETS maps are predicted, from all others; photographs to fit on, to choose on and to report
 # on; where maps are large, fewer of the first two, so that a map has at most PIXELS in them all.
-MOST, TARGETS = 5, 32
+MOST = 5
 FIT, CHOOSE, REPORT, PIXELS = 32, 32, 64, 32 * 28 * 28
 CHECKED, RANKED = 32, 8  # photographs, of those reported on, for others' measures, and for the rank, which takes long
 AT_ONCE = 256  # photographs that are judged at a time

@@ -5,6 +5,7 @@ OF_ONE_RUN = "dataset", "model", "width", "seed", "epochs", "s", "d", "images"  
 # Those of a trained network, and what they are compared with.
 TRAINED, UNTRAINED, SCRAMBLED, GREY, SHUFFLED = SOURCES = (
     "trained", "untrained", "phase-scrambled images", "greyscale input", "maps of another image")
+TARGETS = 32  # maps of a layer of a full-size network, at most, that are predicted (`at_size.py`)
 SHUFFLED_WEIGHTS = "shuffled weights"  # in the place of the untrained network, where there is none: see `shuffled.py`
 
 # What is done to a module's maps in `lesions.py`: which are replaced, half of a set each time or one alone, and by what.

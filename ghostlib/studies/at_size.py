@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TARGETS, TRAINED, UNTRAINED
 from ghostlib.studies.catalogue import network_names
 from ghostlib.studies.contrasts import listed, mean_interval
 
@@ -12,7 +12,6 @@ FILTER, CONVOLUTION, ACTIVATION, TAU = 3, "convolution", "activation", "0.9"
 CONTROLS = UNTRAINED, SHUFFLED_WEIGHTS
 # What "most" layers are; from where on a difference of R2 counts; in which share of layers two controls have to agree. Ours.
 MOST, HARDLY, AGREED = 0.5, 0.02, 0.9
-TARGETS = 32  # maps of a layer, at most, that were predicted: redundancy.at_size.TARGETS
 ONE = ["name", "photographs", "seed"]  # columns that rows of one network on one set of photographs share
 
 

@@ -6,7 +6,6 @@ import pytest
 from matplotlib import pyplot as plt
 
 from ghostlib import figures
-from ghostlib.redundancy.at_size import TARGETS
 from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
 from ghostlib.studies import at_size, borne_out, crosschecks
 
@@ -88,7 +87,6 @@ def test_of_several_networks_in_figure_1_the_first_is_drawn_and_told():
     assert at_size.maps_of(drawn).tolist() == [[[0, 255]]]
     pairs = pd.DataFrame([{"network": "a", "layer": "x", "d": 3, "chosen": "picked", "r2": 0.5}])
     assert "of one kind alone" in at_size.pairs_answer(pairs)
-    assert at_size.TARGETS == TARGETS
 
 
 def test_the_controls_are_compared_where_both_are():
