@@ -112,6 +112,8 @@ def test_the_answer_from_cifar_is_borne_out_or_not():
                     things: "yes, less alike (-0.050), not as on CIFAR-10"}
     assert own[borne_out.ASKED[UNTRAINED]] == "yes, more alike in most layers (+0.450)"
     assert table.loc[borne_out.NEARLY, "CIFAR-10"] == "no (R² 0.63)"
+    alone = borne_out.table(whole, cifar[cifar.seed == 0]).loc[borne_out.ASKED[UNTRAINED], "CIFAR-10"]
+    assert alone == "not known: one seed (+0.100)"
     said = borne_out.answer(whole, cifar)
     assert "answer 1 of 4 questions as the small ones did: Does a map of the same image tell more than one of" in said
     assert "beyond how smooth it is? CIFAR-10: hardly (+0.000); GhostNet 0.5, s = 2: yes, less alike (-0.050)." in said
