@@ -87,6 +87,7 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
     Rows of other runs stay in the tables. If it is interrupted, the same command goes on with the layers that were left.
     """
     from ghostlib import results
+    from ghostlib.lock import hold
     from ghostlib.redundancy.sources import OF_ONE_RUN, TABLES
     from ghostlib.redundancy.unfinished import Unfinished
     foreign = [path for path in run_dirs if path.suffix == ".onnx"]  # by name: a missing or damaged one is told as such
@@ -98,22 +99,19 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
         if not images.isdecimal():
             raise InputError(f"images: {images} given; allowed for runs, which have test images, is a number of them")
         count = int(images)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"target: {target} cannot be written ({error.strerror}); allowed is a folder of yours") from None
-    for name in TABLES:
-        results.check_recorded(target / f"{name}.csv", OF_ONE_RUN)
-    unfinished = Unfinished(target)
-    if foreign:
-        from ghostlib.redundancy.foreign import of_file
-        tables = of_file(foreign[0], str(images), normalise, count, unfinished=unfinished)
-    else:
-        from ghostlib.redundancy.runs import of_runs
-        tables = of_runs(run_dirs, count, unfinished=unfinished)
-    for name, table in tables.items():
-        click.echo(f"{target / name}.csv: {results.record(target / f'{name}.csv', table, OF_ONE_RUN, prune)}")
-    unfinished.done()
+    with hold(target, "target"):  # two at once would each write tables without the other's rows
+        for name in TABLES:
+            results.check_recorded(target / f"{name}.csv", OF_ONE_RUN)
+        unfinished = Unfinished(target)
+        if foreign:
+            from ghostlib.redundancy.foreign import of_file
+            tables = of_file(foreign[0], str(images), normalise, count, unfinished=unfinished)
+        else:
+            from ghostlib.redundancy.runs import of_runs
+            tables = of_runs(run_dirs, count, unfinished=unfinished)
+        for name, table in tables.items():
+            click.echo(f"{target / name}.csv: {results.record(target / f'{name}.csv', table, OF_ONE_RUN, prune)}")
+        unfinished.done()
 
 
 @main.command_of("measure", "ghostlib allocate data/runs/plain --target ratios.csv")

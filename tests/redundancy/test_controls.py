@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ghostlib import features, models, redundancy, results
+from ghostlib import features, lock, models, redundancy, results
 from ghostlib.__main__ import main
 from ghostlib.data.batches import first_images
 from ghostlib.errors import InputError
@@ -112,6 +112,15 @@ def test_a_target_that_cannot_be_a_folder_is_refused_before_anything_is_measured
     (tmp_path / "file").write_text("")
     done = CliRunner().invoke(main, ["redundancy", "no_run", "--target", str(tmp_path / "file")])
     assert done.exit_code == 2 and "target: " in done.output and "cannot be written" in done.output
+
+
+def test_a_study_that_is_refused_leaves_no_folder_and_two_do_not_share_one(tmp_path):
+    target = tmp_path / "new" / "tables"
+    words = ["redundancy", str(tmp_path / "no_run"), "--target", str(target)]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2 and "no_run" in done.output and not (tmp_path / "new").exists()
+    with lock.hold(target, "target"):
+        assert "target: " in (said := CliRunner().invoke(main, words).output) and "is held by" in said
 
 
 @pytest.mark.slow
