@@ -29,11 +29,10 @@ def tour() -> str:
 
 def findings() -> str:
     """Three of them, for the front page."""
-    runs = photographs.named(read_table(RESULTS / "photographs.csv"))
+    runs = photographs.counted(read_table(RESULTS / "photographs.csv"))
     likeness_rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
-    planned = len(sweep.read("notebooks/params/photographs.yaml").points)
     short, longer = (ablation.named(read_table(RESULTS / f"{name}.csv")) for name in ("ablate_cifar10", "regime_cifar10"))
-    told = found.three(runs, short, longer, likeness_rows, planned)
+    told = found.three(runs, short, longer, likeness_rows)
     return "\n".join(f"{number}. {one}" for number, one in enumerate(told, 1))
 
 
@@ -125,13 +124,11 @@ def ablations() -> str:
 
 def on_photographs() -> str:
     """The photographs study's answer, and its secondary ones."""
-    rows = photographs.named(read_table(RESULTS / "photographs.csv"))
-    planned = len(sweep.read("notebooks/params/photographs.yaml").points)
+    rows = photographs.counted(read_table(RESULTS / "photographs.csv"))
     told = [f"- {row.question} {row.difference}: {row.verdict} ({row.points} points, {row.seeds} seeds, p {row.p})."
             for row in photographs.secondary(rows).itertuples()]
-    first = photographs.answer(rows, planned).replace("**Answer.** ", "")
-    runs = "" if "Not final" in first else f" {len(rows)} of {planned} runs are recorded."
-    return "\n".join([first + runs, *(["", *told] if told else [])])
+    first = photographs.answer(rows).replace("**Answer.** ", "")
+    return "\n".join([f"{first} {photographs.recorded(rows)}", *(["", *told] if told else [])])
 
 
 def kernels() -> str:

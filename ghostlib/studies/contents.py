@@ -91,8 +91,7 @@ def _likeness(results: Path) -> str:
 
 
 def _photographs(results: Path) -> str:
-    return photographs.answer(photographs.named(_rows(results, "photographs")),
-                              len(sweep.read(PARAMS / "photographs.yaml").points))
+    return photographs.answer(photographs.counted(_rows(results, "photographs")))
 
 
 def _runs(results: Path) -> str:

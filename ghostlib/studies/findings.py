@@ -9,27 +9,25 @@ from ghostlib.studies.contrasts import contrast, mean_interval
 from ghostlib.studies.redundancy import LITTLE
 
 
-def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.DataFrame, likeness: pd.DataFrame,
-          planned: int) -> list[str]:
+def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.DataFrame,
+          likeness: pd.DataFrame) -> list[str]:
     """The findings that the front page tells, as Markdown.
 
     Args:
-        on_photographs: Of `photographs.named`.
+        on_photographs: Of `photographs.counted`.
         on_cifar10: Of `ablation.named`, of ablate_cifar10.csv.
         longer: The same of regime_cifar10.csv.
         likeness: As for `redundancy.answer`.
-        planned: How many runs of `on_photographs` there are to be.
     """
     return [f"**Do ghosts beat simply having fewer channels?** {on_fewer_channels(on_cifar10, longer)}",
             f"**Are feature maps alike because networks learn it?** {on_likeness(likeness)}",
-            f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs, planned)}"]
+            f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs)}"]
 
 
-def on_the_rival(rows: pd.DataFrame, planned: int) -> str:
-    """The primary contrast of the photographs study, without its conditions."""
-    said = photographs.answer(rows, planned).replace("**Answer.** ", "")
-    verdict = said.partition(" **Not final:**")[0].partition(" GhostNet recognises")[0]
-    return verdict + (f" Not final: {len(rows)} of {planned} runs are recorded." if len(rows) < planned else "")
+def on_the_rival(rows: pd.DataFrame) -> str:
+    """The primary contrast of the photographs study, in short."""
+    said = photographs.answer(rows).replace("**Answer.** ", "").partition(" GhostNet recognises")[0]
+    return f"{said} Seen on Imagenette, {photographs.conditions(rows)}."
 
 
 def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:

@@ -5,9 +5,11 @@ import re
 import pandas as pd
 
 from ghostlib.errors import InputError
-from ghostlib.studies.contrasts import Contrast, contrast, mean_interval
+from ghostlib.studies.contrasts import Contrast, contrast, holm, mean_interval
 
 TUNED, ANEW = "fine-tuned", "trained anew"
+SIZES, DRAWS = (5, 10, 20, 50), 5  # photographs of each class, and how often as many are drawn: seeds 0, 1, ...
+LEVEL = 0.05  # below which a p-value says that the two starts differ
 FOLDER = re.compile(r"(?:^|/)few/(\d+)_(\d+)/?$")  # tools/draw_photographs.py: photographs of each class, and what drew them
 
 
@@ -15,12 +17,15 @@ def named(rows: pd.DataFrame) -> pd.DataFrame:
     """Recorded runs with `network` (fine-tuned or trained anew), `photographs` (of each class) and top-1 in percent.
 
     Raises:
-        InputError: For a run on a dataset that the study has not.
+        InputError: For a run on a dataset that the study has not, or that another seed drew.
     """
     found = [FOLDER.search(folder) for folder in rows.data_dir]
-    for folder, match in zip(rows.data_dir, found):
+    for folder, match, seed in zip(rows.data_dir, found, rows.seed):
         if not match:
             raise InputError(f"data_dir: {folder} is no dataset of the fine-tuning study; allowed are few/NUMBER_SEED")
+        if int(match[2]) != seed:
+            raise InputError(f"data_dir: {folder} given for a run of seed {seed}; allowed is what that seed drew, "
+                             f"few/{match[1]}_{seed}")
     return rows.assign(network=[TUNED if tuned else ANEW for tuned in rows.weights_from.notna()],
                        photographs=[int(match[1]) for match in found if match], accuracy=100 * rows.top1)
 
@@ -42,19 +47,24 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(rows: pd.DataFrame) -> dict[int, Contrast]:
-    """By the number of photographs of each class: fine-tuned less trained anew, on the same ones."""
-    return {int(number): contrast(own, TUNED, ANEW, "accuracy") for number, own in rows.groupby("photographs")
-            if own.network.nunique() == 2}
+    """By the number of photographs of each class: fine-tuned less trained anew, on the same ones; where both were."""
+    found = {int(number): contrast(own, TUNED, ANEW, "accuracy") for number, own in rows.groupby("photographs")
+             if own.network.nunique() == 2}
+    return {number: one for number, one in found.items() if one.seeds}
 
 
 def answer(rows: pd.DataFrame) -> str:
-    """What the rows say, in sentences."""
+    """What the rows say, in sentences; which start is better at which number only when all draws of all numbers are there,
+    by p-values that are corrected for being four (Holm)."""
     found = gains(rows)
     if not found:
-        return "**Fine-tuning.** No answer yet: these runs do not hold both starts."
+        return "**Fine-tuning.** Not known yet: these runs do not hold both starts."
     means = rows.groupby(["photographs", "network"]).accuracy.mean()
     told = "; ".join(f"with {number} photographs of each class {means[number, TUNED]:.0f} % instead of "
                      f"{means[number, ANEW]:.0f} % ({one.evidence()})" for number, one in found.items())
-    pays, costs = (sum(sign * one.interval[edge] > 0 for one in found.values()) for sign, edge in ((1, 1), (-1, 2)))
+    if [len(found[number].seeds) if number in found else 0 for number in SIZES] != [DRAWS] * len(SIZES):
+        return f"**Fine-tuning.** Not known yet, {len(rows)} of {2 * DRAWS * len(SIZES)} runs are recorded: so far {told}."
+    sure = [one.interval[0] for one, p in zip(found.values(), holm([one.p_value for one in found.values()])) if p < LEVEL]
+    pays, costs = sum(mean > 0 for mean in sure), sum(mean < 0 for mean in sure)
     return (f"**Fine-tuning** beats training anew at {pays} of {len(found)} numbers of photographs"
             f"{f' and loses at {costs}' if costs else ''}: {told}.")

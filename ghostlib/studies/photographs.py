@@ -8,14 +8,16 @@ import pandas as pd
 from ghostlib.errors import InputError
 from ghostlib.studies import ablation
 from ghostlib.studies.answers import right as right_of
-from ghostlib.studies.contrasts import Contrast, contrast, holm
+from ghostlib.studies.contrasts import Contrast, contrast, holm, listed, points
 
 GHOSTNET, RIVAL, THIN = "GhostNet", "MobileNetV3-Small", "thin"
 # By model, width, s and d, as docs/photographs.md fixed them before anything ran.
 NETWORKS = {("ghostnet", 0.5, 2, 3): GHOSTNET, ("mobilenet_v3_small", 0.75, 1, 3): RIVAL, ("ghostnet", 0.395, 1, 3): THIN,
             ("mobilenet_v2", 0.28, 1, 3): "MobileNetV2", ("ghostnetv2", 0.445, 2, 3): "GhostNetV2",
             ("ghostnet", 0.545, 2, 1): "s2 d1", ("ghostnet", 0.56, 4, 3): "s4 d3"}
+SEEDS = {**dict.fromkeys(NETWORKS.values(), 3), GHOSTNET: 6, RIVAL: 6, THIN: 6}  # runs planned of each, seeds 0, 1, ...
 MARGIN = 1.0  # points of percent
+LEVEL = 0.05  # below which a p-value says that two networks differ
 PRIMARY = GHOSTNET, RIVAL
 SECONDARY = {(GHOSTNET, THIN): "Do ghosts beat fewer channels?",
              (GHOSTNET, "MobileNetV2"): "Is it better than MobileNetV2, which has 1.27 times its multiply-adds?",
@@ -41,6 +43,25 @@ def named(rows: pd.DataFrame) -> pd.DataFrame:
             raise InputError(f"rows: {key[0]} of width {key[1]:g}, s = {key[2]}, d = {key[3]} is no network of the "
                              f"photographs study; allowed are {', '.join(NETWORKS.values())}")
     return rows.assign(network=[NETWORKS[key] for key in keys], accuracy=100 * rows.top1)
+
+
+def counted(rows: pd.DataFrame) -> pd.DataFrame:
+    """As `named`, of the counted runs, which must be alike: one copy, and for each network one rate and as many epochs.
+
+    Raises:
+        InputError: As `named`, and for runs that cannot be compared.
+    """
+    own = named(rows)
+    if (copies := own.data_fingerprint.nunique()) > 1:
+        raise InputError(f"rows: of {copies} copies of Imagenette ({copy_of(own)}); allowed is one, and another copy's rows "
+                         f"in a file of their own")
+    for name in ("lr", "epochs"):
+        various = own.groupby("network")[name].nunique()
+        if (various > 1).any():
+            network = various.idxmax()
+            given = ", ".join(f"{value:g}" for value in sorted(own[own.network == network][name].unique()))
+            raise InputError(f"rows: {network} with {name} {given}; allowed is one for all runs of a network")
+    return own
 
 
 def rates(pilot: pd.DataFrame, seed: int = 100) -> pd.DataFrame:
@@ -78,19 +99,31 @@ def bars(table: pd.DataFrame) -> str:
     return "Bars: 95 % interval over seeds" + ("." if known.all() else ", of those networks that have two or more.")
 
 
-def recorded(rows: pd.DataFrame, planned: int) -> str:
-    """How many runs, of which copy and of how many of NETWORKS, are there, in a sentence."""
-    missing = [name for name in NETWORKS.values() if name not in set(rows.network)]
-    lacking = f" (not yet: {', '.join(missing)})" if missing else ""
-    return (f"{len(rows)} of {planned} runs are recorded: {copy_of(rows)}, {rows.epochs.iloc[0]} epochs, "
-            f"{rows.network.nunique()} of {len(NETWORKS)} networks{lacking}.")
+def recorded(rows: pd.DataFrame) -> str:
+    """How many of the planned runs are there, of which copy, and which are not, in sentences."""
+    told = (f"{len(rows)} of {sum(SEEDS.values())} runs are recorded: {copy_of(rows)}, {rows.epochs.iloc[0]} epochs, "
+            f"{rows.network.nunique()} of {len(NETWORKS)} networks.")
+    missing = {name: sorted(set(range(seeds)) - set(rows[rows.network == name].seed)) for name, seeds in SEEDS.items()}
+    lacking = "; ".join(f"{name}, seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}"
+                        for name, seeds in missing.items() if seeds)
+    return told + (f" Not there: {lacking}." if lacking else "")
 
 
 def contrasts_of(rows: pd.DataFrame) -> list[Contrast]:
     """The primary contrast, then the secondary ones, of those networks that have two seeds or more in common."""
+    rows = rows.dropna(subset="accuracy")
     seeds = rows.groupby("network").seed.agg(set)
     return [contrast(rows, first, second, "accuracy") for first, second in (PRIMARY, *SECONDARY)
             if {first, second} <= set(seeds.index) and len(seeds[first] & seeds[second]) > 1]
+
+
+def is_whole(one: Contrast) -> bool:
+    """Whether all seeds that were planned for a contrast are there; before, it gets no verdict."""
+    return len(one.seeds) >= _planned(one)
+
+
+def _planned(one: Contrast) -> int:
+    return min(SEEDS[one.first], SEEDS[one.second])
 
 
 def secondary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -101,15 +134,24 @@ def secondary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def answers(rows: pd.DataFrame) -> pd.DataFrame:
     """What was asked and what came of it, the primary contrast first: question, difference, points with their 95 % interval
-    over seeds, seeds, p (the secondary ones' after Holm's correction) and verdict."""
-    found = contrasts_of(rows)
-    secondary = [one for one in found if (one.first, one.second) != PRIMARY]
-    corrected = dict(zip(map(id, secondary), holm([one.p_value for one in secondary])))
+    over seeds, seeds, p (the secondary ones' after Holm's correction for all five, also while some are missing) and
+    verdict."""
+    found = {(one.first, one.second): one for one in contrasts_of(rows)}
+    p_values = {pair: one.p_value for pair, one in found.items()}
+    corrected = p_values | dict(zip(SECONDARY, holm([p_values.get(pair, 1.0) for pair in SECONDARY])))
     return pd.DataFrame([{"question": _question(one), "difference": f"{one.first} − {one.second}",
                           "points": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval), "seeds": len(one.seeds),
-                          "p": f"{corrected.get(id(one), one.p_value):.3f}", "verdict": one.judged(MARGIN)}
-                         for one in found],
+                          "p": f"{corrected[pair]:.3f}", "verdict": _verdict(one, corrected[pair])}
+                         for pair, one in found.items()],
                         columns=["question", "difference", "points", "seeds", "p", "verdict"])
+
+
+def _verdict(one: Contrast, corrected: float) -> str:
+    """Of a contrast with all its seeds; that two networks differ takes a p-value that says so after its correction."""
+    if not is_whole(one):
+        return f"none yet: {len(one.seeds)} of {_planned(one)} seeds"
+    judged = one.judged(MARGIN)
+    return judged if judged.startswith("within") or corrected < LEVEL else "undecided"
 
 
 def _question(one: Contrast) -> str:
@@ -130,9 +172,9 @@ def checks(rows: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
         difference, seeds, and two intervals in points of percent.
     """
     table, there = [], rows[rows.point.isin(answered.columns)]
-    points = there.set_index(["network", "seed"]).point
+    point_of = there.set_index(["network", "seed"]).point
     for one in contrasts_of(there):
-        right = {name: right_of(answered, [points[name, seed] for seed in one.seeds])
+        right = {name: right_of(answered, [point_of[name, seed] for seed in one.seeds])
                  for name in (one.first, one.second)}
         mean, low, high = bootstrap(right, one.first, one.second)
         table.append({"difference": f"{one.first} − {one.second}", "seeds": len(one.seeds),
@@ -182,34 +224,46 @@ def published(rows: pd.DataFrame) -> str:
             f"interval over photographs {100 * row.low:.1f} to {100 * row.high:.1f} %).")
 
 
-def answer(rows: pd.DataFrame, planned: int | None = None) -> str:
+def answer(rows: pd.DataFrame) -> str:
     """The answer to the primary question, in sentences; the words follow the seeds.
 
     Args:
-        rows: Of `named`.
-        planned: How many runs there are to be; with fewer the answer says that it is not final.
+        rows: Of `counted`. Until all planned seeds are there the answer has no verdict.
     """
-    left = f" **Not final:** {len(rows)} of {planned} planned runs are recorded." if len(rows) < (planned or 0) else ""
-    if PRIMARY not in [(one.first, one.second) for one in contrasts_of(rows)]:
-        return f"**Answer.** Not known yet: {_so_far(rows)}; a verdict takes two seeds of both.{left}"
-    one = contrast(rows, *PRIMARY, "accuracy")
-    beside = "At equal multiply-adds and trained alike, GhostNet"
-    first, how = one.told(MARGIN, {"better": f"Yes. {beside} is better than MobileNetV3-Small",
-                                   "worse": f"No. {beside} is worse than MobileNetV3-Small",
-                                   "within": f"No. {beside} and MobileNetV3-Small are equally good"},
-                          "Not known. Whether GhostNet is better than MobileNetV3-Small at equal multiply-adds is undecided")
-    means = rows.groupby("network").accuracy.mean()
-    return (f"**Answer.** {first}: {how} ({one.evidence()}{one.equivalence(MARGIN)}). GhostNet recognises "
-            f"{means[GHOSTNET]:.1f} % of Imagenette's photographs, MobileNetV3-Small {means[RIVAL]:.1f} %, after "
-            f"{rows.epochs.iloc[0]} epochs at {rows.image_size.iloc[0]} x {rows.image_size.iloc[0]} ({copy_of(rows)}) from "
-            f"random weights; a thousand classes and long training may say otherwise.{left}")
+    one = next((found for found in contrasts_of(rows) if (found.first, found.second) == PRIMARY), None)
+    if one is None or not is_whole(one):
+        return (f"**Answer.** Not known yet: {_so_far(rows, one)}. The verdict waits for all {SEEDS[GHOSTNET]} planned "
+                f"seeds of both.")
+    beside, judged = "At equal multiply-adds and by one recipe, GhostNet", one.judged(MARGIN)
+    by = f"by more than {points(MARGIN)}"
+    first = {f"better {by}": f"Yes. {beside} is better than MobileNetV3-Small {by}",
+             f"worse {by}": f"No. {beside} is worse than MobileNetV3-Small {by}",
+             f"within {points(MARGIN)}": f"No. {beside} and MobileNetV3-Small differ by less than {points(MARGIN)}",
+             "better, by how much is undecided": f"{beside} is better than MobileNetV3-Small, but not surely {by}",
+             "worse, by how much is undecided": f"No. {beside} is worse than MobileNetV3-Small; whether {by} is undecided",
+             "undecided": "Not known. Whether GhostNet is better than MobileNetV3-Small at equal multiply-adds is undecided"}
+    means = rows[rows.seed.isin(one.seeds)].groupby("network").accuracy.mean()
+    told = (f"**Answer.** {first[judged]} ({one.evidence()}{one.equivalence(MARGIN)}). GhostNet recognises "
+            f"{means[GHOSTNET]:.1f} % of Imagenette's test photographs, MobileNetV3-Small {means[RIVAL]:.1f} %, "
+            f"{conditions(rows)} from random weights; a thousand classes and long training may say otherwise.")
+    left = sum(SEEDS.values()) - len(rows)
+    return told + (f" Of the secondary contrasts' runs {left} are missing." if left > 0 else "")
 
 
-def _so_far(rows: pd.DataFrame) -> str:
-    """What the two of PRIMARY reached, however few their seeds are."""
-    told = []
+def conditions(rows: pd.DataFrame) -> str:
+    """What accuracies were reached under, in words."""
+    size = rows.image_size.iloc[0]
+    return f"after {rows.epochs.iloc[0]} epochs at {size} x {size} ({copy_of(rows)})"
+
+
+def _so_far(rows: pd.DataFrame, one: Contrast | None) -> str:
+    """What the two of PRIMARY reached: from the seeds that both have, if there are any."""
+    told, (first, second) = [], (set(rows[rows.network == name].seed) for name in PRIMARY)
+    if common := first & second:
+        rows = rows[rows.seed.isin(common)]
     for name in PRIMARY:
         own = rows[rows.network == name]
         seeds = f"{len(own)} seed{'' if len(own) == 1 else 's'}"
         told.append(f"{own.accuracy.mean():.1f} % for {name} ({seeds})" if len(own) else f"not recorded for {name}")
-    return f"so far top-1 on Imagenette's test photographs is {' and '.join(told)}"
+    evidence = f" ({one.evidence()})" if one is not None else ""
+    return f"so far top-1 on Imagenette's test photographs is {' and '.join(told)}{evidence}"

@@ -39,28 +39,69 @@ def test_a_rate_at_an_edge_asks_for_the_next_and_ties_go_to_the_smaller():
     assert np.isnan(found.next["GhostNet"]) and found.next["thin"] == 0.4 and found.next["s2 d1"] == 0.05
 
 
+HIGH, LOW = [80, 81, 80.5, 81, 80, 81], [75, 76, 75.2, 76.3, 75, 76]
+ALIKE = "At equal multiply-adds and by one recipe, GhostNet "
+
+
 @pytest.mark.parametrize(("ghostnet", "rival", "start"), [
-    ([80, 81, 80.5, 81], [75, 76, 75.2, 76.3], "**Answer.** Yes. At equal multiply-adds"),
-    ([75, 76, 75.2, 76.3], [80, 81, 80.5, 81],
-     "**Answer.** No. At equal multiply-adds and trained alike, GhostNet is w"),
-    ([80, 81, 80.5, 81], [80.1, 81, 80.4, 81.1],
-     "**Answer.** No. At equal multiply-adds and trained alike, GhostNet and M"),
-    ([80, 70, 85, 78], [75, 79, 75.2, 80], "**Answer.** Not known.")])
+    (HIGH, LOW, f"Yes. {ALIKE}is better than MobileNetV3-Small by more than 1 point ("),
+    (LOW, HIGH, f"No. {ALIKE}is worse than MobileNetV3-Small by more than 1 point ("),
+    (HIGH, [80.1, 81, 80.4, 81.1, 80, 81], f"No. {ALIKE}and MobileNetV3-Small differ by less than 1 point ("),
+    ([80, 82, 81, 82, 80, 82], [79.4, 80, 80.5, 80.5, 79.5, 80.5], f"{ALIKE}is better than MobileNetV3-Small, but not s"),
+    ([79.4, 80, 80.5, 80.5, 79.5, 80.5], [80, 82, 81, 82, 80, 82], f"No. {ALIKE}is worse than MobileNetV3-Small; whether "),
+    ([80, 70, 85, 78, 70, 80], [75, 79, 75.2, 80, 76, 77], "Not known. Whether ")])
 def test_the_answer_follows_the_seeds(ghostnet, rival, start):
-    own = photographs.named(rows({"GhostNet": ghostnet, "MobileNetV3-Small": rival}))
-    assert photographs.answer(own).startswith(start)
+    own = photographs.counted(rows({"GhostNet": ghostnet, "MobileNetV3-Small": rival}))
+    assert photographs.answer(own).removeprefix("**Answer.** ").startswith(start)
     assert photographs.answers(own).question.tolist() == ["Primary: is GhostNet better than MobileNetV3?"]
+    early = own[own.seed < 5]
+    assert photographs.answer(early).startswith("**Answer.** Not known yet: so far top-1 on Imagenette's test photographs ")
+    assert photographs.answers(early).verdict.tolist() == ["none yet: 5 of 6 seeds"]
+
+
+def test_seeds_are_those_of_the_grid(root):
+    from ghostlib import sweep
+    points = sweep.read(root / "notebooks" / "params" / "photographs.yaml").points
+    of_grid = photographs.named(pd.DataFrame([{"top1": 0.0, **dict(point.parameters)} for point in points]))
+    assert {name: set(own.seed) for name, own in of_grid.groupby("network")} == {
+        name: set(range(seeds)) for name, seeds in photographs.SEEDS.items()}
 
 
 def test_secondary_contrasts_are_corrected_together():
     own = photographs.named(rows({"GhostNet": [80, 81, 80.5], "MobileNetV3-Small": [79, 80, 80], "thin": [79, 80.2, 79.4],
                                   "MobileNetV2": [70, 71, 70.4]}))
-    primary, *secondary = photographs.contrasts_of(own)
+    primary, thin, v2 = photographs.contrasts_of(own)
     assert (primary.first, primary.second) == photographs.PRIMARY
     table = photographs.answers(own).set_index("question")
-    expected = [primary.p_value, *holm([one.p_value for one in secondary])]
-    assert table.p.tolist() == [f"{p:.3f}" for p in expected] and expected[2] == pytest.approx(2 * secondary[1].p_value)
+    assert v2.p_value < thin.p_value  # five are asked, also while three are not there
+    assert table.p.tolist() == [f"{p:.3f}" for p in (primary.p_value, 4 * thin.p_value, 5 * v2.p_value)]
     assert "Secondary: do ghosts beat fewer channels?" in table.index
+
+
+def test_a_secondary_verdict_that_two_differ_wants_the_corrected_p_value():
+    differ = {"GhostNet": [80, 81, 80.5], "s2 d1": [75.6, 73.5, 74.5]}
+    [row] = photographs.answers(photographs.counted(rows(differ))).to_dict("records")
+    [one] = photographs.contrasts_of(photographs.counted(rows(differ)))
+    assert one.judged(1.0).startswith("better by more than 1 point") and one.p_value < 0.05 < 5 * one.p_value
+    assert row["verdict"] == "undecided"
+    within = {"GhostNet": [80, 81, 80.5], "s2 d1": [80.1, 81, 80.4]}
+    assert photographs.answers(photographs.counted(rows(within))).verdict.tolist() == ["within 1 point"]
+
+
+@pytest.mark.parametrize(("column", "value", "said"), [
+    ("data_fingerprint", "0123456789", "rows: of 2 copies of Imagenette .a copy with fingerprint 01234567, squashed copy.;"),
+    ("lr", 0.2, "rows: GhostNet with lr 0.1, 0.2; allowed is one"),
+    ("epochs", 3, "rows: GhostNet with epochs 3, 15; allowed is one")])
+def test_runs_that_cannot_be_compared_are_refused(column, value, said):
+    own = rows({"GhostNet": [80, 81], "thin": [79, 80]})
+    own.loc[0, column] = value
+    with pytest.raises(InputError, match=said):
+        photographs.counted(own)
+
+
+def test_a_run_without_an_accuracy_is_no_seed():
+    own = photographs.counted(rows({"GhostNet": [80, float("nan"), 81], "MobileNetV3-Small": [79, 80, 80]}))
+    assert [one.seeds for one in photographs.contrasts_of(own)] == [(0, 2)]
 
 
 def test_another_network_is_refused():
@@ -90,18 +131,19 @@ def test_one_seed_is_no_contrast():
     ({"GhostNet": [71, 73]}, "72.0 % for GhostNet (2 seeds) and not recorded for MobileNetV3-Small")])
 def test_too_few_seeds_are_told_and_no_verdict(accuracies, said):
     own = photographs.named(rows(accuracies))
-    told = photographs.answer(own, 30)
-    assert told == (f"**Answer.** Not known yet: so far top-1 on Imagenette's test photographs is {said}; a verdict "
-                    f"takes two seeds of both. **Not final:** {len(own)} of 30 planned runs are recorded.")
+    assert photographs.answer(own) == (f"**Answer.** Not known yet: so far top-1 on Imagenette's test photographs is {said}"
+                                       f". The verdict waits for all 6 planned seeds of both.")
 
 
 def test_what_is_there_and_what_bars_are_follows_the_rows():
     own = photographs.named(rows({"GhostNet": [71], "thin": [66]}))
-    assert photographs.recorded(own, 30) == (
-        "2 of 30 runs are recorded: squashed copy, 15 epochs, 2 of 7 networks (not yet: MobileNetV3-Small, MobileNetV2, "
-        "GhostNetV2, s2 d1, s4 d3).")
+    assert photographs.recorded(own) == (
+        "2 of 30 runs are recorded: squashed copy, 15 epochs, 2 of 7 networks. Not there: GhostNet, seeds 1, 2, 3, 4 and 5; "
+        "MobileNetV3-Small, seeds 0, 1, 2, 3, 4 and 5; thin, seeds 1, 2, 3, 4 and 5; MobileNetV2, seeds 0, 1 and 2; "
+        "GhostNetV2, seeds 0, 1 and 2; s2 d1, seeds 0, 1 and 2; s4 d3, seeds 0, 1 and 2.")
+    whole = photographs.named(rows({name: [70] * seeds for name, seeds in photographs.SEEDS.items()}))
+    assert photographs.recorded(whole) == "30 of 30 runs are recorded: squashed copy, 15 epochs, 7 of 7 networks."
     every = photographs.named(rows({name: [70, 71] for name in photographs.NETWORKS.values()}))
-    assert photographs.recorded(every, 30).endswith("7 of 7 networks.")
     some = pd.concat([every, own.iloc[:1].assign(network="another")])
     told = [photographs.bars(photographs.summary(table)) for table in (own, some, every)]
     assert [one.partition(" ")[0] for one in told] == ["No", "Bars:", "Bars:"]
@@ -119,9 +161,12 @@ def test_the_check_reads_each_runs_answers():
 
 
 def test_an_unfinished_study_and_another_copy_are_told():
-    own = photographs.named(rows({"GhostNet": [80, 81, 80.5], "MobileNetV3-Small": [79, 80, 80]}))
-    assert photographs.answer(own, 30).endswith("**Not final:** 6 of 30 planned runs are recorded.")
-    assert "(squashed copy)" in photographs.answer(own, 6) and "Not final" not in photographs.answer(own, 6)
+    own = photographs.counted(rows({"GhostNet": HIGH, "MobileNetV3-Small": LOW}))
+    told = photographs.answer(own)
+    assert "after 15 epochs at 128 x 128 (squashed copy)" in told
+    assert told.endswith("Of the secondary contrasts' runs 18 are missing.")
+    every = photographs.counted(rows({name: [70] * seeds for name, seeds in photographs.SEEDS.items()}))
+    assert "missing" not in photographs.answer(every)
     assert photographs.copy_of(own.assign(data_fingerprint="0123456789")) == "a copy with fingerprint 01234567"
 
 
