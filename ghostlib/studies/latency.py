@@ -43,7 +43,7 @@ def bytes_moved(table: pd.DataFrame) -> int:
         table: Its `Complexity.table`. BatchNorms count nothing, since they are folded; what adds, joins and activates is
             left out, since an engine may do it in passing.
     """
-    own = table[table.type.isin(["convolution", "dense"])]
+    own = table[table.type != "normalisation"]
     shapes = [int(np.prod(shape)) for column in ("input", "output") for shape in own[column]]
     return FLOAT * (sum(shapes) + int(own.weights.sum()))
 

@@ -111,6 +111,8 @@ def test_bytes_are_maps_and_weights_once():
     table = count(build(config), (3, 32, 32)).table
     first = table[table.type == "convolution"].iloc[[0]]
     assert latency.bytes_moved(first) == 4 * (3 * 32 * 32 + 4 * 32 * 32 + 3 * 4 * 9)
+    linear = latency.bytes_moved(table) - latency.bytes_moved(table[table.type == "convolution"])
+    assert set(table.type) == {"convolution", "normalisation", "linear"} and linear == 4 * (32 + 32 + 1056 + 32 + 10 + 330)
 
 
 def test_names_and_published_accuracies_belong_together():
