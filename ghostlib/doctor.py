@@ -53,7 +53,7 @@ def _devices() -> tuple[list[str], bool]:
     from ghostlib.device import ONEDNN_ISA, use_device
     from ghostlib.errors import InputError
     lines = []
-    cards = sorted(path.name for path in Path("/dev").glob("davinci[0-9]*"))
+    cards = processor.npus()
     lines.append(f"Ascend      {', '.join(cards) + ' present' if cards else 'no NPU here'}")
     try:
         use_device("CPU")

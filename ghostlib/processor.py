@@ -1,4 +1,4 @@
-"""What is known of this machine's processor, and how many threads may use it."""
+"""What is known of this machine's processors and NPUs, and how many threads to use."""
 
 import functools
 import os
@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 LISTED = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "sve")  # as /proc/cpuinfo names them
+DEVICES = Path("/dev")
 
 
 @functools.cache
@@ -45,3 +46,8 @@ def threads() -> int:
     if wanted.isdecimal() and int(wanted):
         return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def npus() -> list[str]:
+    """The Ascend NPUs of this machine, as the driver calls them: davinci0, ...; none where there is no driver."""
+    return sorted((path.name for path in DEVICES.glob("davinci[0-9]*")), key=lambda name: (len(name), name))
