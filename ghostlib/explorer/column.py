@@ -125,9 +125,13 @@ class Column:
         return f"{config.model} {config.width:g}" + (", random weights" if self.explorer.untrained else "")
 
     def _other_network(self, change) -> None:
+        if self._quiet:
+            return
         try:
             self.explorer = self._of(change["new"])
         except InputError as error:
+            self._quiet, self.network.value = True, change["old"]  # whose maps are shown still
+            self._quiet = False
             self.refuse(str(error))
             return
         before, self._quiet, self._shown = self.layer.value, True, None

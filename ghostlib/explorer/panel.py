@@ -113,6 +113,7 @@ class Panel:
             try:
                 self.columns.append(Column(self._config, change["new"], None, self._choices))
             except InputError as error:
+                self.beside.value = ALONE
                 self._show()
                 self.columns[0].refuse(str(error))
                 return

@@ -55,5 +55,5 @@ def _photograph(name: str) -> np.ndarray:
     try:
         return decode(expand(name, "image"))
     except Unreadable as error:
-        raise InputError(f"image: {name!r} given; allowed are {some(IMAGES)}, or a picture's file (this "
-                         f"{error})") from None
+        raise InputError(f"image: {name!r} cannot be read ({error}); allowed are {some(IMAGES)}, or a picture's file") \
+            from None

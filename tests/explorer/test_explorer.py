@@ -125,7 +125,7 @@ def test_every_image_can_be_looked_at(plain, tmp_path):
         assert found.shape == (pictures.SQUARES, 16, 16, 3) and found.dtype == np.uint8
     assert not np.array_equal(found[0], found[1])
     for bad in ("nobody", str(tmp_path)):
-        with pytest.raises(InputError, match="image: .* given; allowed are astronaut"):
+        with pytest.raises(InputError, match=r"image: '.*' cannot be read \(cannot be opened: .*\); allowed are astronaut"):
             pictures.squares(bad, 16)
     plain.look_at("digits", 5)
     assert np.array_equal(plain.pictures[0], pictures.squares("digits", 32)[5])
@@ -195,6 +195,20 @@ def test_a_network_that_cannot_stand_beside_the_first_leaves_it_alone(tmp_path):
     assert page.columns == [first] and len(page._row.children) == 1 and "damaged" in first.caption.value
 
 
+def test_what_is_chosen_is_what_is_shown_where_a_network_is_refused(tmp_path):
+    damaged = str(tmp_path / "damaged.safetensors")
+    (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
+    page = Panel(SMALL, "digits", "features.3", 2, 3)
+    [column] = page.columns
+    shown = column.maps.value
+    for chooser in (column.network, page.beside):
+        chooser.options = [*chooser.options, ("damaged", damaged)]
+        before = chooser.value
+        chooser.value = damaged
+        assert chooser.value == before and "damaged" in column.caption.value
+    assert column.maps.value == shown and page.columns == [column]
+
+
 def test_a_layer_of_single_pixels_is_said_to_have_nothing_to_look_at():
     ghostnet = Config(model="ghostnet", width=0.5)
     page = Panel(ghostnet, "digits", "conv_stem", 2, 3)
@@ -224,7 +238,8 @@ def test_a_picture_of_ones_own_and_what_is_none():
 
 
 @pytest.mark.parametrize(("choice", "line"), [
-    ({"image": "nobody"}, "image: 'nobody' given"), ({"layer": "features.99"}, "layer: 'features.99' given; allowed are"),
+    ({"image": "nobody"}, "image: 'nobody' cannot be read"),
+    ({"layer": "features.99"}, "layer: 'features.99' given; allowed are"),
     ({"s": 9}, "^s: 9 given; allowed here are 1, 2"), ({"d": 2}, "^d: 2 given; allowed here are 1, 3, 5, 7")])
 def test_bad_choices_end_in_one_line(choice, line):
     with pytest.raises(InputError, match=line):
