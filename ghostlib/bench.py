@@ -49,11 +49,13 @@ def measure(config: Config) -> list[dict[str, Any]]:
         that are compiled, `operators`, how many of each kind their graphs hold.
 
     Raises:
-        InputError: See `ghostlib.training.prepare`; or for several devices.
+        InputError: See `ghostlib.training.prepare`; for several devices; or for no epoch, as training is measured.
     """
     if config.devices > 1:
         raise InputError(f"devices: {config.devices} given; a benchmark measures 1, and a run on several records its "
                          f"images_per_second in history.csv")
+    if not config.epochs:
+        raise InputError("epochs: 0 given; a benchmark measures training, too; allowed are integers from 1")
     net, data, cost = prepare(config)
     common = {"model": f"{config.model} {config.width:g}", "params": cost.weights / 1e6, "cards": 1,
               "batch": config.batch_size, "resolution": f"{config.image_size}x{config.image_size}",
@@ -64,12 +66,15 @@ def measure(config: Config) -> list[dict[str, Any]]:
     return [*rows, {"part": "input pipeline", **common, "jit_level": None, **_pipeline(data.train, config)}]
 
 
-def by_engines(config: Config) -> list[dict[str, Any]]:
-    """How fast a Config's network answers by each engine that is here, one image and 32 at a time, each engine in a process
-    of its own: rows with those of `measure`'s columns that apply."""
-    use_device("CPU")
-    cost = count(build(config), (3, config.image_size, config.image_size))
-    return [{"part": f"evaluation, {name}", "model": f"{config.model} {config.width:g}", "params": cost.weights / 1e6,
+def by_engines(config: Config, params: float) -> list[dict[str, Any]]:
+    """How fast a Config's network answers by each engine that is here, one image and 32 at a time, each engine on the CPU in
+    a process of its own, while this one may have an NPU: rows with those of `measure`'s columns that apply.
+
+    Args:
+        config: The network and the size of its images.
+        params: Its weights in millions, as `measure` counted them.
+    """
+    return [{"part": f"evaluation, {name}", "model": f"{config.model} {config.width:g}", "params": params,
              "cards": 1, "batch": row["batch"], "resolution": f"{config.image_size}x{config.image_size}",
              "ms_per_step": row["ms"], "images_per_second": row["images_per_second"]}
             for name in engines.installed() for row in latency.measure(config, name)]

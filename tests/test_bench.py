@@ -6,12 +6,14 @@ import runpy
 import mindspore
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from mindspore import Tensor
 
 from ghostlib import bench, models, results
+from ghostlib.commands import main
 from ghostlib.config import Config
 from ghostlib.device import use_device
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, RunError
 from ghostlib.kernels import fused, native
 from ghostlib.training.optimizers import make_optimizer
 from ghostlib.training.step import TrainStep
@@ -44,9 +46,27 @@ def test_what_was_measured_stands_beside_the_references_rows():
 
 def test_engines_are_measured_on_request(monkeypatch):
     monkeypatch.setattr(bench.engines, "installed", lambda: ["onnxruntime"])
-    rows = bench.by_engines(Config(model="vgg16", width=0.0625, ratio=2))
+    monkeypatch.setattr(bench, "use_device", lambda device: pytest.fail("an NPU has been used: the process cannot change"))
+    rows = bench.by_engines(Config(model="vgg16", width=0.0625, ratio=2), 0.25)
+    assert {row["params"] for row in rows} == {0.25}
     assert [(row["part"], row["batch"]) for row in rows] == [("evaluation, onnxruntime", 1), ("evaluation, onnxruntime", 32)]
     assert "evaluation, onnxruntime" in bench.describe(rows) and "instruction sets: " in bench.describe(rows)
+
+
+def test_what_was_measured_is_told_and_kept_where_engines_fail(monkeypatch, tmp_path):
+    def fail(config, params):
+        raise RunError(f"engine: onnxruntime was not measured ({params})")
+    monkeypatch.setattr(bench, "measure", lambda config: [{"part": "training", "params": 1.5, "operators": {"Conv2D": 3}}])
+    monkeypatch.setattr(bench, "by_engines", fail)
+    done = CliRunner().invoke(main, ["bench", "--engines", "--json", str(tmp_path / "speed.json")])
+    assert done.exit_code == 1 and "training: 3 operators: 3 Conv2D" in done.stdout
+    assert done.stderr == "ghostlib: engine: onnxruntime was not measured (1.5)\n"
+    assert [row["part"] for row in json.loads((tmp_path / "speed.json").read_text())["rows"]] == ["training"]
+
+
+def test_a_run_without_epochs_has_no_training_to_measure():
+    with pytest.raises(InputError, match="epochs: 0 given; a benchmark measures training"):
+        bench.measure(Config(epochs=0))
 
 
 def test_several_devices_are_refused():

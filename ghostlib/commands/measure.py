@@ -60,13 +60,19 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
     config = Config.load(params, changes(pairs)) if params else Config.of(changes(pairs))
     from ghostlib.bench import by_engines, describe, measure, with_reference
     from ghostlib.processor import instruction_sets
-    rows = measure(config) + (by_engines(config) if engines else [])
+    rows = measure(config)
     click.echo(describe(rows))
     if table := with_reference(rows, config):
         click.echo(f"\nWhat mindcv reports for this network, and what was measured here:\n{table}")
-    if target:
-        told = {"rows": rows, "instruction_sets": instruction_sets(), **results.provenance()}
-        results.write_text(target, results.to_json(told))
+    try:
+        if engines:
+            answered = by_engines(config, rows[0]["params"])
+            click.echo(f"\n{describe(answered)}")
+            rows += answered
+    finally:  # where engines fail, what was measured before is kept
+        if target:
+            told = {"rows": rows, "instruction_sets": instruction_sets(), **results.provenance()}
+            results.write_text(target, results.to_json(told))
 
 
 @main.command_of("measure", "ghostlib redundancy data/runs/mine --target tables")
