@@ -15,7 +15,8 @@ from ghostlib.commands.group import PATH, TEXT, main
 @click.option("--size", default="160", show_default=True, type=click.Choice(["160", "320", "full"]),
               help="The shortest side of Imagenette's photographs, in pixels.")
 def fetch(dataset: str, data_dir: str, url: str | None, md5: str | None, size: str) -> None:
-    """Download CIFAR-10 or Imagenette, hashes checked, or cut a few photographs that are here already into a dataset."""
+    """Download CIFAR-10 or Imagenette, hashes checked, or make a small dataset of photographs that come with
+    scikit-image."""
     from ghostlib.data import cifar10, imagenette, photographs
     if dataset == "photographs":
         folder = photographs.write(data_dir)

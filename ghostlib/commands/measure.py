@@ -15,7 +15,8 @@ from ghostlib.errors import InputError
 @click.option("--width", default=1.0, show_default=True, help="Channel multiplier.")
 @click.option("--ratio", default=None, type=TEXT, help="s, or a mapping of layers; by default the network's own.")
 @click.option("--kernel", default=3, show_default=True, help="d.")
-@click.option("--classes", default=None, type=click.IntRange(1), help="As many as its published size has by default.")
+@click.option("--classes", default=None, type=click.IntRange(1),
+              help="Number of classes; by default as many as at its published size.")
 @click.option("--size", default=None, type=click.IntRange(1), help="Height and width of the images, pixels.")
 def models(model: str | None, width: float, ratio: str | None, kernel: int, classes: int | None, size: int | None) -> None:
     """List the networks that can be built, or count MODEL."""
@@ -79,7 +80,8 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
 @click.argument("run_dirs", nargs=-1, required=True, type=PATH)
 @click.option("--target", required=True, type=PATH,
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
-@click.option("--images", default=None, type=TEXT, help="For NET.onnx a folder of photographs; for runs as --count.")
+@click.option("--images", default=None, type=TEXT,
+              help="For NET.onnx, a folder of photographs; for runs, how many test images, as --count.")
 @click.option("--count", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
 @click.option("--normalise", default="imagenet", show_default=True, type=TEXT,
               help="For NET.onnx: imagenet (its mean and deviation), half (-1 to 1) or none (0 to 1).")
@@ -87,8 +89,8 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
 def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise: str, prune: bool) -> None:
     """Measure how alike the feature maps of finished runs' networks are, and what they would be anyway.
 
-    In place of runs NET.onnx, anybody's network, with --images PHOTOGRAPHS; where runs have their network before training,
-    shuffled weights stand.
+    Instead of runs, one NET.onnx with --images PHOTOGRAPHS. A run is compared with its network before training; a file,
+    which has none, with itself with shuffled weights.
 
     Rows of other runs stay in the tables. If it is interrupted, the same command goes on with the layers that were left.
     """
