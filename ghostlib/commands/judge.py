@@ -58,6 +58,8 @@ def predict(images: tuple[str, ...], weights: str, pairs, engine: str, top: int,
     params = [name for name in images if name.endswith((".yaml", ".yml"))]
     if len(params) > 1:
         raise InputError(f"PARAMS.yaml: {some(params)} given; allowed is one")
+    if len(params) == len(images):
+        raise InputError(f"IMAGE: none given beside {params[0]}; allowed are pictures, folders of them and patterns")
     given = {**_fields_of(params), **changes(pairs)}
     from ghostlib import results
     from ghostlib.data.files import find
