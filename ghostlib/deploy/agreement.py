@@ -8,12 +8,11 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, nn
 
+from ghostlib.deploy.engines import IMAGES, TOLERANCE, difference
 from ghostlib.device import avoid_reference_convolutions
 from ghostlib.errors import InputError
 
-TOLERANCE = 1e-4  # of the largest logit
 SIZES = 32, 64, 224  # pixels that are tried, the first that the network takes
-IMAGES = 2
 
 
 def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], what: str,
@@ -54,11 +53,10 @@ def check_agreement(net: nn.Cell, rewrite: Callable[[nn.Cell], nn.Cell], what: s
         found = rewrite(original).set_train(False)(images)
     finally:
         mindspore.set_context(mode=mode)
-    largest = np.abs(expected.asnumpy()).max()
-    difference = np.abs(found.asnumpy() - expected.asnumpy()).max()
-    if not difference <= TOLERANCE * largest:
+    error = difference(found.asnumpy(), expected.asnumpy())
+    if not error <= TOLERANCE:
         raise InputError(f"net: {what} would change what it computes: on random images its answers differ by "
-                         f"{difference / largest:.1g} of the largest, allowed is {TOLERANCE:g}; a cell whose IN_ORDER, or "
+                         f"{error:.1g} of the largest, allowed is {TOLERANCE:g}; a cell whose IN_ORDER, or "
                          f"SequentialCell, is not the order in which its children run would do that")
 
 

@@ -15,8 +15,8 @@ from ghostlib import extras, onnx_files, processor
 from ghostlib.errors import InputError, nearest, some
 
 AUTO = "auto"
-TOLERANCE = 1e-4  # of the largest logit: what two engines may differ by
-IMAGES = 2  # on which they are compared
+TOLERANCE = 1e-4  # of the largest logit: what two engines, or a network before and after it is rewritten, may differ by
+IMAGES = 2  # random ones, on which they are compared
 Logits = Callable[[np.ndarray], np.ndarray]
 
 
@@ -149,11 +149,13 @@ def _of_folded(folded, shape: tuple[int, int, int], name: str) -> Logits:
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference of logits (N, classes), as a share of the largest of those expected."""
+    """The largest difference of answers, such as logits (N, classes), as a share of the largest of those expected."""
     if found.shape != expected.shape:
         raise InputError(f"logits: {found.shape} given; wanted are {expected.shape}")
     gap, largest = np.abs(found - expected).max(), np.abs(expected).max()
-    return float(gap / largest) if np.isfinite(gap) else np.inf
+    if not np.isfinite(gap) or (gap and not largest):
+        return np.inf
+    return float(gap / largest) if gap else 0.0
 
 
 def of_file(path: str | Path, name: str = AUTO) -> Engine:

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from ghostlib.deploy import engines
+from ghostlib.deploy import agreement, engines
 from ghostlib.deploy.onnx_graph import as_onnx
 from ghostlib.device import use_device
 from ghostlib.errors import InputError
@@ -71,3 +71,10 @@ def test_onnx_files_that_are_no_networks_of_images_are_refused(net, tmp_path):
     onnx.save(other, tmp_path / "other.onnx")
     with pytest.raises(InputError, match=r"other.onnx: takes x \('N', 4\) to y \('N', 4\); allowed is one input of images"):
         engines.of_file(tmp_path / "other.onnx")
+
+
+def test_what_two_may_differ_by_stands_in_one_place():
+    assert agreement.difference is engines.difference
+    nothing, one = np.zeros((1, 2)), np.array([[0.0, 4.0]])
+    assert engines.difference(nothing, nothing) == 0 and engines.difference(one, nothing) == np.inf
+    assert engines.difference(nothing, one) == 1 and engines.difference(one * np.nan, one) == np.inf
