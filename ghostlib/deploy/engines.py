@@ -4,7 +4,7 @@ An engine is made of a folded network or of an ONNX file and takes images (N, 3,
 float32. Recorded studies use MindSpore's operators.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -91,25 +91,28 @@ ENGINES = (*OF_CELLS, *OF_ONNX)
 ORDER = "openvino", "onnxruntime", "kernel", "mindspore"  # that `auto` tries, by speed (docs/performance.md)
 
 
-def installed() -> list[str]:
-    """The engines that this machine has, in the order in which `auto` tries them."""
-    def is_there(name: str) -> bool:
-        if name in OF_ONNX:  # a network becomes ONNX on its way there
-            return all(find_spec(one) is not None for one in (name, "onnx"))
-        if name != "kernel" or find_spec("mindspore") is None:
-            return find_spec(name) is not None
-        from ghostlib.kernels import native
-        return native.available()
-    return [name for name in ORDER if is_there(name)]
+def _is_here(name: str) -> bool:
+    if name in OF_ONNX:  # a network becomes ONNX on its way there
+        return all(find_spec(one) is not None for one in (name, "onnx"))
+    if name != "kernel" or find_spec("mindspore") is None:
+        return find_spec(name) is not None
+    from ghostlib.kernels import native  # imports MindSpore, and may compile
+    return native.available()
 
 
-def check(name: str) -> str:
-    """An engine's name or `auto`; `InputError` for one that is not known, or not here."""
-    if name != AUTO and name not in ENGINES:
-        raise InputError(f"engine: {name!r} given; {nearest(name, (AUTO, *ENGINES))}; allowed are {some((AUTO, *ENGINES))}")
-    if name != AUTO and name not in (here := installed()):
+def installed(among: Collection[str] = ENGINES) -> list[str]:
+    """The engines that this machine has, in the order in which `auto` tries them; of some only those are looked for."""
+    return [name for name in ORDER if name in among and _is_here(name)]
+
+
+def check(name: str, among: Collection[str] = ENGINES) -> str:
+    """An engine's name or `auto`; `InputError` for one that is not known, or not here. No other is looked for."""
+    if name != AUTO and name not in among:
+        raise InputError(f"engine: {name!r} given; {nearest(name, (AUTO, *among))}; allowed are {some((AUTO, *among))}")
+    if name != AUTO and not _is_here(name):
         how = "wants a C++ compiler, see docs/performance.md" if name == "kernel" else extras.hint(name)
-        raise InputError(f"engine: {name!r} given, which is not here ({how}); here are {', '.join(here)}")
+        raise InputError(f"engine: {name!r} given, which is not here ({how}); here are "
+                         f"{', '.join(installed(among)) or 'none'}")
     return name
 
 
@@ -168,10 +171,10 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     Raises:
         InputError: For a file that is missing or no ONNX, one with other inputs, or an engine that takes none.
     """
-    check(name)
-    able = [one for one in installed() if one in OF_ONNX]
-    if name != AUTO and name not in OF_ONNX:
+    if name in OF_CELLS:
         raise InputError(f"engine: {name!r} given; {path} is ONNX, which {' and '.join(OF_ONNX)} take")
+    check(name, OF_ONNX)
+    able = installed(OF_ONNX)
     if not able:
         raise InputError(f"engine: {path} is ONNX, and none of {' and '.join(OF_ONNX)} is here; "
                          f"{extras.hint('onnxruntime')}")

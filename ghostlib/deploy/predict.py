@@ -42,7 +42,6 @@ def load(source: str, engine: str = engines.AUTO, given: Mapping[str, Any] | Non
     Raises:
         InputError: For an engine that is not here, weights that do not fit, or a source that says too little.
     """
-    engines.check(engine)
     if is_onnx(Path(source)):
         import onnx
         if given:
@@ -51,6 +50,7 @@ def load(source: str, engine: str = engines.AUTO, given: Mapping[str, Any] | Non
         made = engines.of_file(source, engine)
         metadata = {entry.key: entry.value for entry in onnx.load(source, load_external_data=False).metadata_props}
         return Trained(Card.of_metadata(metadata, source), made)
+    engines.check(engine)
     card = card_of(source, dict(given or {}))
     size = card.config.image_size
     return Trained(card, engines.of_network(network_of(card, source), (3, size, size), engine))

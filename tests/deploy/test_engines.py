@@ -1,6 +1,8 @@
 """Every engine gives the same logits; what is not here, or does not fit, is said in one line."""
 
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -71,6 +73,27 @@ def test_onnx_files_that_are_no_networks_of_images_are_refused(net, tmp_path):
     onnx.save(other, tmp_path / "other.onnx")
     with pytest.raises(InputError, match=r"other.onnx: takes x \('N', 4\) to y \('N', 4\); allowed is one input of images"):
         engines.of_file(tmp_path / "other.onnx")
+
+
+def test_an_onnx_file_brings_no_mindspore(net, tmp_path):
+    """In a process of its own, with whichever engine, and where another is refused."""
+    path = tmp_path / "net.onnx"
+    path.write_bytes(as_onnx(net, SHAPE).SerializeToString())
+    code = f"""
+import sys
+from ghostlib.deploy import engines
+from ghostlib.errors import InputError
+engines.of_file({str(path)!r}), engines.of_file({str(path)!r}, "onnxruntime"), engines.check("onnxruntime")
+for name in ("kernel", "tensorrt"):
+    try:
+        engines.of_file({str(path)!r}, name)
+    except InputError as error:
+        print(error)
+print("mindspore" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert lines[-1:] == ["False"] and "'kernel' given; " in lines[0] and "allowed are auto, onnxr" in lines[1], done.stderr
 
 
 def test_what_two_may_differ_by_stands_in_one_place():
