@@ -1,7 +1,6 @@
 """What a trained network says a picture shows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from ghostlib.deploy.card import Card, card_of, network_of
 from ghostlib.deploy.engines import Engine, Logits
 from ghostlib.errors import InputError
 from ghostlib.weights.kinds import is_onnx
+from ghostlib.weights.sources import as_path
 
 TOP = 5  # answers of each picture
 BATCH = 32  # pictures at a time, at most
@@ -42,13 +42,14 @@ def load(source: str, engine: str = engines.AUTO, given: Mapping[str, Any] | Non
     Raises:
         InputError: For an engine that is not here, weights that do not fit, or a source that says too little.
     """
-    if is_onnx(Path(source)):
+    path = as_path(source)
+    if path is not None and is_onnx(path):
         import onnx
         if given:
             raise InputError(f"weights: {source} is ONNX and says all by itself; allowed are no fields beside it, "
                              f"{', '.join(given)} given")
-        made = engines.of_file(source, engine)
-        metadata = {entry.key: entry.value for entry in onnx.load(source, load_external_data=False).metadata_props}
+        made = engines.of_file(path, engine)
+        metadata = {entry.key: entry.value for entry in onnx.load(str(path), load_external_data=False).metadata_props}
         return Trained(Card.of_metadata(metadata, source), made)
     engines.check(engine)
     card = card_of(source, dict(given or {}))

@@ -35,6 +35,12 @@ FILES = ("last.safetensors", "best.safetensors", TIMM_FILE, f"snapshots/*/{TIMM_
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+def as_path(source: str | Path) -> Path | None:
+    """A source as a path, `~` and variables replaced, whether such a file is there or not; None for a URL."""
+    text = str(source)
+    return None if text.startswith(("http://", "https://")) else Path(expand(text, "weights"))
+
+
 def locate(source: str | Path) -> Path:
     """The local file of a source, downloaded if it is not here yet.
 
@@ -50,11 +56,9 @@ def locate(source: str | Path) -> Path:
     text = str(source)
     if not text.strip():
         raise InputError(f"weights: {text!r} given, an empty text; {ALLOWED}")
-    if text.startswith(("http://", "https://")):
-        return _download(text)
-    if text in MINDCV:
-        return _download(MINDCV[text])
-    path = Path(expand(text, "weights"))
+    path = as_path(text)
+    if path is None or text in MINDCV:
+        return _download(MINDCV.get(text, text))
     try:
         if text.startswith(TIMM) and not path.exists():
             return _from_hugging_face(text)

@@ -106,6 +106,7 @@ def test_what_cannot_be_read_is_named_and_ends_nothing(bundle, tmp_path, ghostli
     (["a.png", "--weights", "foreign.safetensors"], "weights: foreign.safetensors does not say what network it is for"),
     (["a.png", "--weights", "{bundle}", "-p", "width", "0.5"], "weights: {bundle}"),
     (["a.png", "--weights", "none.onnx"], "weights: none.onnx cannot be read, there is no such file"),
+    (["a.png", "--weights", "$NOT_SET_HERE/none.onnx"], "weights: '$NOT_SET_HERE/none.onnx' given; the variable NOT_SET"),
     (["a.png", "x.yaml", "y.yaml", "--weights", "{bundle}"], "PARAMS.yaml: x.yaml, y.yaml given; allowed is one"),
     (["x.yaml", "--weights", "{bundle}"], "IMAGE: none given beside x.yaml; allowed are pictures, folders"),
     (["a.png"], "Missing option '--weights'")])
