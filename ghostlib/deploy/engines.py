@@ -5,6 +5,7 @@ float32. Recorded studies use MindSpore's operators.
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -161,11 +162,19 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(gap / largest) if gap else 0.0
 
 
+def in_batches(run: Logits, images: np.ndarray, size: int) -> np.ndarray:
+    """Logits (N, classes) of images (N, ...) that are run `size` at a time, the last ones filled up with zeros."""
+    missing = np.zeros((-len(images) % size, *images.shape[1:]), images.dtype)
+    padded = np.concatenate([images, missing])
+    return np.concatenate([run(padded[start:start + size]) for start in range(0, len(padded), size)])[:len(images)]
+
+
 def of_file(path: str | Path, name: str = AUTO) -> Engine:
     """An ONNX file made ready; it needs neither ghostlib's networks nor MindSpore.
 
     Args:
-        path: One input (N, 3, H, W) float32, N free or fixed, and one output (N, classes).
+        path: One input (N, 3, H, W) float32, N free or fixed, and one output (N, classes). The engine takes any number of
+            images: where N is fixed, it runs so many at a time.
         name: An engine for ONNX; `auto` takes the first that is installed.
 
     Raises:
@@ -178,19 +187,22 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     if not able:
         raise InputError(f"engine: {path} is ONNX, and none of {' and '.join(OF_ONNX)} is here; "
                          f"{extras.hint('onnxruntime')}")
-    _check_onnx(path)
+    size = _batch_of(path)
     chosen = able[0] if name == AUTO else name
-    return Engine(chosen, OF_ONNX[chosen](Path(path).read_bytes()))
+    logits = OF_ONNX[chosen](Path(path).read_bytes())
+    return Engine(chosen, partial(in_batches, logits, size=size) if size else logits)
 
 
-def _check_onnx(path: str | Path) -> None:
-    """Refuses an ONNX file that does not take images to logits."""
+def _batch_of(path: str | Path) -> int:
+    """How many images at a time an ONNX file takes, 0 for any number; refuses one that does not take images to logits."""
     model = onnx_files.read(path, strict=True)
     sides = [onnx_files.inputs_of(model), model.graph.output]
     told = [", ".join(f"{value.name} {_shape(value)}" for value in side) for side in sides]
     if [len(side) for side in sides] != [1, 1] or len(_shape(sides[0][0])) != 4 or len(_shape(sides[1][0])) != 2:
         raise InputError(f"{path}: takes {told[0]} to {told[1]}; allowed is one input of images (N, 3, H, W) and one "
                          f"output of logits (N, classes)")
+    batch = _shape(sides[0][0])[0]
+    return batch if isinstance(batch, int) else 0
 
 
 def _shape(value) -> tuple[str | int, ...]:

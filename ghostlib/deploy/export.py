@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
         made = Path(scratch) / f"made.{kind}"
         write = _write_onnx if kind == "onnx" else _write_mindir
         run = write(network, made, batch, precision, calibration)
-        error = engines.difference(_in_batches(run, images, batch or (1 if kind == "mindir" else len(images))), expected)
+        error = engines.difference(run(images), expected)
         if not precision and not error <= TOLERANCE:
             raise RunError(f"{target}: not written: its logits differ from the network's by {error:.1g} of the largest; "
                            f"allowed is {TOLERANCE:g}")
@@ -83,9 +84,8 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
                  f"{len(network.card.classes):,} classes, images of {network.shape[1]} x {network.shape[2]}; logits for "
                  f"{len(images)} photographs differ by {error:.1g} of the largest"]
         if judge and judged is not None:
-            size = batch or (1 if kind == "mindir" else network.card.config.batch_size)
             before = judge(engines.OF_CELLS["kernel"](network.folded), judged)
-            after = judge(lambda images: _in_batches(run, images, size), judged)
+            after = judge(run, judged)
             lines += [f"before: {before}", f"after:  {after}; "
                       f"{(before.predictions != after.predictions).sum():,} answers differ"]
         os.replace(made, target)
@@ -117,40 +117,39 @@ def photographs(card: Card) -> np.ndarray:
     return Normalisation(dataset.mean, dataset.std)(np.stack(planes))
 
 
-def _in_batches(run: Logits, images: np.ndarray, size: int) -> np.ndarray:
-    """Logits of images (N, ...) that are run `size` at a time, the last ones filled up."""
-    padded = np.concatenate([images, images[:-len(images) % size]])
-    return np.concatenate([run(padded[start:start + size]) for start in range(0, len(padded), size)])[:len(images)]
-
-
 def _write_onnx(network: _Network, path: Path, batch: int | None, precision: str, calibration: Path | None) -> Logits:
     from ghostlib.deploy.onnx_graph import as_onnx
 
     model = as_onnx(network.folded, network.shape, batch, precision == "half")
     if precision == "int8":
-        model = _quantised(model, network.card, path.parent, calibration)
+        model = _quantised(model, network.card, path.parent, calibration, batch or 1)
     for name, value in network.card.metadata().items():
         model.metadata_props.add(key=name, value=value)
     path.write_bytes(model.SerializeToString())
     return engines.of_file(path, "onnxruntime").logits
 
 
-def _quantised(model, card: Card, scratch: Path, calibration: Path | None):
-    """The model in 8 bits, by ONNX Runtime's own quantiser: weights for each channel, activations from pictures."""
+def _quantised(model, card: Card, scratch: Path, calibration: Path | None, size: int):
+    """The model in 8 bits, by ONNX Runtime's own quantiser: weights for each channel, activations from pictures, so many at
+    a time; the last ones are filled up with themselves, as nothing else may widen the ranges."""
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     pictures = files.find([str(calibration)])[:CALIBRATION]
-    batches = files.batches_of(pictures, card.config.having(batch_size=1))
+    batches = files.batches_of(pictures, card.config.having(batch_size=size))
+    images = [np.resize(batch.images[:len(batch.places)], batch.images.shape) for batch in batches.epoch()]
+    if not images:
+        raise InputError(f"int8: {calibration} given; none of its {len(pictures)} pictures can be read: "
+                         f"{batches.names(batches.broken)}")
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
-            self.left: Iterator[dict[str, np.ndarray]] = ({model.graph.input[0].name: batch.images}
-                                                          for batch in batches.epoch())
+            self.left = iter(images)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
-            return next(self.left, None)
+            given = next(self.left, None)
+            return None if given is None else {model.graph.input[0].name: given}
 
     whole, ready, made = (scratch / f"{name}.onnx" for name in ("whole", "ready", "int8"))
     onnx.save(model, whole)
@@ -170,7 +169,7 @@ def _write_mindir(network: _Network, path: Path, batch: int | None, *_: Any) -> 
     images = Tensor(np.zeros((batch or 1, *network.shape), np.float32))
     mindspore.export(network.folded, images, file_name=str(path.with_suffix("")), file_format="MINDIR", custom_func=tell)
     loaded = nn.GraphCell(mindspore.load(str(path)))
-    return lambda images: loaded(Tensor(images)).asnumpy()
+    return partial(engines.in_batches, lambda images: loaded(Tensor(images)).asnumpy(), size=batch or 1)
 
 
 def _labelled(card: Card, folder: Path | None) -> Batches:

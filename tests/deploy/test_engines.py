@@ -75,6 +75,17 @@ def test_onnx_files_that_are_no_networks_of_images_are_refused(net, tmp_path):
         engines.of_file(tmp_path / "other.onnx")
 
 
+@pytest.mark.parametrize("name", engines.OF_ONNX)
+def test_a_file_of_a_fixed_batch_takes_any_number_of_images(name, net, tmp_path):
+    if name not in engines.installed(engines.OF_ONNX):
+        pytest.skip("not here")
+    fixed = tmp_path / "fixed.onnx"
+    fixed.write_bytes(as_onnx(net, SHAPE, batch=4).SerializeToString())
+    engine, expected = engines.of_file(fixed, name), engines.reference(net, images(9))
+    for count in (1, 4, 9):
+        assert engines.difference(engine(images(9)[:count]), expected[:count]) <= engines.TOLERANCE
+
+
 def test_an_onnx_file_brings_no_mindspore(net, tmp_path):
     """In a process of its own, with whichever engine, and where another is refused."""
     path = tmp_path / "net.onnx"

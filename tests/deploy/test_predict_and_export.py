@@ -170,6 +170,32 @@ def test_half_precision_and_8_bits_come_with_what_they_cost(bundle, tmp_path):
     assert not (tmp_path / "no.onnx").exists()
 
 
+def test_8_bits_want_pictures_that_can_be_read(bundle, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "bad.jpg").write_text("<html>")
+    with pytest.raises(InputError, match=r"int8: .*pictures given; none of its 1 pictures can be read: .*bad.jpg \(an HTML"):
+        export.export(str(bundle), tmp_path / "no.onnx", precision="int8", calibration=tmp_path / "pictures")
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_a_fixed_batch_is_checked_calibrated_and_asked_with_what_there_is(bundle, tmp_path, monkeypatch):
+    """Fewer pictures than it takes at a time, and more; found by a path that no shell has seen."""
+    pictures = bundle.parents[1] / "pictures" / "val"
+    files = sorted(map(str, pictures.rglob("*.png")))
+    assert len(files) == 18
+    expected, _ = predict.predict(predict.load(str(bundle), "mindspore"), files)
+    monkeypatch.setenv("EXPORTED_HERE", str(tmp_path))
+    for size in (4, 20):  # more than the six photographs by which a file is checked
+        export.export(str(bundle), tmp_path / f"{size}.onnx", batch=size)
+        for some in (files, files[:3]):
+            table, _ = predict.predict(predict.load(f"$EXPORTED_HERE/{size}.onnx"), some)
+            assert list(table.answer) == list(expected.answer[:len(table)]) and len(table) == 2 * len(some)
+            np.testing.assert_allclose(table.probability, expected.probability[:len(table)], atol=2e-5)
+    export.export(str(bundle), tmp_path / "int8.onnx", batch=4, precision="int8", calibration=pictures)
+    table, _ = predict.predict(predict.load(str(tmp_path / "int8.onnx"), "onnxruntime"), files[:3])
+    assert len(table) == 6
+
+
 def test_a_file_that_computes_something_else_is_not_written(bundle, tmp_path, monkeypatch):
     from ghostlib.deploy import onnx_graph
     monkeypatch.setitem(onnx_graph.KINDS, onnx_graph.nn.HSwish, onnx_graph._one("Relu"))
