@@ -47,7 +47,11 @@ def _report_table(run_dirs: tuple[Path, ...], kind: str) -> None:
     from ghostlib.config import Config
     from ghostlib.studies import report
     rows = results.collect(run_dirs, {"top1": float, "weights": int, "macs": int, "seed": int})
-    click.echo(report.FORMATS[kind](report.table_of(rows, list(Config.model_fields))))
+    table = report.table_of(rows, list(Config.model_fields))
+    if dropped := report.repeats(rows, table):
+        click.echo(f"note: {dropped} of {len(rows)} runs not counted: another one of the same seed differs in nothing",
+                   err=True)
+    click.echo(report.FORMATS[kind](table))
 
 
 def _report_run(run_dir: Path) -> None:

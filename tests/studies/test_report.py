@@ -1,6 +1,7 @@
 """A table to publish: one line for runs that differ in the seed alone, with an interval over seeds and nothing else."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,33 @@ def test_the_command_prints_it(kind, wanted, runs):
     assert done.exit_code == 0 and wanted in done.stdout, done.stdout
     assert ("top-1, \\%" in done.stdout) == (kind == "--latex")
     assert "| 82.00 |" in CliRunner().invoke(main, ["report", *runs]).stdout  # several need no option
+
+
+def test_other_images_and_other_first_weights_have_a_line_each_and_repeats_are_told(tmp_path):
+    folders = []
+    for place, (images, weights, top1) in enumerate([("1" * 32, None, 0.1), ("2" * 32, None, 0.2), ("2" * 32, "a.ckpt", 0.3),
+                                                     ("2" * 32, "a.ckpt", 0.4)]):
+        folders.append(str(tmp_path / str(place)))
+        config = Config(model="vgg16", data_dir=f"data/{place}", weights=weights, run_dir=folders[-1])
+        row = results.make_row(config, top1=top1, weights=1, macs=1, data_fingerprint=images)
+        (tmp_path / str(place)).mkdir()
+        results.write_row(tmp_path / str(place), row)
+    done = CliRunner().invoke(main, ["report", *folders])
+    lines = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()]
+    columns = [lines[0].index(name) for name in ("weights_from", "data_fingerprint", "top-1, %", "seeds")]
+    assert [[line[column] for column in columns] for line in lines[2:]] == [
+        ["null", "11111111", "10.00", "1"], ["null", "22222222", "20.00", "1"], ["a.ckpt", "22222222", "30.00", "1"]]
+    assert done.stderr == "note: 1 of 4 runs not counted: another one of the same seed differs in nothing\n"
+    lacking = results.collect(folders[:2]).drop(columns="weights_from")  # as older rows have it
+    assert len(report.table_of(pd.concat([lacking, results.collect(folders[:2])]), list(Config.model_fields))) == 2
+
+
+def test_latex_wants_no_other_package_and_escapes_every_sign(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    table = pd.DataFrame({"image_size": ["a_b & 5 %", "1"], "top-1, %": ["{#$}", "~^\\"]})
+    assert report.as_latex(table).splitlines() == [
+        r"\begin{tabular}{ll}", r"\toprule", r"image\_size & top-1, \% \\", r"\midrule", r"a\_b \& 5 \% & \{\#\$\} \\",
+        r"1 & \textasciitilde{}\textasciicircum{}\textbackslash{} \\", r"\bottomrule", r"\end{tabular}"]
 
 
 def test_a_folder_without_a_run_is_said(runs, tmp_path):
