@@ -97,7 +97,7 @@ def some_layers(net: OnnxNetwork, images: np.ndarray, most: int = MOST) -> list[
     """Of each kind of layer at most so many, evenly over depth, of those whose maps are large enough for a filter of 1 x 1
     and several: squeeze-and-excitation's are not."""
     found = places(net, images)
-    large = {place.layer for place in found if place.fitting(KERNELS) and place.shape[0] > 1}
+    large = {place.layer for place in found if place.fitting(KERNELS)}
     kinds: dict[str, list[str]] = {}
     for layer, kind in net.kinds().items():
         if layer in large:

@@ -68,7 +68,8 @@ def similarity_study(net: Network, untrained: Network | Mapping[str, Network], i
         images: (N, 3, H, W), normalised, that `net` was not trained on.
         kernels: d of the filters.
         seed: Of the splits, controls and resamples.
-        layers: Only these; none are all. Layers whose maps are smaller than 2 d are left out.
+        layers: Only these; none are all. Layers of one map, and those whose maps are smaller than 2 d,
+            are left out.
 
     Returns:
         One row for each layer, stage, filter and source, with columns layer, depth (from 1), channels, size, stage,
@@ -169,7 +170,8 @@ def pair_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequ
                for place in found for kernel in place.fitting(kernels)}
 
     def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
-        count, fitting, table = counts[place.layer], place.fitting(kernels), []
+        count, table = counts[place.layer], []
+        fitting = place.fitting(kernels) if count > 1 else []
         own, others = maps["ghost"][:, :count], maps["plain"]
         ghosts, plains = (measure_all(of, of, drawn.splits, fitting, step) if fitting else {} for of in (own, others))
         for kernel in fitting:

@@ -27,8 +27,11 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
 
     def fitting(self, kernels: Sequence[int]) -> list[int]:
-        """Kernels of at most half the maps' size, beyond which a filter sees more border than map."""
-        return [kernel for kernel in kernels if 2 * kernel <= min(self.shape[1:])] if len(self.shape) == 3 else []
+        """Kernels of at most half the maps' size, beyond which a filter sees more border than map; none for a single map,
+        which there is no other one to make from."""
+        if len(self.shape) != 3 or self.shape[0] < 2:
+            return []
+        return [kernel for kernel in kernels if 2 * kernel <= min(self.shape[1:])]
 
 
 Rows = dict[str, list[dict[str, Any]]]  # by the name of the table that they are of

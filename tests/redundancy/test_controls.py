@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from mindspore import nn
 
 from ghostlib import features, lock, models, redundancy, results
 from ghostlib.__main__ import main
@@ -93,6 +94,13 @@ def test_the_study_of_a_network_has_every_control_and_finds_ghosts(digits):
 def test_a_layer_that_does_not_exist_is_refused(digits):
     with pytest.raises(InputError, match="layer: 'features.4' given; did you mean features.40"):
         controls.ratio_study(models.vgg16(0.25), digits, (1,), (0.5,), layers=["features.4"])
+
+
+def test_a_layer_of_one_map_is_left_out(digits):
+    """No other map could be its source, and no grey candidates are as many as its others."""
+    net = nn.SequentialCell(nn.Conv2d(3, 1, 3), nn.Conv2d(1, 4, 3))
+    rows = controls.similarity_study(net, nn.SequentialCell(nn.Conv2d(3, 1, 3), nn.Conv2d(1, 4, 3)), digits, (1,))
+    assert set(rows.layer) == {"1"} and set(rows.source) == set(controls.SOURCES)
 
 
 @pytest.mark.parametrize("shape", [(6, 3, 8, 8), (6, 1, 32, 32), (6, 32, 32)])
