@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mindspore import nn
 
+from ghostlib import processor
 from ghostlib.complexity import Complexity, count
 from ghostlib.config import Config
 from ghostlib.data import load
@@ -19,11 +20,14 @@ from ghostlib.weights import load_weights
 
 
 def config_of(run_dir: str | Path) -> Config:
-    """A finished run's Config, changed to look at what it ended with: its weights, images as they are, one device."""
+    """A finished run's Config, changed to look at what it ended with: its weights, each image once and as it is, one device;
+    where no NPU is, the CPU, in float32."""
     run_dir = Path(expand(run_dir, "run_dir"))
-    return Config.load(run_dir / "config.yaml", {
-        "weights": str(run_dir / LAST), "new_head": False, "epochs": 0, "warmup_epochs": 0, "schedule": "cosine",
-        "milestones": [], "resume": False, "augment": "none", "erasing": 0.0, "devices": 1, "sink": False})
+    config = Config.load(run_dir / "config.yaml").to_judge(str(run_dir / LAST))
+    config = config.having(augment="none", erasing=0.0, repeats=1)
+    if config.device == "Ascend" and not processor.npus():
+        return config.having(device="CPU", amp="O0", amp_dtype="float16")
+    return config
 
 
 def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Complexity]:

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from conftest import ghostlib_process
 
-from ghostlib import lock, results
+from ghostlib import lock, processor, results
 from ghostlib.config import Config
 from ghostlib.errors import InputError
-from ghostlib.training import loop, run_folder
+from ghostlib.training import config_of, loop, run_folder
 
 TINY = {"model": "vgg16", "width": 0.0625, "epochs": 1, "batch_size": 256}
 
@@ -142,3 +142,15 @@ def test_an_overwriting_run_reports_nothing_of_the_earlier_one(tmp_path):
     row = results.read_row(tmp_path / "run")
     assert row["trained"] and row["data_fingerprint"] and (row["train_images"], row["val_images"]) == (1198, 599)
     assert row["classes"] == '["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]'
+
+
+@pytest.mark.parametrize(("npus", "wanted"), [([], ("CPU", "O0", "float16")), (["davinci0"], ("Ascend", "O3", "bfloat16"))])
+def test_a_finished_run_is_looked_at_on_what_there_is_and_each_image_once(npus, wanted, tmp_path, monkeypatch):
+    monkeypatch.setattr(processor, "npus", lambda: npus)
+    run = Config(**TINY, device="Ascend", devices=8, sink=True, amp="O3", amp_dtype="bfloat16", repeats=3, erasing=0.25,
+                 augment="crop", resume=True, run_dir=str(tmp_path))
+    (tmp_path / run_folder.CONFIG).write_text(run.to_yaml())
+    found = config_of(tmp_path)
+    assert (found.device, found.amp, found.amp_dtype) == wanted
+    assert (found.repeats, found.augment, found.erasing, found.epochs, found.devices) == (1, "none", 0, 0, 1)
+    assert found.weights == str(tmp_path / run_folder.LAST) and found.model == run.model
