@@ -17,6 +17,7 @@ from ghostlib.redundancy.cut import CutNetwork, Module
 from ghostlib.redundancy.replacements import errors, fit_filters
 from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
 from ghostlib.redundancy.splits import resamples
+from ghostlib.training.evaluation import rank_of
 
 SINGLE = 8  # maps of a module that are replaced alone, half of them of each set where there are enough
 BATCH = 50  # photographs that are run at a time
@@ -172,7 +173,7 @@ def _judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
     high = logits.max(axis=1, keepdims=True)
     shifted = (logits - high).astype(np.float64)
     own = shifted[np.arange(len(labels)), labels]
-    return (logits.argmax(axis=1) == labels).astype(float), np.log(np.exp(shifted).sum(axis=1)) - own
+    return (rank_of(logits, labels) == 1).astype(float), np.log(np.exp(shifted).sum(axis=1)) - own
 
 
 def _overall(whole: dict[tuple[str, str], list[Lost]], weights: np.ndarray) -> list[dict[str, Any]]:

@@ -105,18 +105,23 @@ def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
     return _summary(*_judge(logits, labels), labels, np.arange(len(labels)), seconds)
 
 
-def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """For each image the answer, the true class's rank among the answers, from 1, the loss and the answer's probability.
+def rank_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The true class's rank (N,) among the answers to each image, from 1: what is right, everywhere in this lab.
 
     A tie is no success: a class ranks behind every other with the same logit, so a network that answers the same for
     all classes scores 0 and not 1; neither is an answer that is not finite.
     """
+    own = logits[np.arange(len(labels)), labels]
+    return np.where(np.isfinite(logits).all(axis=1), (logits >= own[:, None]).sum(axis=1), logits.shape[1] + 1)
+
+
+def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For each image the answer, the true class's rank (`rank_of`), the loss and the answer's probability."""
     logits = logits.astype(np.float64)
     own = logits[np.arange(len(labels)), labels]
-    rank = np.where(np.isfinite(logits).all(axis=1), (logits >= own[:, None]).sum(axis=1), logits.shape[1] + 1)
     shifted = logits - logits.max(axis=1, keepdims=True)
     total = np.exp(shifted).sum(axis=1)
-    return logits.argmax(axis=1), rank, np.log(total) - (own - logits.max(axis=1)), 1 / total
+    return logits.argmax(axis=1), rank_of(logits, labels), np.log(total) - (own - logits.max(axis=1)), 1 / total
 
 
 def _summary(predictions: np.ndarray, rank: np.ndarray, loss: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,

@@ -118,6 +118,11 @@ def test_a_mean_is_what_is_computed_by_hand(tables):
     assert row.share == pytest.approx(100 * deviations[row.channel] / deviations.sum(), rel=1e-3)
 
 
+def test_an_answer_is_right_by_the_rule_of_every_test():
+    logits = np.array([[1, 0, 0], [2, 2, 0], [np.nan, 9, 0]], np.float32)
+    assert lesions._judged(logits, np.array([0, 0, 1]))[0].tolist() == [1, 0, 0]  # neither a tie nor what is no number
+
+
 def test_all_modules_together_are_their_mean(tables):
     found, overall = tables[2]["lesions"], tables[2]["overall"].set_index(["first", "second"])
     means = found.groupby(["what", "how"])[["lost", "nats", "share"]].mean()
