@@ -12,10 +12,6 @@ from ghostlib.errors import InputError, RunError
 Hook = Callable[[nn.Cell, tuple[Tensor, ...], Tensor], None]  # called with a cell, its inputs and its output
 
 
-class Enough(Exception):
-    """What a hook raises to end the pass: all that was wanted is there."""
-
-
 def run_once(net: nn.Cell, images: Tensor, hooks: Mapping[str, Hook], unfit: str) -> None:
     """Runs a network in evaluation state and calls a hook whenever a cell it is meant for has run.
 
@@ -43,8 +39,6 @@ def run_once(net: nn.Cell, images: Tensor, hooks: Mapping[str, Hook], unfit: str
         handles += [cells[name].register_forward_hook(_giving_nothing_back(hook)) for name, hook in hooks.items()]
         net.set_train(False)
         net(images)
-    except Enough:
-        pass
     except (ValueError, RuntimeError, TypeError) as error:
         raise InputError(f"{unfit}: {str(error).splitlines()[0]}") from error
     finally:

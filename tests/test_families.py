@@ -65,7 +65,7 @@ def check_activations(family, _tmp_path, _monkeypatch):
     convolutions = [name for name, cell in net.cells_and_names() if isinstance(cell, nn.Conv2d)]
     assert set(found) and set(found) <= {*convolutions, *(name.partition(".primary_conv")[0] for name in convolutions)}
     wanted = [name for stages in list(found.values())[:4] for name in stages.values()]
-    maps = features.activations(net, IMAGES, wanted, first=True)
+    maps = features.activations(net, IMAGES, wanted)
     assert all(np.isfinite(maps[name]).all() and len(maps[name]) == 12 for name in wanted)
     for stages in list(found.values())[:4]:
         if "ReLU" in stages and "BatchNorm" in stages:

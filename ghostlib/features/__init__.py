@@ -50,7 +50,7 @@ def stages(net: Network) -> dict[str, dict[str, str]]:
 
 
 def activations(net: Network, images: np.ndarray, layers: Sequence[str], batch_size: int = 32, most_bytes: int = MOST_BYTES,
-                first: bool = False, step: Callable[[int], object] | None = None) -> dict[str, np.ndarray]:
+                step: Callable[[int], object] | None = None) -> dict[str, np.ndarray]:
     """Runs a network in evaluation state and returns what the named layers put out.
 
     What "after the convolution", "after BatchNorm" and "after ReLU" mean is a matter of the name: in a Ghost module
@@ -62,7 +62,6 @@ def activations(net: Network, images: np.ndarray, layers: Sequence[str], batch_s
         layers: Names as `layer_names` or `stages` give them. A layer that runs more than once gives its last output.
         batch_size: Images run at a time; bounds the memory that the rest of the network needs.
         most_bytes: What the maps of all images may take; a layer of 64 maps of 112 x 112 takes 3 MB an image.
-        first: Whether to take each layer's first output and leave the rest of the network out once all are there.
         step: Told after each batch how many images were run.
 
     Returns:
@@ -75,4 +74,4 @@ def activations(net: Network, images: np.ndarray, layers: Sequence[str], batch_s
     if isinstance(net, OnnxNetwork):
         return net.activations(images, layers, batch_size, most_bytes, step)
     from ghostlib.features import cells
-    return cells.activations(net, images, layers, batch_size, most_bytes, first, step)
+    return cells.activations(net, images, layers, batch_size, most_bytes, step)

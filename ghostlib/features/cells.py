@@ -9,7 +9,7 @@ from ghostlib.cells import convolution_groups
 from ghostlib.errors import InputError, nearest
 from ghostlib.features.bounds import MOST_BYTES, STAGES, check_memory
 from ghostlib.ghost import GhostConv2d, GhostModule
-from ghostlib.hooks import Enough, Hook, run_once
+from ghostlib.hooks import Hook, run_once
 
 
 def layer_names(net: nn.Cell) -> list[str]:
@@ -49,8 +49,7 @@ def stages(net: nn.Cell) -> dict[str, dict[str, str]]:
 
 
 def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_size: int = 32,
-                most_bytes: int = MOST_BYTES, first: bool = False,
-                step: Callable[[int], object] | None = None) -> dict[str, np.ndarray]:
+                most_bytes: int = MOST_BYTES, step: Callable[[int], object] | None = None) -> dict[str, np.ndarray]:
     """See `features.activations`."""
     cells = dict(net.cells_and_names())
     for name in layers:
@@ -64,8 +63,6 @@ def activations(net: nn.Cell, images: np.ndarray, layers: Sequence[str], batch_s
     def keep(name: str) -> Hook:
         def hook(_cell: nn.Cell, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
             current[name] = output
-            if first and len(current) == len(parts):
-                raise Enough
         return hook
 
     hooks = {name: keep(name) for name in layers}

@@ -23,7 +23,7 @@ def test_the_papers_layer_is_shown_for_photographs_at_224():
     images = first_images(examples.load(config, 0, 1).test, 6)
     net, layer = randomise(models.resnet50()).set_train(False), figure1.LAYERS["resnet50"]
     assert stages_of(net, layer) == {"output": layer}
-    maps = features.activations(net, images, [layer], first=True)[layer]
+    maps = features.activations(net, images, [layer])[layer]
     assert maps.shape == (6, 256, 56, 56) and maps.min() == 0  # behind the group's last ReLU
     splits, small = Splits.draw(6), maps[:, :12].copy()  # as many of its maps as take seconds
     small[:, 1] = 2 * small[:, 0]
