@@ -76,10 +76,11 @@ def _times(config: Config, engine: str, batches: Sequence[int]) -> list[float]:
     use_device("CPU")
     shape = (3, config.image_size, config.image_size)
     ready = engines.of_network(build(config).set_train(False), shape, engine)
-    return [_median(ready, np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32)) for batch in batches]
+    return [_seconds_of_a_call(ready, np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32))
+            for batch in batches]
 
 
-def _median(call: Any, images: Any) -> float:
+def _seconds_of_a_call(call: Any, images: Any) -> float:
     for _ in range(WARM):
         call(images)
     seconds: list[float] = []
@@ -103,7 +104,7 @@ def _layers(config: Config, batch: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         session = onnx_files.session(model.SerializeToString(), f"{folder}/profile")
         images = np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32)
-        _median(lambda given: session.run(None, {"images": given}), images)
+        _seconds_of_a_call(lambda given: session.run(None, {"images": given}), images)
         events = json.loads(Path(session.end_profiling()).read_text())
     found: dict[str, list[dict[str, Any]]] = {}
     macs = _macs(model)

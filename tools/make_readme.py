@@ -14,7 +14,7 @@ from ghostlib.results import read_table
 from ghostlib.studies import ablation, cheap_kernels, lesions, paper, photographs, regime
 from ghostlib.studies import findings as found
 from ghostlib.studies import redundancy as likeness
-from ghostlib.studies import rivals as others
+from ghostlib.studies import rivals as beside_rivals
 from ghostlib.studies.report import markdown
 
 README = Path("README.md")
@@ -61,8 +61,8 @@ def networks() -> str:
 
 def rivals() -> str:
     """GhostNet beside MobileNets: as printed, and as fast as they are here."""
-    return (f"{others.answer_on_accuracy(paper.networks([7]), others.built([7]))} "
-            f"{others.speeds_in_short(read_table(RESULTS / 'rivals_speed.csv'))}")
+    return (f"{beside_rivals.answer_on_accuracy(paper.networks([7]), beside_rivals.built([7]))} "
+            f"{beside_rivals.speeds_in_short(read_table(RESULTS / 'rivals_speed.csv'))}")
 
 
 def speed() -> str:
