@@ -106,7 +106,7 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
         One row for each layer and ratio, with columns layer, ratio, loss (nan where not measured), macs, chosen.
 
     Raises:
-        InputError: For runs that are not of one plain network.
+        InputError: For runs that are not of one plain network, or one without a layer whose maps are large enough.
     """
     check_kernel(kernel)
     if like not in RATIOS:
@@ -121,11 +121,14 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
             net, data, _ = prepare(config)
             measured.append(losses(net, first_images(data.train, images), kernel, RATIOS, config.seed))
             bar.update(1)
-    found = pd.concat(measured).groupby(["layer", "ratio"], sort=False).loss.mean().reset_index()
+    found = pd.concat(measured).groupby(["layer", "ratio"], sort=False).loss.mean().reset_index().astype({"ratio": int})
     costs = {ratio: count(build(first.having(ratio=ratio, kernel=kernel)),
                           (3, first.image_size, first.image_size)) for ratio in RATIOS}
     table = layer_macs(costs, list(stages(net))).merge(found, "left", ["layer", "ratio"])
     table = table[table.groupby("layer").macs.transform("nunique") > 1]  # GhostNet's stem, for one, takes no ratio
+    if table.loss.isna().all():
+        raise InputError(f"kernel: {kernel} given; no layer that takes a ratio has maps of {2 * kernel} pixels and more; "
+                         f"allowed is a smaller one, or a network that sees larger images")
     budget = int(table.macs[(table.ratio == like) & table.loss.notna()].sum())
     chosen = allocate(table[table.loss.notna()], budget)
     taken = [ratio == chosen.get(layer, like) for layer, ratio in zip(table.layer, table.ratio)]

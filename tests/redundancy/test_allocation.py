@@ -9,8 +9,9 @@ from conftest import ROOT
 
 from ghostlib import models, redundancy, results
 from ghostlib.complexity import count
+from ghostlib.config import Config
 from ghostlib.errors import InputError
-from ghostlib.redundancy import allocation
+from ghostlib.redundancy import allocation, runs
 
 
 def test_the_most_telling_map_comes_first():
@@ -63,6 +64,20 @@ def test_layers_are_counted_at_each_ratio_and_small_maps_are_left_out():
     assert measured.layer.nunique() == 7 and (measured.loss[measured.ratio == 1] == 0).all()
     inside = allocation.losses(models.ghostnet(0.25, ratio=1, num_classes=10, stem_stride=1), images, 3, (1, 2))
     assert {"blocks.0.0.ghost1", "blocks.4.0.ghost2"} <= set(inside.layer)  # plain modules are convolutions, too
+
+
+def test_runs_without_a_layer_that_is_large_enough_are_refused(monkeypatch):
+    class Prepared:
+        train = None
+    nothing = allocation.losses(models.vgg16(0.0625), np.zeros((6, 3, 32, 32), np.float32), 17, (1, 2))
+    given = {"config_of": lambda _: Config(model="vgg16", ratio=1), "prepare": lambda _: (None, Prepared, None),
+             "first_images": lambda *_: None, "losses": lambda *_: nothing, "stages": lambda _: {}, "build": lambda _: None,
+             "count": lambda *_: None, "layer_macs": lambda costs, _: pd.DataFrame(
+                 {"layer": "features.0", "ratio": list(costs), "macs": [100 // ratio for ratio in costs]})}
+    for name, value in given.items():
+        monkeypatch.setattr(runs, name, value)
+    with pytest.raises(InputError, match="kernel: 17 given; no layer that takes a ratio has maps of 34 pixels and more"):
+        runs.ratios_of_runs(["run"], kernel=17, progress=False)
 
 
 def test_the_recorded_choice_is_that_of_the_grid():
