@@ -31,14 +31,14 @@ def use_device(device: str) -> None:
     """
     avoid_reference_convolutions()
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    if mindspore.get_context("device_target") == device:
+    before = mindspore.get_context("device_target")  # which set_device changes even where it refuses
+    if before == device:
         return  # once something has run, MindSpore refuses even the same device
     try:
         mindspore.set_device(device)
     except (RuntimeError, ValueError) as error:
         why = " ".join(str(error).split())
-        if "has been initialized" in why:
-            raise InputError(f"device: {device!r} given; this process has already run on "
-                             f"{mindspore.get_context('device_target')}: restart it") from None
+        if "has been initialized" in why or "can not be modified" in why:
+            raise InputError(f"device: {device!r} given; this process has already run on {before}: restart it") from None
         raise InputError(f"device: {device!r} given; MindSpore has no such device here ({why[:90]} ...); "
                          f"'ghostlib doctor' lists what there is") from None

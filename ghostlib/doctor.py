@@ -14,8 +14,9 @@ OPTIONAL = ("papermill", "jupyterlab", "matplotlib", "seaborn", "ray", "onnx", "
 GIB = 2**30
 
 
-def examine() -> tuple[list[str], bool]:
-    """Lines to print, and whether training can run here at all."""
+def examine(device: str = "CPU") -> tuple[list[str], bool]:
+    """Lines to print, and whether training can run here on a device: "CPU" or "Ascend". No other one is computed on, since
+    MindSpore lets a process have one device."""
     lines = [f"python      {sys.version.split()[0]}"]
     healthy = True
     for name in PACKAGES:
@@ -32,7 +33,7 @@ def examine() -> tuple[list[str], bool]:
     lines += [f"cores       {os.cpu_count()}", _memory(),
               f"disk        {shutil.disk_usage('.').free / GIB:.1f} GiB free in this folder"]
     if healthy:
-        devices, healthy = _devices()
+        devices, healthy = _devices(device)
         lines += devices
     lines.append("not proven  nothing in this project has been run on an Ascend NPU yet: what is said of NPUs follows "
                  "MindSpore's documentation")
@@ -48,19 +49,19 @@ def _memory() -> str:
         return "memory      unknown on this system"
 
 
-def _devices() -> tuple[list[str], bool]:
-    """One real operation on each device that MindSpore could use."""
+def _devices(device: str) -> tuple[list[str], bool]:
+    """Which NPUs there are, and one real operation on the device that is asked for."""
     from ghostlib.device import ONEDNN_ISA, use_device
     from ghostlib.errors import InputError
     lines = []
     cards = processor.npus()
     lines.append(f"Ascend      {', '.join(cards) + ' present' if cards else 'no NPU here'}")
     try:
-        use_device("CPU")
+        use_device(device)
         import mindspore
         from mindspore import nn
         answer = nn.Conv2d(3, 4, 3)(mindspore.ops.ones((1, 3, 8, 8)))
-        lines.append(f"CPU         works: a compiled convolution gave {tuple(answer.shape)}")
+        lines.append(f"{device:<11} works: a compiled convolution gave {tuple(answer.shape)}")
         if os.environ.get(ONEDNN_ISA):
             lines.append(f"oneDNN      {ONEDNN_ISA}={os.environ[ONEDNN_ISA]}")
         from ghostlib.kernels import native
@@ -75,4 +76,4 @@ def _devices() -> tuple[list[str], bool]:
                      + (f"; device: Ascend may be tried on {len(cards)} card(s)" if cards else ""))
         return lines, True
     except (InputError, RuntimeError, ImportError) as error:
-        return [*lines, f"CPU         FAILS: {str(error).strip().splitlines()[0]}"], False
+        return [*lines, f"{device:<11} FAILS: {str(error).strip().splitlines()[0]}"], False

@@ -3,13 +3,17 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from safetensors.numpy import save_file
 
-from ghostlib import acceptance
+from ghostlib import acceptance, device, processor
 from ghostlib.acceptance import CHECKS, FAILED, PASSED, SKIPPED, checks
 from ghostlib.commands import main
 from ghostlib.config import Config
+from ghostlib.errors import InputError
+from ghostlib.training import launch
 
 
 @pytest.mark.slow
@@ -63,7 +67,8 @@ def test_without_an_npu_each_check_fails_in_words_and_all_are_tried(monkeypatch,
     monkeypatch.setattr(acceptance, "CHECKS", {name: CHECKS[name] for name in ("versions", "logits")})
     done = CliRunner().invoke(main, ["accept", "--json", str(tmp_path / "accept.json"), "-p", "width", "0.25"])
     assert done.exit_code == 1
-    assert done.stdout.count("FAILED  device: 'Ascend' given; MindSpore has no such device here") == 2
+    assert "FAILED  Ascend FAILS: device: 'Ascend' given; MindSpore has no such device here" in done.stdout
+    assert "FAILED  device: 'Ascend' given; MindSpore has no such device here" in done.stdout
     assert done.stdout.endswith("0 of 2 hold; not: versions, logits\n")
 
 
@@ -78,3 +83,56 @@ def test_a_device_that_computes_otherwise_is_found(name, gap, allowed, monkeypat
     checks.reference(config, tmp_path)
     with pytest.raises(checks.RunError, match=rf"differ from a CPU's by {gap} of the largest; allowed is {allowed}"):
         getattr(checks, name)(config, tmp_path)
+
+
+def test_no_device_is_set_before_the_one_that_is_tried(monkeypatch, tmp_path):
+    """MindSpore lets a process have one device."""
+    asked = []
+    monkeypatch.setattr(device, "use_device", asked.append)
+    monkeypatch.setattr(checks, "use_device", asked.append)
+    monkeypatch.setattr(processor, "npus", lambda: ["davinci0"])
+    told, found = checks.versions(Config(device="Ascend"), tmp_path)
+    assert set(asked) == {"Ascend"} and "1 NPU(s); Ascend computes a convolution" in told
+    assert any(line.startswith("Ascend      works") for line in found["doctor"])
+
+
+def test_a_process_that_has_a_device_is_told_to_restart(monkeypatch):
+    def refuse(_device):
+        raise RuntimeError("The 'mindspore.set_device' can not be modified.")
+    monkeypatch.setattr(device.mindspore, "set_device", refuse)
+    with pytest.raises(InputError, match="device: 'Ascend' given; this process has already run on CPU: restart it"):
+        device.use_device("Ascend")
+
+
+@pytest.mark.parametrize("name", ["logits", "step"])
+def test_what_is_no_number_is_found_wherever_it_stands(name, monkeypatch, tmp_path):
+    def computed(config):
+        other = np.array([1.0, np.nan if config.device == "Ascend" else 2.0])
+        return {"logits": other, "step.first": np.ones(2), "step.second": other}
+    monkeypatch.setattr(checks, "_computed", computed)
+    checks.reference(Config(device="Ascend"), tmp_path)
+    with pytest.raises(checks.RunError, match="differ from a CPU's by inf of the largest"):
+        getattr(checks, name)(Config(device="Ascend"), tmp_path)
+
+
+def test_two_ranks_are_not_tried_on_one_core_or_card(monkeypatch, tmp_path):
+    monkeypatch.setattr(launch.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(processor, "npus", lambda: ["davinci0"])
+    for name, what in (("CPU", "core"), ("Ascend", "card")):
+        with pytest.raises(checks.NotHere, match=rf"1 {what}\(s\) here, and two are wanted"):
+            checks.ranks(Config(device=name), tmp_path)
+
+
+def test_a_run_that_warns_much_is_stopped_all_the_same(monkeypatch, tmp_path):
+    """More than a pipe holds, before its first epoch ends; then it would go on for a minute."""
+    def trained(config, progress):
+        folder = tmp_path / config.run_dir.rpartition("/")[2]
+        folder.mkdir(exist_ok=True)
+        save_file({"weight": np.ones(2, np.float32)}, folder / checks.LAST)
+    code = (f"import pathlib, sys, time; sys.stderr.write('warning\\n' * 20_000); "
+            f"folder = pathlib.Path({str(tmp_path)!r}, 'stopped'); folder.mkdir(); "
+            f"(folder / {checks.HISTORY!r}).write_text('epoch\\n1\\n'); time.sleep(60)")
+    monkeypatch.setattr(checks, "train", trained)
+    monkeypatch.setattr(launch, "command", lambda *_: [sys.executable, "-c", code])
+    told, found = checks.resume(Config(), tmp_path)
+    assert told == "stopped after epoch 1 and gone on with, weights are equal to the bit" and found["stopped_after"] == 1

@@ -4,21 +4,17 @@ What does not hold raises, with the reason. `reference` is no check: it leaves w
 """
 
 import json
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import mindspore
 import numpy as np
 from mindspore import Tensor
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from ghostlib import bench, results
+from ghostlib import bench, processor, results
 from ghostlib.config import Config
 from ghostlib.device import use_device
 from ghostlib.errors import RunError
@@ -34,7 +30,6 @@ Found = tuple[str, dict[str, Any]]
 LOGITS, STEP, RESUMED = 1e-2, 5e-2, 1e-3
 IMAGES = 16
 SCALE = 2.0**24  # mindcv's first loss scale, under which float16 overflows until it has been halved a few times
-PATIENCE = 120.0  # seconds that a run is given to end its first epoch
 
 
 class NotHere(Exception):
@@ -44,12 +39,11 @@ class NotHere(Exception):
 def versions(config: Config, folder: Path) -> Found:
     """What is installed, and one convolution on the device."""
     from ghostlib import doctor
-    lines, healthy = doctor.examine()
+    lines, healthy = doctor.examine(config.device)
     if not healthy:
-        raise RunError("; ".join(line for line in lines if "FAILS" in line or "CLASH" in line or "missing" in line))
-    use_device(config.device)
-    mindspore.nn.Conv2d(3, 4, 3)(mindspore.ops.ones((1, 3, 8, 8))).asnumpy()
-    cards = len(list(Path("/dev").glob("davinci[0-9]*")))
+        raise RunError("; ".join(" ".join(line.split()) for line in lines
+                                 if "FAILS" in line or "CLASH" in line or "missing" in line))
+    cards = len(processor.npus())
     return (f"MindSpore {results.version_of('mindspore')}, Python {sys.version.split()[0]}, {cards} NPU(s); {config.device} "
             f"computes a convolution"), {"doctor": lines, "cards": cards}
 
@@ -83,9 +77,14 @@ def _difference(config: Config, folder: Path, start: str) -> float:
     found = _computed(config)
     with np.load(path) as expected:
         names = [name for name in expected if name.startswith(start)]
-        gap = max(np.abs(found[name] - expected[name]).max() for name in names)
-        largest = max(np.abs(expected[name]).max() for name in names)
-    return float(gap / largest) if np.isfinite(gap) else float("inf")
+        gap = _largest(found[name] - expected[name] for name in names)
+        largest = _largest(expected[name] for name in names)
+    return gap / largest if np.isfinite(gap) else float("inf")
+
+
+def _largest(arrays: Iterable[np.ndarray]) -> float:
+    """The largest absolute value; nan where there is one, which Python's own max passes over."""
+    return float(np.max([np.abs(array).max() for array in arrays]))
 
 
 def logits(config: Config, folder: Path) -> Found:
@@ -121,9 +120,8 @@ def precision(config: Config, folder: Path) -> Found:
 
 def ranks(config: Config, folder: Path) -> Found:
     """An epoch on two devices, every test image counted once."""
-    there = len(list(Path("/dev").glob("davinci[0-9]*")))
-    if config.device == "Ascend" and there < 2:
-        raise NotHere(f"{there} card(s) here, and two are wanted")
+    if (there := launch.devices_here(config.device)) < 2:
+        raise NotHere(f"{there} {'core' if config.device == 'CPU' else 'card'}(s) here, and two are wanted")
     run_dir = folder / "ranks"
     both = config.having(devices=2, run_dir=str(run_dir))
     with launch.Launch(both) as started:
@@ -153,29 +151,17 @@ def resume(config: Config, folder: Path) -> Found:
     config = config.having(epochs=2)
     train(config.having(run_dir=str(folder / "whole")), progress=False)
     stopped = config.having(run_dir=str(folder / "stopped"))
-    (folder / "stopped.yaml").write_text(stopped.to_yaml())
-    words = [sys.executable, "-m", "ghostlib", "train", str(folder / "stopped.yaml")]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        end = time.monotonic() + PATIENCE
-        while process.poll() is None and not _begun(folder / "stopped" / HISTORY) and time.monotonic() < end:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=PATIENCE)
-    if not _begun(folder / "stopped" / HISTORY):
-        raise RunError(f"the run to be stopped ended no epoch: {' '.join(said.split())[-160:]}")
+    with launch.Launch(stopped) as started:  # which ends with this process, if that runs out of time
+        next(started.follow(), None)
     at = len((folder / "stopped" / HISTORY).read_text().splitlines()) - 1
     train(stopped.having(resume=True), progress=False)
     one, other = (load_file(folder / name / LAST) for name in ("whole", "stopped"))
-    difference = max(float(np.abs(one[name].astype(np.float64) - other[name]).max()) for name in one)
+    difference = _largest(one[name].astype(np.float64) - other[name] for name in one)
     if not difference <= RESUMED:
         raise RunError(f"stopped after epoch {at} and gone on with, weights differ by {difference:.1g}; allowed is "
                        f"{RESUMED:g}")
     same = "equal to the bit" if not difference else f"within {difference:.1g} of one another"
     return f"stopped after epoch {at} and gone on with, weights are {same}", {"difference": difference, "stopped_after": at}
-
-
-def _begun(history: Path) -> bool:
-    return history.exists() and len(history.read_text().splitlines()) > 1
 
 
 def speed(config: Config, folder: Path) -> Found:

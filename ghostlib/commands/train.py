@@ -17,7 +17,8 @@ def train(params: Path, pairs) -> None:
     for remark in config.remarks():
         click.echo(f"note: {remark}", err=True)
     if config.devices > 1 and launch.process_count() is None:
-        started = launch.Launch(config, ["train", str(params), *(word for pair in pairs for word in ("-p", *pair))])
+        whole = ["--traceback"] if click.get_current_context().find_root().params["traceback"] else []
+        started = launch.Launch(config, [*whole, "train", str(params), *(word for pair in pairs for word in ("-p", *pair))])
         click.echo(started)
         with started:
             for _ in started.follow():

@@ -65,16 +65,22 @@ def logs_of(config: Config) -> Path:
     return Path(f"{config.run_dir}{LOGS}") / str(config.port)
 
 
+def devices_here(device: str) -> int:
+    """How many of a kind this machine has: cores, of which each process on a CPU wants one, or NPUs."""
+    return (os.cpu_count() or 1) if device == "CPU" else len(processor.npus())
+
+
 def check(config: Config) -> None:
     """Refuses what msrun would stumble over.
 
     Raises:
         InputError: For more devices than this machine has, or a port in use.
     """
-    cpu = config.device == "CPU"
-    there = max(1, (os.cpu_count() or 1) if cpu else len(list(Path("/dev").glob("davinci[0-9]*"))))
-    if config.devices > there:
-        kind = "core(s), of which each process wants one" if cpu else "NPU(s) or none"
+    there = devices_here(config.device)
+    if config.devices > max(1, there):  # one that the driver shows otherwise MindSpore may find
+        if not there:
+            raise InputError(f"device: {config.device!r} given; this machine has no NPU (no /dev/davinci*)")
+        kind = "core(s), of which each process wants one" if config.device == "CPU" else "NPU(s)"
         raise InputError(f"devices: {config.devices} given; this machine has {there} {kind}; allowed are 1 to {there}, "
                          f"and docs/ascend.md says how to use several machines")
     if config.devices > 1:

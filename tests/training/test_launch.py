@@ -14,10 +14,12 @@ import numpy as np
 import psutil
 import pytest
 import yaml
+from click.testing import CliRunner
 from conftest import ghostlib_process
 from safetensors.numpy import load_file
 
-from ghostlib import results
+from ghostlib import processor, results
+from ghostlib.commands import main
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 from ghostlib.training import launch
@@ -185,11 +187,14 @@ def test_one_device_is_a_process_of_its_own_too(tmp_path, capfd):
         list(run.follow())
 
 
-def test_more_devices_than_there_are_and_a_port_in_use_are_refused(tmp_path, ghostlib_command):
+def test_more_devices_than_there_are_and_a_port_in_use_are_refused(tmp_path, ghostlib_command, monkeypatch):
     done = ghostlib_command("train", str(params(tmp_path, devices=5000)))
     assert done.returncode == 2 and done.stderr.startswith("ghostlib: devices: 5000 given; this machine has ")
-    with pytest.raises(InputError, match=r"devices: 8 given; this machine has 1 NPU\(s\) or none; allowed are 1 to 1"):
-        launch.check(Config(devices=8, device="Ascend"))
+    for npus, line in ([], r"device: 'Ascend' given; this machine has no NPU \(no /dev/davinci\*\)"), (
+            ["davinci0", "davinci1"], r"devices: 8 given; this machine has 2 NPU\(s\); allowed are 1 to 2"):
+        monkeypatch.setattr(processor, "npus", lambda npus=npus: npus)
+        with pytest.raises(InputError, match=line):
+            launch.check(Config(devices=8, device="Ascend"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -199,6 +204,18 @@ def test_more_devices_than_there_are_and_a_port_in_use_are_refused(tmp_path, gho
             assert done.returncode == 2
             assert done.stderr.startswith(f"ghostlib: port: {port} given; something on this machine uses it")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("before", [[], ["--traceback"]])
+def test_every_device_is_told_what_the_command_was_told(before, tmp_path, monkeypatch):
+    told = []
+
+    def started(config, arguments):
+        told.extend(arguments)
+        raise RunError("seen")
+    monkeypatch.setattr(launch, "Launch", started)
+    CliRunner().invoke(main, [*before, "train", str(params(tmp_path)), "-p", "seed", "3"])
+    assert told == [*before, "train", str(tmp_path / "params.yaml"), "-p", "seed", "3"]
 
 
 @pytest.mark.parametrize("whole", [True, False])
