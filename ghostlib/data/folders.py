@@ -50,7 +50,7 @@ def load(config: Config, rank: int, ranks: int) -> Data:
     for one in batches:
         one.look()
     contents = Contents.of(fingerprint(here) if rank == 0 else "", test.classes, (train or nothing).labels, test.labels)
-    remarks = [*(one.remark for one in here if one.remark),
+    remarks = [*dict.fromkeys(one.remark for one in here if one.remark),  # parts of one folder have one remark
                *remarks_on(config, [one.pictures for one in batches[0 if config.epochs else 1:]], ranks)]
     return Data(batches[0], batches[1], test.classes, contents, tuple(remarks))
 

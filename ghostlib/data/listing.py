@@ -153,9 +153,16 @@ def fingerprint(listings: Iterable[Listing]) -> str:
     sizes, begin = [], 0
     for listing in listings:
         end = begin + len(listing.files)
-        sizes += [os.stat(listing.files[index - begin]).st_size for index in chosen[(chosen >= begin) & (chosen < end)]]
+        sizes += [_size(listing.files[index - begin]) for index in chosen[(chosen >= begin) & (chosen < end)]]
         begin = end
     return fingerprint_of([*map(_as_bytes, listings), np.array(sizes, np.int64)])
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:  # a link to nowhere, or it went: an image that cannot be read, which whoever reads it says
+        return -1
 
 
 def _as_bytes(listing: Listing) -> Iterator[bytes]:

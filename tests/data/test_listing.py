@@ -106,6 +106,15 @@ def test_a_file_name_that_is_no_text_is_read_and_can_be_told(root):
     told.encode("ascii")
 
 
+def test_a_link_to_nowhere_is_an_image_that_cannot_be_read(root):
+    """As a dataset of links has it when its disk moved in part; it ended in a traceback before the first epoch."""
+    (root / "val" / "dog" / "00.png").unlink()
+    (root / "val" / "dog" / "00.png").symlink_to(root / "nowhere.png")
+    batches = load(root).test
+    assert sum(len(batch.places) for batch in batches.epoch()) == 5
+    assert "val/dog/00.png (cannot be opened: No such file or directory)" in batches.names(batches.broken)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.99])
 def test_a_share_of_each_class_is_held_out_whatever_the_seed(share, tmp_path):
     fill(tmp_path / "train", each=20)
@@ -132,7 +141,9 @@ def test_with_a_share_val_is_not_even_looked_at(root):
     (root / "val" / "wolf").mkdir()
     for path in (root / "val" / "dog").iterdir():
         path.unlink()
+    (root / "train" / "notes.txt").write_text("x")
     found = load(root, val_share=0.4)
+    assert len(found.remarks) == 1 and "1 file(s) or folder(s)" in found.remarks[0]  # once, though train/ is in both splits
     assert found.train.images == 4 and found.test.images == 2
 
 
