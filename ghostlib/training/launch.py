@@ -26,7 +26,7 @@ from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 from ghostlib.progress import Relay
 from ghostlib.results import write_text
-from ghostlib.training.run_folder import CONFIG, HISTORY, check_unused
+from ghostlib.training.run_folder import CONFIG, HISTORY, LAST, check_unused
 
 LOGS = ".msrun"  # added to the run folder's name: the folder beside it that takes what each process says, by port
 WHOLE = "GHOSTLIB_WHOLE"  # the variable that names a folder where each process leaves a file once its run is whole
@@ -173,9 +173,10 @@ class Launch:
         return ranks > 1 and all(Path(self._own.name, str(rank)).exists() for rank in range(ranks))
 
     def _written(self) -> int:
-        """When the history was last written, in nanoseconds; an earlier run's stays until this one has its own."""
-        path = self._folder / HISTORY
-        return path.stat().st_mtime_ns if path.exists() else 0
+        """When an epoch was last whole, in nanoseconds: its bundle is written last. An earlier run's stays until this one has
+        its own; a run without an epoch has no history."""
+        path = self._folder / LAST
+        return path.stat().st_mtime_ns if path.exists() and (self._folder / HISTORY).exists() else 0
 
     def _last_words(self) -> str:
         if self.config.devices == 1:

@@ -178,15 +178,24 @@ def _train_epochs(step: TrainStep, average: WeightAverage | None, net: nn.Cell, 
             state.epoch, state.seconds = epoch + 1, time.perf_counter() - start
             state.loss_scale, state.good_steps = float(step.scale.value()), int(step.good.value())
             if ranks.first:  # before anything is told: no word can cost an epoch
-                for name in (LAST, BEST) if better else (LAST,):
-                    save_bundle(Path(config.run_dir) / name, net, step.optimizer, state, config, data.contents, average)
-                if average:
-                    save_average(Path(config.run_dir) / AVERAGE, average, config, data.contents)
-                results.write_table(Path(config.run_dir) / HISTORY, pd.DataFrame(state.history))
+                _save_epoch(step, average, net, data, state, config, better)
             if test:
                 bar.set_postfix_str(f"epoch {epoch + 1}, loss {row['train_loss']:.3f}, test {100 * test.top1:.1f} %")
             _share_broken(data, ranks, known, bar)
     return test
+
+
+def _save_epoch(step: TrainStep, average: WeightAverage | None, net: nn.Cell, data: Data, state: State, config: Config,
+                better: bool) -> None:
+    """Writes what an epoch leaves. LAST comes last: it says how far the run is, so that one which is killed between two of
+    these files does this epoch again and writes all of them anew."""
+    folder = Path(config.run_dir)
+    if better:
+        save_bundle(folder / BEST, net, step.optimizer, state, config, data.contents, average)
+    if average:
+        save_average(folder / AVERAGE, average, config, data.contents)
+    results.write_table(folder / HISTORY, pd.DataFrame(state.history))
+    save_bundle(folder / LAST, net, step.optimizer, state, config, data.contents, average)
 
 
 def _known_graphs(step: TrainStep, fast: nn.Cell, net: nn.Cell, config: Config) -> tuple[graphs.Graph, graphs.Graph]:

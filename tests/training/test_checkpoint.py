@@ -45,8 +45,8 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
     assert whole.wait() == 0, whole.stderr.read()
 
     broken = start(tmp_path / "broken", resume=True)  # there is nothing yet to resume: it starts afresh
-    history = tmp_path / "broken" / "history.csv"
-    while not history.exists():
+    bundle = tmp_path / "broken" / "last.safetensors"
+    while not bundle.exists():
         assert broken.poll() is None, broken.stderr.read()
         time.sleep(0.01)
     os.killpg(broken.pid, signal.SIGKILL)
@@ -65,6 +65,37 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
     finished = start(tmp_path / "broken", resume=True)  # and once more: nothing left to train
     assert finished.wait() == 0
     assert_equal_bundles(tmp_path / "whole", tmp_path / "broken")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_between_two_of_an_epochs_files_ends_with_all_of_them(tmp_path, monkeypatch):
+    """What resuming goes by came first: the history, and all else that was still to be written, stayed an epoch behind."""
+    config, written, replace = Config(**{**RUN, "epochs": 2}, ema=0.9, resume=True), [], os.replace
+
+    def train(name, stop=None):
+        def noted(source, target):
+            if Path(target).parent == tmp_path / name:
+                if len(written) == stop:
+                    raise KeyboardInterrupt
+                written.append(Path(target).name)
+            replace(source, target)
+        written.clear()
+        monkeypatch.setattr(os, "replace", noted)
+        loop.train(config.having(run_dir=str(tmp_path / name)), progress=False)
+        return list(written)
+    names = train("whole")
+    last = names.index("answers.csv") - 1  # of the second epoch's
+    assert sorted(names[1:5]) == ["average.safetensors", "best.safetensors", "history.csv", "last.safetensors"]
+    with pytest.raises(KeyboardInterrupt):
+        train("broken", last)
+    assert written == names[:last]
+    assert train("broken")[1:] == names[5:]  # the second epoch's, once more
+    for name in ("last", "best", "average"):
+        one, other = (load_file(tmp_path / run / f"{name}.safetensors") for run in ("whole", "broken"))
+        assert one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
+    one, other = (results.read_table(tmp_path / run / "history.csv") for run in ("whole", "broken"))
+    spent = ["images_per_second", "seconds"]
+    assert one.drop(columns=spent).equals(other.drop(columns=spent)) and other.epoch.tolist() == [1, 2]
 
 
 CONTENTS = load(Config()).contents
