@@ -1,6 +1,7 @@
 """Archives of images: downloaded, going on where an earlier try broke off, checked by their hash, and unpacked whole or not
 at all."""
 
+import re
 import tarfile
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import pooch
 import requests
 
 from ghostlib.cache import cache_folder
-from ghostlib.errors import RunError
+from ghostlib.errors import InputError, RunError
 from ghostlib.lock import hold
 from ghostlib.progress import progress_bar
 
@@ -25,7 +26,7 @@ def fetch(url: str, md5: str, inside: str, target: Path) -> Path:
 
     Args:
         url: Of a tar file, compressed or not.
-        md5: Its hash, 32 hexadecimal digits.
+        md5: Its hash, 32 hexadecimal digits, in letters of either case.
         inside: The folder in the archive that is wanted.
         target: Where that folder goes; its parent is made if need be. Nothing is downloaded when it is there already.
 
@@ -33,8 +34,12 @@ def fetch(url: str, md5: str, inside: str, target: Path) -> Path:
         `target`.
 
     Raises:
+        InputError: For an md5 that is none; nothing is downloaded.
         RunError: If the download fails, its hash is wrong or the archive holds no such folder; `target` is not made then.
     """
+    given, md5 = md5, md5.lower()
+    if not re.fullmatch("[0-9a-f]{32}", md5):
+        raise InputError(f"md5: {given!r} given; allowed are 32 hexadecimal digits")
     if target.is_dir():
         return target
     incoming = cache_folder() / "incoming" / md5

@@ -48,7 +48,7 @@ def test_imagenette_is_downloaded_and_its_classes_have_words(server, tmp_path):
     with pytest.raises(RunError, match=f"imagenette2-160.tgz: wrong hash, nothing was kept; md5 is {right}, wanted is 000"):
         imagenette.fetch(tmp_path / "target", url=f"{address}/{archive.name}", md5="0" * 32)
     assert not list((tmp_path / "target").iterdir())
-    target = imagenette.fetch(tmp_path / "target", url=f"{address}/{archive.name}", md5=right)
+    target = imagenette.fetch(tmp_path / "target", url=f"{address}/{archive.name}", md5=right.upper())
     loaded = data.load(config)
     assert loaded.classes[0] == "tench" and loaded.contents.classes[0] == "n01440764" and loaded.train.images == 10
     assert [path.name for path in (tmp_path / "target").iterdir()] == ["imagenette"]
@@ -83,6 +83,13 @@ def test_a_download_goes_on_where_it_broke_off(server, tmp_path, cache, monkeypa
     assert archives.fetch(f"{address}/noise.tgz", right, "noise", tmp_path / "target").is_dir()
     assert asked[0] is None and 0 < int(asked[1].removeprefix("bytes=").rstrip("-")) <= len(whole) // 2
     assert not [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size > 1000]
+
+
+@pytest.mark.parametrize("given", ["", "0" * 31, "0" * 33, "g" * 32, "../" + "0" * 32])
+def test_what_is_no_hash_is_said_before_the_download(given, tmp_path, cache):
+    with pytest.raises(InputError, match="^md5: .* given; allowed are 32 hexadecimal digits$"):
+        archives.fetch("http://127.0.0.1:9/none.tgz", given, "none", tmp_path / "target")
+    assert not cache.exists()
 
 
 def test_what_is_no_archive_of_it_leaves_nothing(server, tmp_path):
