@@ -64,7 +64,7 @@ def some(names: Iterable[object], most: int = 5, between: str = ", ") -> str:
     return between.join(printable(name) for name in names[:most]) + more
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """A clause that offers the known names most like `name`, or, when none is alike, the first few.
 
     >>> nearest("learning", ["epochs", "lr"])
@@ -73,7 +73,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'did you mean epochs?'
     """
     known = list(known)
-    close = get_close_matches(name, known, n=3, cutoff=0.6)
+    close = get_close_matches(str(name), known, n=3, cutoff=0.6)  # YAML makes True of a key `on:`
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"known: {some(known)}"

@@ -15,6 +15,7 @@ def test_of_many_names_the_first_five_are_told_and_how_many_more():
 def test_the_names_like_it_are_offered_or_the_first_five():
     assert nearest("zzz", map(str, range(40))) == "known: 0, 1, 2, 3, 4 and 35 more"
     assert nearest("epoch", ["lr", "epochs"]) == "did you mean epochs?"
+    assert nearest(True, ["lr", "epochs"]) == "known: lr, epochs"  # what YAML makes of a key `on:`
     rest = len(Config.model_fields) - 5
     with pytest.raises(InputError, match=rf"^zzz: no such parameter; known: (\w+, ){{4}}\w+ and {rest} more$"):
         Config.of({"zzz": 1})

@@ -169,7 +169,11 @@ def _row_file(sweep: Sweep, point: Point) -> Path:
 
 
 def check_folder(sweep: Sweep) -> None:
-    """Refuses to write into a folder whose rows are another grid's."""
+    """Refuses to write into a folder whose rows.csv is of another notebook, or no table of a sweep at all.
+
+    Another grid of the same name and notebook cannot be told from this one with other points, and is let through: rows.csv
+    is then of its points; the others' own files stay.
+    """
     rows = sweep.folder / "rows.csv"
     if rows.exists():
         table = results.read_table(rows)

@@ -236,6 +236,21 @@ def test_its_size_is_bounded(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".own-now", "key0", "key3"]
 
 
+def test_files_that_go_while_they_are_counted_count_nothing(tmp_path, monkeypatch):
+    """A run that compiles beside `ghostlib doctor` removes what it worked with."""
+    real = os.stat
+
+    def removing(path, *rest, **options):
+        found = real(path, *rest, **options)
+        for name in ("one", "other") if stat.S_ISREG(found.st_mode) else ():
+            (tmp_path / name).unlink(missing_ok=True)
+        return found
+    for name in ("one", "other"):
+        (tmp_path / name).write_text("content")
+    monkeypatch.setattr(os, "stat", removing)
+    assert compile_cache.size_of(tmp_path) == 7
+
+
 @pytest.mark.parametrize("place", ["a file", "a full disk"])
 def test_where_it_cannot_be_written_it_is_said_and_the_run_goes_on(place, cache, tmp_path, monkeypatch):
     if place == "a file":
