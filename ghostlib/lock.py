@@ -24,19 +24,20 @@ NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}  # what 
 
 
 @contextmanager
-def hold(folder: Path, field: str) -> Iterator[None]:
+def hold(folder: Path, field: str, name: str = LOCK) -> Iterator[None]:
     """Owns a folder from entering the `with` block to leaving it; the folder is made if need be.
 
     Args:
-        folder: What is held.
+        folder: What is held. A process that holds it already waits for itself in vain, but for another name.
         field: What the folder is called where it was given, for an error.
+        name: The lock file's; another one owns only what is agreed on by it, such as one file of the folder.
 
     Raises:
         InputError: If another process holds it, saying which, or if the folder cannot be written.
     """
-    made = [one for one in (folder, *folder.parents) if not one.exists()]  # and goes again, if nothing came into it
     try:
-        descriptor = _acquire(folder / LOCK, field)
+        made = [one for one in (folder, *folder.parents) if not one.exists()]  # and goes again, if nothing came into it
+        descriptor = _acquire(folder / name, field)
     except OSError as error:
         raise InputError(f"{field}: {folder} cannot be written ({error.strerror}); allowed is a folder of yours") from None
     ended = threading.Event()
@@ -52,7 +53,7 @@ def hold(folder: Path, field: str) -> Iterator[None]:
         ended.set()
         beat.join()
         with suppress(OSError):
-            (folder / LOCK).unlink()  # while it is held: who waits for this file sees that it is another one
+            (folder / name).unlink()  # while it is held: who waits for this file sees that it is another one
         os.close(descriptor)
         with suppress(OSError):  # there is something in it
             for one in made:

@@ -15,9 +15,14 @@ from typing import Any
 import pandas as pd
 
 from ghostlib import processor
+from ghostlib.atomic import check_target as check_target
+from ghostlib.atomic import remove_parts
+from ghostlib.atomic import write_bytes as write_bytes
+from ghostlib.atomic import write_text as write_text
 from ghostlib.config import Config
-from ghostlib.errors import InputError, RunError, some
+from ghostlib.errors import InputError, some
 from ghostlib.former_names import in_rows
+from ghostlib.lock import LOCK, hold
 from ghostlib.paths import expand
 
 ROW = "row.json"
@@ -65,25 +70,6 @@ def _commit() -> str:
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py", "*.?pp") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file in one step: whoever reads it sees the old one or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut could leave the new name with the old or no content
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunError(f"{path}: cannot be written ({error.strerror})") from None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file in one step, as UTF-8; bytes of file names that are none are escaped."""
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def to_json(value: Any) -> str:
@@ -141,7 +127,7 @@ def collect(run_dirs: Iterable[str | Path], needs: Mapping[str, type] | None = N
 
 
 def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool = False) -> str:
-    """Puts rows into a recorded table; no row of another point or run is lost, unless told.
+    """Puts rows into a recorded table; no row of another point or run is lost, unless told, also when several do it at once.
 
     A row that says what it said before stays as it is written there, to the byte, and so does every row of others.
 
@@ -155,9 +141,16 @@ def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool
         What happened, in words.
 
     Raises:
-        InputError: For a table without these columns, which holds something else.
+        InputError: For a table without these columns, which holds something else, or one that another process keeps from us.
+        RunError: If it cannot be written.
     """
-    path, fresh = Path(path), _as_text(rows.to_csv(index=False))
+    path = Path(path)
+    with hold(path.parent, str(path), f".{path.name}{LOCK}"):  # the table alone: who calls may hold its folder
+        remove_parts(path)
+        return _record(path, _as_text(rows.to_csv(index=False)), key, prune)
+
+
+def _record(path: Path, fresh: pd.DataFrame, key: Sequence[str], prune: bool) -> str:
     check_recorded(path, key)
     old = _as_text(_content(path)) if path.exists() else fresh[:0]
     groups, before = ({one: list(own) for one, own in _by_key(table, key)} for table in (fresh, old))
@@ -170,7 +163,6 @@ def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool
         parts.append(f"{left} that are not among these {'went' if prune else 'stay (--prune removes them)'}")
     whole = [row for one, own in {**groups, **others}.items() for row in (before[one] if one in same else own)]
     columns = list(dict.fromkeys([*(fresh if prune or not len(old) else old), *fresh]))
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_table(path, pd.DataFrame(whole, columns=columns).fillna(""))
     return f"{len(whole)} rows" + (f"; {', '.join(parts)}" if len(old) else "")
 
@@ -229,7 +221,7 @@ def remark_on_fingerprints(rows: pd.DataFrame) -> str | None:
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Writes a table as CSV in one step."""
+    """Writes a table as CSV in one step, see `write_bytes`."""
     write_text(Path(path), table.to_csv(index=False))
 
 

@@ -1,5 +1,6 @@
 """The command line: each piece of bad input ends in one line on stderr and status 2, with nothing written."""
 
+import errno
 import re
 import sys
 
@@ -10,6 +11,7 @@ from conftest import ghostlib_process
 from PIL import Image
 
 import ghostlib
+from ghostlib import results
 from ghostlib.__main__ import main
 from ghostlib.commands.group import SECTIONS
 
@@ -71,6 +73,40 @@ def test_a_command_typed_wrong_ends_in_one_line(words, message, tmp_path):
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 2 and done.output.count("\n") == 1
     assert done.output.startswith(f"ghostlib: {message}")
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["validate", "params.yaml", "--weights", "none", "--answers", "."], "--answers: . is a folder; allowed is the name of"),
+    (["predict", "none.png", "--weights", "none", "--csv", "params.yaml/x.csv"],
+     "--csv: params.yaml/x.csv cannot be written, "),
+    (["bench", "params.yaml", "--json", "."], "--json: . is a folder"),
+    (["accept", "-p", "device", "CPU", "--json", "."], "--json: . is a folder"),
+    (["allocate", "none", "--target", "."], "--target: . is a folder"),
+    (["collect", "params.yaml/table.csv", "none"], "TABLE: params.yaml/table.csv cannot be written, "),
+    (["allocate", "none", "--target", "x.csv", "--images", "-6"], "Invalid value for '--images': -6 is not in the range"),
+    (["redundancy", "none", "--target", "x", "--count", "5"], "Invalid value for '--count': 5 is not in the range"),
+])
+def test_what_cannot_be_written_or_counted_is_refused_before_the_work(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("{}")
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2 and done.output.count("\n") == 1
+    assert done.output.startswith(f"ghostlib: {message}") and [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_file_that_nobody_looked_at_before_ends_in_one_line(monkeypatch):
+    """Wherever it is met: what may not be read or written is found out where it is."""
+    def meets(error):
+        def raising(*_):
+            raise error
+        monkeypatch.setattr(results, "read_row", raising)
+        return CliRunner().invoke(main, ["report", "run"])
+    for code, what in ((errno.EACCES, "Permission denied"), (errno.EEXIST, "File exists")):
+        done = meets(OSError(code, what, "clos\udced/x"))
+        assert done.exit_code == 1 and done.output == (
+            f"ghostlib: clos\\xed/x: cannot be used ({what}); 'ghostlib --traceback' before the command shows for what\n")
+    nameless = OSError(errno.EIO, "of no file")
+    assert meets(nameless).exception is nameless
 
 
 def test_traceback_on_request(tmp_path, ghostlib_command):

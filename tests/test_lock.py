@@ -11,6 +11,7 @@ import time
 import pytest
 
 from ghostlib import lock
+from ghostlib.atomic import check_target
 from ghostlib.errors import InputError
 
 HOLDER = """
@@ -118,6 +119,21 @@ def test_a_disk_without_locks_is_said_and_used(code, tmp_path, monkeypatch):
     monkeypatch.setattr("fcntl.flock", no_locks)
     with pytest.warns(RuntimeWarning, match="this disk has no locks"), lock.hold(tmp_path, "run_dir"):
         assert (tmp_path / lock.LOCK).exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_folder_of_somebody_elses_is_said(tmp_path):
+    """In one that is closed not even whether it is there can be asked."""
+    (tmp_path / "closed").mkdir(mode=0o700)
+    os.seteuid(65534)  # nobody
+    try:
+        with pytest.raises(InputError, match="run_dir: .*closed/a/run cannot be written .Permission denied.; allowed"), \
+                lock.hold(tmp_path / "closed" / "a" / "run", "run_dir"):
+            pass
+        with pytest.raises(InputError, match="--csv: .*closed/a.csv cannot be written .Permission denied"):
+            check_target(tmp_path / "closed" / "a.csv", "--csv")
+    finally:
+        os.seteuid(0)
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):

@@ -1,12 +1,15 @@
 """Rows and what is computed from them."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ghostlib import results
+from ghostlib import lock, results
 from ghostlib.errors import InputError
 
 
@@ -106,6 +109,56 @@ def test_a_table_of_something_else_is_refused(tmp_path):
         with pytest.raises(InputError, match="table.csv: holds no column run, so something else than these rows"):
             results.record(path, pd.DataFrame({"run": ["a"]}), ["run"])
         assert path.read_text() == text
+
+
+def test_rows_that_are_recorded_at_once_are_all_there(tmp_path):
+    """Each read the table, and wrote it without the others' rows."""
+    path = tmp_path / "new" / "table.csv"
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda name: results.record(path, pd.DataFrame({"run": [name]}), ["run"]), "abcdef"))
+    assert sorted(results.read_table(path).run) == list("abcdef") and list(path.parent.iterdir()) == [path]
+
+
+def test_a_table_is_recorded_in_a_folder_that_its_caller_holds(tmp_path):
+    with lock.hold(tmp_path, "target"):
+        assert results.record(tmp_path / "table.csv", pd.DataFrame({"run": ["a"]}), ["run"]) == "1 rows"
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    results.write_text(tmp_path / "new" / "table.csv", "old")
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        results.write_text(tmp_path / "new" / "table.csv", "new")
+    assert [path.read_text() for path in (tmp_path / "new").iterdir()] == ["old"]
+
+
+def test_what_a_killed_write_left_goes_with_the_next_record(tmp_path):
+    for name in (".table.csv.part", ".table.csv.0a1b2c3d.part", ".other.csv.0a1b2c3d.part"):
+        (tmp_path / name).write_text("half")
+    results.record(tmp_path / "table.csv", pd.DataFrame({"run": ["a"]}), ["run"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.csv.0a1b2c3d.part", "table.csv"]
+
+
+@pytest.mark.parametrize(("name", "told"), [
+    ("new/deeper/table.csv", None), ("table.csv", None), ("file", None), (".", "--csv: . is a folder; allowed is the name"),
+    ("folder", "--csv: folder is a folder; allowed is the name of a file"), ("..", "--csv: .. is a folder"),
+    ("file/table.csv", "--csv: file/table.csv cannot be written, .*/file is no folder; allowed"),
+    ("file/new/table.csv", "--csv: file/new/table.csv cannot be written, .*/file is no folder; allowed"),
+    (f"{'long' * 99}/table.csv", "--csv: .* cannot be written .File name too long")])
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(name, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    if told is None:
+        results.check_target(Path(name), "--csv")
+        results.write_table(name, pd.DataFrame({"run": ["a"]}))  # as it was promised
+        assert (tmp_path / name).read_text() == "run\na\n"
+    else:
+        with pytest.raises(InputError, match=f"^{told}"):
+            results.check_target(Path(name), "--csv")
 
 
 def test_rows_of_different_images_are_not_mixed_without_a_word():

@@ -1,5 +1,6 @@
 """What all commands share: their group, errors in one line, kinds of arguments, and parameter files."""
 
+import errno
 import io
 import os
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 from ghostlib import __version__
-from ghostlib.errors import InputError, RunError
+from ghostlib.errors import InputError, RunError, printable
 from ghostlib.extras import missing
 
 SECTIONS = {"train": "Train", "judge": "Judge and use", "measure": "Measure", "batch": "Many runs", "data": "Data"}
@@ -29,7 +30,8 @@ class _Command(click.Command):
 
 
 class Commands(click.Group):
-    """Ends bad input with one line and status 2, a failed run with one line and status 1, unless --traceback.
+    """Ends bad input with one line and status 2, a failed run or a file that cannot be used with one line and status 1,
+    unless --traceback.
 
     A command says which of SECTIONS it belongs to, and gives the line with which its help ends:
     ``@main.command_of("train", "ghostlib train mine.yaml")``. tests/test_examples.py runs that line.
@@ -68,6 +70,12 @@ class Commands(click.Group):
                 raise
             click.echo(f"ghostlib: {' '.join(told.split())}", err=True)
             sys.exit(1 if isinstance(error, RunError) else 2)
+        except OSError as error:  # a file or folder that nobody looked at before, such as one of somebody else's
+            if context.params["traceback"] or not error.filename or error.errno == errno.EPIPE:  # a reader that left
+                raise
+            click.echo(f"ghostlib: {printable(error.filename)}: cannot be used ({error.strerror}); 'ghostlib --traceback' "
+                       f"before the command shows for what", err=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             click.echo("ghostlib: interrupted", err=True)
             sys.exit(130)

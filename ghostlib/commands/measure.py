@@ -59,6 +59,8 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
     from ghostlib import results
     from ghostlib.config import Config
     config = Config.load(params, changes(pairs)) if params else Config.of(changes(pairs))
+    if target:
+        results.check_target(target, "--json")
     from ghostlib.bench import by_engines, describe, measure, with_reference
     from ghostlib.processor import instruction_sets
     rows = measure(config)
@@ -82,7 +84,8 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
 @click.option("--images", default=None, type=TEXT,
               help="For NET.onnx, a folder of photographs; for runs, how many test images, as --count.")
-@click.option("--count", default=192, show_default=True, help="Test images, a third each to fit, choose and report.")
+@click.option("--count", default=192, show_default=True, type=click.IntRange(6),
+              help="Test images, a third each to fit, choose and report.")
 @click.option("--normalise", default="imagenet", show_default=True, type=TEXT,
               help="For NET.onnx: imagenet (its mean and deviation), half (-1 to 1) or none (0 to 1).")
 @click.option("--prune", is_flag=True, help="Remove the rows of other runs from the tables.")
@@ -127,11 +130,13 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
 @click.option("--target", required=True, type=PATH, help="The CSV file that gets the table.")
 @click.option("--like", default=2, show_default=True, help="The uniform ratio whose multiply-adds may be spent.")
 @click.option("--kernel", default=3, show_default=True, help="d of the ghosts.")
-@click.option("--images", default=192, show_default=True, help="Training images, a third each to fit, choose, report.")
+@click.option("--images", default=192, show_default=True, type=click.IntRange(6),
+              help="Training images, a third each to fit, choose, report.")
 def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> None:
     """Choose a ratio for each layer from the redundancy of finished runs of a plain network."""
     from ghostlib import results
     from ghostlib.redundancy import runs
+    results.check_target(target, "--target")
     results.check_recorded(target, ("layer", "ratio", "chosen"))
     table = runs.ratios_of_runs(run_dirs, like, kernel, images)
     results.write_table(target, table)
@@ -165,6 +170,7 @@ def accept(params: Path | None, pairs, target: Path) -> None:
     from ghostlib.config import Config
     given = {"device": "Ascend", **changes(pairs)}
     config = Config.load(params, given) if params else Config.of(given)
+    results.check_target(target, "--json")
     outcomes = []
     for outcome in acceptance.run(config):
         click.echo(str(outcome))

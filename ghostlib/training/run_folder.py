@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ghostlib import results
+from ghostlib.atomic import remove_parts
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 from ghostlib.lock import hold
@@ -67,6 +68,8 @@ def begin(config: Config, resumed: bool) -> None:
     try:
         for name in (results.ROW, ANSWERS) if resumed else FILES:
             (folder / name).unlink(missing_ok=True)
+        for name in FILES:
+            remove_parts(folder / name)
         results.write_text(folder / CONFIG, config.to_yaml())
     except (OSError, RunError) as error:
         raise InputError(f"run_dir: {folder} cannot be written ({error}); allowed is a folder of yours") from None
