@@ -323,11 +323,9 @@ class Config(BaseModel):
         Raises:
             InputError: For a misspelt parameter, what Config refuses, or a notebook that cannot be read.
         """
-        from ghostlib.notebook import own_parameters
-        try:
+        from ghostlib.notebook import own_parameters, readable
+        with readable(notebook):
             own = own_parameters(notebook, names) - set(cls.model_fields)
-        except Exception as error:  # whatever nbformat finds wrong with a file
-            raise InputError(f"notebook: {notebook} cannot be read ({' '.join(str(error).split())[:200]})") from None
         given = {name: value for name, value in names.items() if not name.startswith("_") and name not in {"In", "Out", *own}
                  and (_is_plain(value) or name in cls.model_fields)}
         for name in given:

@@ -5,7 +5,7 @@ import os
 import mindspore
 
 from ghostlib import processor
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, in_a_line
 
 ONEDNN_ISA = "ONEDNN_MAX_CPU_ISA"
 OLDER_ISA = "DNNL_MAX_CPU_ISA"  # its name in oneDNN 2.2, which MindSpore up to 2.7 is built with
@@ -37,7 +37,7 @@ def use_device(device: str) -> None:
     try:
         mindspore.set_device(device)
     except (RuntimeError, ValueError) as error:
-        why = " ".join(str(error).split())
+        why = in_a_line(error, None)
         if "has been initialized" in why or "can not be modified" in why:
             raise InputError(f"device: {device!r} given; this process has already run on {before}: restart it") from None
         raise InputError(f"device: {device!r} given; MindSpore has no such device here ({why[:90]} ...); "

@@ -53,6 +53,19 @@ def last_line(text: str, most: int = 160) -> str:
     return printable(lines[-1][:most]) if lines else "it said nothing"
 
 
+def in_a_line(told: object, most: int | None = 160) -> str:
+    """What an error or another program says, however many lines it takes, in one, of at most so many characters; of an error
+    that says nothing its kind.
+
+    >>> in_a_line("no such\\n  file\\n")
+    'no such file'
+    >>> in_a_line(ValueError())
+    'ValueError'
+    """
+    words = " ".join(str(told).split())[:most]
+    return words or (type(told).__name__ if isinstance(told, BaseException) else "")
+
+
 def some(names: Iterable[object], most: int = 5, between: str = ", ") -> str:
     """The first few of many names, for a line, and how many more there are.
 

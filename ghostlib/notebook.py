@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
+from ghostlib.errors import InputError, in_a_line
 from ghostlib.paths import of_lab
 
 HASH, INPUTS, PNG = "code_hash", "inputs", "image/png"
@@ -43,6 +45,15 @@ def read(path: str | Path) -> NotebookNode:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return nbformat.read(path, as_version=4)
+
+
+@contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Says in one line, as `InputError`, that a notebook cannot be read, whatever nbformat finds wrong with it."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"notebook: {path} cannot be read ({in_a_line(error, 200)})") from None
 
 
 def parameters_of(notebook: NotebookNode) -> dict[str, bool]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ghostlib import processor
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, in_a_line
 
 if TYPE_CHECKING:  # else imported where it is used: whoever has no such file need not wait for it
     import onnx
@@ -28,7 +28,7 @@ def read(path: str | Path, strict: bool = False) -> "onnx.ModelProto":
         if not model.graph.node:
             raise ValueError("it has no graph")
     except Exception as error:  # protobuf's, the checker's and the system's have nothing in common
-        raise InputError(f"{path}: cannot be read as ONNX ({' '.join(str(error).split())[:120]})") from None
+        raise InputError(f"{path}: cannot be read as ONNX ({in_a_line(error, 120)})") from None
     return model
 
 

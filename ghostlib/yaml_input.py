@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, in_a_line
 from ghostlib.paths import expand, of_lab, where_the_labs_are
 
 NULLS = ("null", "Null", "NULL", "~")  # what YAML writes for nothing; an empty value is no such word
@@ -63,7 +63,7 @@ def read_yaml(path: str | Path, texts: Collection[str] = ()) -> dict[str, Any]:
     except _Twice as error:
         raise InputError(f"{path}: {error}") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}); wanted are lines 'name: value'") from None
+        raise InputError(f"{path}: not YAML ({in_a_line(error, None)}); wanted are lines 'name: value'") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: holds a {type(values).__name__}, not a mapping; wanted are lines 'name: value'")
     return values

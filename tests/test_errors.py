@@ -3,7 +3,7 @@
 import pytest
 
 from ghostlib.config import Config
-from ghostlib.errors import InputError, nearest, some
+from ghostlib.errors import InputError, in_a_line, nearest, some
 
 
 def test_of_many_names_the_first_five_are_told_and_how_many_more():
@@ -19,3 +19,9 @@ def test_the_names_like_it_are_offered_or_the_first_five():
     rest = len(Config.model_fields) - 5
     with pytest.raises(InputError, match=rf"^zzz: no such parameter; known: (\w+, ){{4}}\w+ and {rest} more$"):
         Config.of({"zzz": 1})
+
+
+def test_what_others_say_is_one_line_of_so_many_characters():
+    assert in_a_line("no such\n\t file ") == "no such file" and in_a_line("word " * 99) == ("word " * 32).strip()
+    assert in_a_line(OSError("a\nb"), 2) == "a " and len(in_a_line("x" * 999, None)) == 999
+    assert in_a_line(MemoryError()) == "MemoryError" and in_a_line("") == ""

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ghostlib import __version__
-from ghostlib.errors import InputError, RunError, printable
+from ghostlib.errors import InputError, RunError, in_a_line, printable
 from ghostlib.extras import missing
 
 SECTIONS = {"train": "Train", "judge": "Judge and use", "measure": "Measure", "batch": "Many runs", "data": "Data"}
@@ -61,14 +61,14 @@ class Commands(click.Group):
                 return super().invoke(context)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "ghostlib"
-            click.echo(f"ghostlib: {' '.join(error.format_message().split())} ('{command} --help' lists what there is)",
+            click.echo(f"ghostlib: {in_a_line(error.format_message(), None)} ('{command} --help' lists what there is)",
                        err=True)
             sys.exit(2)
         except (InputError, RunError, ModuleNotFoundError) as error:
             told = missing(error) if isinstance(error, ModuleNotFoundError) else str(error)
             if context.params["traceback"] or told is None:
                 raise
-            click.echo(f"ghostlib: {' '.join(told.split())}", err=True)
+            click.echo(f"ghostlib: {in_a_line(told, None)}", err=True)
             sys.exit(1 if isinstance(error, RunError) else 2)
         except OSError as error:  # a file or folder that nobody looked at before, such as one of somebody else's
             if context.params["traceback"] or not error.filename or error.errno == errno.EPIPE:  # a reader that left

@@ -10,6 +10,8 @@ import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from ghostlib.errors import in_a_line
+
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")  # by content, whatever a file is called; as Pillow names them
 LARGEST = 300_000_000  # pixels of a picture; three bytes each are 0.9 GB in every thread that reads one
 HELD = 89_478_485  # pixels up to which a thread keeps its memory, and a part is cut out before it is converted
@@ -154,7 +156,7 @@ def _reason(content: bytes, error: Exception) -> str:
         return "nothing but zeros"
     if isinstance(error, UnidentifiedImageError):
         return "no image of a known format"
-    return f"damaged: {' '.join(str(error).split())[:80] or type(error).__name__}"
+    return f"damaged: {in_a_line(error, 80)}"
 
 
 def _memory(size: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from ghostlib.data.decoded import pictures_of, remarks_on
 from ghostlib.data.decoding import Box, Unreadable, decode, orientation
 from ghostlib.data.listing import Listing, difference_of_names, fingerprint, hold_out, scan
 from ghostlib.data.picture import MEAN, STD, Normalisation, Operation, centre, changed, put, resize, scaled
-from ghostlib.errors import InputError, RunError, some
+from ghostlib.errors import InputError, RunError, in_a_line, some
 from ghostlib.paths import expand
 from ghostlib.randomness import AUGMENT, FLIP, PICTURE, stream, streams
 
@@ -134,7 +134,7 @@ class FolderBatches:
         except RuntimeError as error:
             if isinstance(error, RunError):
                 raise
-            raise RunError(f"data_dir: {config.data_dir}: {' '.join(str(error).split())}") from error
+            raise RunError(f"data_dir: {config.data_dir}: {in_a_line(error, None)}") from error
 
     def _read(self, epoch: int, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches of normalised images (n, 3, H, W) and indices (n,), UNREADABLE where there is no image.

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 
 from ghostlib import results
-from ghostlib.errors import InputError, RunError, some
+from ghostlib.errors import InputError, RunError, in_a_line, some
 from ghostlib.notebook import execute, read
 from ghostlib.progress import progress_bar, tell
 from ghostlib.sweep.cores import own_cores
@@ -46,7 +46,7 @@ def run_points(sweep: Sweep, points: Sequence[Point], table: Table, address: str
     try:
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as problem:  # Ray raises that very class where its processes are too slow to start
-        raise RunError(f"Ray did not start ({' '.join(str(problem).split())[:160]}); nothing was run, and the same command "
+        raise RunError(f"Ray did not start ({in_a_line(problem)}); nothing was run, and the same command "
                        f"tries again") from problem
     failed = []
     try:
@@ -137,7 +137,7 @@ def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, ke
             with own_cores(cores) if cores else nullcontext():
                 execute(source, done, given)
         except PapermillExecutionError as problem:
-            error = f"{problem.ename}: {' '.join(problem.evalue.split())[:300]}"
+            error = f"{problem.ename}: {in_a_line(problem.evalue, 300)}"
         where = {"wall_seconds": round(time.perf_counter() - start, 1), "npus": os.environ.get(NPU_VARIABLE, ""),
                  "node": ray.get_runtime_context().get_node_id()}
         left = [name for name in keep if (run_dir / name).is_file()]

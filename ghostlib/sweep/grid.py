@@ -10,7 +10,7 @@ from typing import Any
 
 from ghostlib.config import Config
 from ghostlib.errors import InputError, nearest, some
-from ghostlib.notebook import code_hash, parameters_of
+from ghostlib.notebook import code_hash, parameters_of, readable
 from ghostlib.notebook import read as read_notebook
 from ghostlib.paths import expand, lab
 from ghostlib.yaml_input import read_yaml
@@ -165,10 +165,8 @@ def _combinations(path: Path, grid: Any, seeds: Any) -> Iterator[dict[str, Any]]
 
 
 def _parameters_of(notebook: Path) -> set[str]:
-    try:
+    with readable(notebook):
         known = set(parameters_of(read_notebook(notebook)))
-    except Exception as error:  # whatever nbformat finds wrong with a file
-        raise InputError(f"notebook: {notebook} cannot be read ({' '.join(str(error).split())[:200]})") from None
     if not known:
         raise InputError(f"notebook: {notebook} has no parameters; wanted is a cell with the tag parameters that sets them")
     return known

@@ -7,7 +7,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ghostlib.config import GHOST_NETWORKS, WITH_STEM
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, in_a_line
 from ghostlib.weights.kinds import is_safetensors
 from ghostlib.weights.sources import locate
 
@@ -86,4 +86,4 @@ def _metadata(source: str | Path, key: str) -> dict[str, Any]:
             held = json.loads((file.metadata() or {}).get(key, "{}"))
             return held if isinstance(held, dict) else {}
     except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(f"weights: {source} cannot be read ({' '.join(str(error).split())[:160]})") from None
+        raise InputError(f"weights: {source} cannot be read ({in_a_line(error)})") from None

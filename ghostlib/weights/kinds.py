@@ -6,6 +6,8 @@ import re
 import zipfile
 from pathlib import Path
 
+from ghostlib.errors import in_a_line
+
 START = 4096  # bytes that are looked at
 LONGEST_HEADER = 10**8  # bytes, of safetensors
 WANTED = "wanted is safetensors or mindcv's .ckpt"
@@ -119,5 +121,5 @@ def _text(start: bytes) -> str | None:
 
 
 def _line(text: str) -> str:
-    words = " ".join(text.split())
+    words = in_a_line(text, None)
     return words if len(words) <= 60 else f"{words[:57]}..."

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import save
 
-from ghostlib.errors import InputError, RunError, some
+from ghostlib.errors import InputError, RunError, in_a_line, some
 from ghostlib.results import write_bytes
 from ghostlib.weights.digest import is_damaged, with_digest
 from ghostlib.weights.finite import check_finite, is_floating
@@ -63,7 +63,7 @@ def _read(path: Path, source: str | Path) -> dict[str, NDArray[Any]]:
         raise
     except (OSError, SafetensorError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"weights: {source} cannot be read as safetensors or, by its name, as a .ckpt "
-                         f"({' '.join(str(error).split())[:160]})") from None
+                         f"({in_a_line(error)})") from None
     return {name: tensor.asnumpy() for name, tensor in stored.items() if not MINDCV_STATE.fullmatch(name)}
 
 

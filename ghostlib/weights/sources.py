@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
 from ghostlib.cache import cache_folder
-from ghostlib.errors import InputError, nearest, some
+from ghostlib.errors import InputError, in_a_line, nearest, some
 from ghostlib.paths import expand, lab
 from ghostlib.weights.kinds import other_kind
 
@@ -121,7 +121,7 @@ def _download(url: str) -> Path:
                 _check(fresh, algorithm, wanted, address)
                 os.replace(fresh, target)
         except OSError as error:
-            raise InputError(f"weights: {address} cannot be downloaded ({' '.join(str(error).split())[:160]})") from None
+            raise InputError(f"weights: {address} cannot be downloaded ({in_a_line(error)})") from None
     _check(target, algorithm, wanted, address)
     return target
 
@@ -144,8 +144,7 @@ def _from_hugging_face(name: str) -> Path:
     try:
         path = Path(huggingface_hub.hf_hub_download(name, TIMM_FILE))
     except (OSError, HfHubHTTPError, HFValidationError) as error:
-        raise InputError(f"weights: {name} cannot be fetched from Hugging Face ({' '.join(str(error).split())[:160]})") \
-            from None
+        raise InputError(f"weights: {name} cannot be fetched from Hugging Face ({in_a_line(error)})") from None
     stored = path.resolve().name  # large files are kept there under their published SHA-256
     if SHA256.fullmatch(stored):
         _check(path, "sha256", stored, name)
