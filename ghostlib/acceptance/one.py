@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ghostlib.acceptance import FAILED, PASSED, SKIPPED, checks
 from ghostlib.config import Config
-from ghostlib.errors import InputError, RunError
+from ghostlib.errors import InputError, RunError, in_a_line
 from ghostlib.results import to_json, write_text
 
 
@@ -18,7 +18,7 @@ def main(name: str, folder: Path) -> None:
     except checks.NotHere as reason:
         status, told, measured = SKIPPED, str(reason), {}
     except (InputError, RunError, AssertionError, RuntimeError, ValueError, TypeError, OSError) as error:
-        status, told, measured = FAILED, " ".join(str(error).split())[:300] or type(error).__name__, {}
+        status, told, measured = FAILED, in_a_line(error, 300), {}
     write_text(folder / f"{name}.json", to_json({"status": status, "told": told, "measured": measured}))
 
 

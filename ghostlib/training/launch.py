@@ -173,8 +173,8 @@ class Launch:
         return ranks > 1 and all(Path(self._own.name, str(rank)).exists() for rank in range(ranks))
 
     def _written(self) -> int:
-        """When an epoch was last whole, in nanoseconds: its bundle is written last. An earlier run's stays until this one has
-        its own; a run without an epoch has no history."""
+        """When an epoch was last whole, in nanoseconds: its bundle is written last. An earlier run's stays until this one
+        has its own; a run without an epoch has no history."""
         path = self._folder / LAST
         return path.stat().st_mtime_ns if path.exists() and (self._folder / HISTORY).exists() else 0
 
