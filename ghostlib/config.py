@@ -58,8 +58,7 @@ class Config(BaseModel):
     crop_ratio: float = Field(0.875, gt=0, le=1)  # mindcv recipe: test images are scaled to 256 for a 224 crop
     workers: int = Field(1, ge=1)  # ours: threads of each device that read and augment images from folders
     decoded: Literal["none", "memory", "disk"] = "none"  # ours: where photographs' pixels are kept once a file is decoded
-    val_share: float = Field(0.0, ge=0, lt=1)  # ours: share of the training images held out to test with; 0 tests with
-    # val/, or the dataset's own test images
+    val_share: float = Field(0.0, ge=0, lt=1)  # ours: share of training images held out to test with; 0: the dataset's own
     broken_limit: int = Field(100, ge=0)  # ours: unreadable images that a run names and skips before it stops
 
     # The training
