@@ -135,9 +135,9 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
 def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> None:
     """Choose a ratio for each layer from the redundancy of finished runs of a plain network."""
     from ghostlib import results
-    from ghostlib.redundancy import runs
     results.check_target(target, "--target")
     results.check_recorded(target, ("layer", "ratio", "chosen"))
+    from ghostlib.redundancy import runs
     table = runs.ratios_of_runs(run_dirs, like, kernel, images)
     results.write_table(target, table)
     chosen = table[table.chosen]
