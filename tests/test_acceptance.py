@@ -15,13 +15,14 @@ from ghostlib.config import Config
 from ghostlib.errors import InputError
 from ghostlib.training import launch
 
+SMALL = ["-p", "model", "vgg16", "-p", "width", "0.0625"]
+
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("two devices")
 def test_everything_holds_on_a_cpu(tmp_path, monkeypatch):
     target = tmp_path / "accept.json"
-    small = ["-p", "model", "vgg16", "-p", "width", "0.0625", "-p", "device", "CPU"]
-    done = CliRunner().invoke(main, ["accept", *small, "--json", str(target)])
+    done = CliRunner().invoke(main, ["accept", *SMALL, "-p", "device", "CPU", "--json", str(target)])
     assert done.exit_code == 0, done.stdout
     written = json.loads(target.read_text())
     status = {check["name"]: check["status"] for check in written["checks"]}
@@ -65,7 +66,7 @@ def test_what_hangs_is_ended(monkeypatch):
 def test_without_an_npu_each_check_fails_in_words_and_all_are_tried(monkeypatch, tmp_path):
     """On the device that is not here: no check passes by computing on a CPU in silence."""
     monkeypatch.setattr(acceptance, "CHECKS", {name: CHECKS[name] for name in ("versions", "logits")})
-    done = CliRunner().invoke(main, ["accept", "--json", str(tmp_path / "accept.json"), "-p", "width", "0.25"])
+    done = CliRunner().invoke(main, ["accept", *SMALL, "--json", str(tmp_path / "accept.json")])
     assert done.exit_code == 1
     assert "FAILED  Ascend FAILS: device: 'Ascend' given; MindSpore has no such device here" in done.stdout
     assert "FAILED  device: 'Ascend' given; MindSpore has no such device here" in done.stdout
@@ -131,7 +132,8 @@ def test_a_run_that_warns_much_is_stopped_all_the_same(monkeypatch, tmp_path):
         save_file({"weight": np.ones(2, np.float32)}, folder / checks.LAST)
     code = (f"import pathlib, sys, time; sys.stderr.write('warning\\n' * 20_000); "
             f"folder = pathlib.Path({str(tmp_path)!r}, 'stopped'); folder.mkdir(); "
-            f"(folder / {checks.HISTORY!r}).write_text('epoch\\n1\\n'); time.sleep(60)")
+            f"(folder / {checks.HISTORY!r}).write_text('epoch\\n1\\n'); "
+            f"(folder / {checks.LAST!r}).write_text(''); time.sleep(60)")
     monkeypatch.setattr(checks, "train", trained)
     monkeypatch.setattr(launch, "command", lambda *_: [sys.executable, "-c", code])
     told, found = checks.resume(Config(), tmp_path)
