@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from ghostlib import results, sweep
+from ghostlib import atomic, results, sweep
 from ghostlib.complexity import count
 from ghostlib.config import Config
 from ghostlib.errors import InputError
@@ -211,7 +211,7 @@ class Ray(types.ModuleType):
 @pytest.mark.parametrize("seeds", [10, 40])
 def test_a_finished_run_costs_the_driver_the_same_in_any_grid(seeds, grid, calls, monkeypatch):
     planned = grid(seeds)
-    read, written = calls(results, "read_json"), calls(results, "write_bytes")
+    read, written = calls(results, "read_json"), calls(atomic, "write_bytes")
     before = []
 
     def ended(parameters):
