@@ -265,5 +265,5 @@ def _so_far(rows: pd.DataFrame, one: Contrast | None) -> str:
         own = rows[rows.network == name]
         seeds = f"{len(own)} seed{'' if len(own) == 1 else 's'}"
         told.append(f"{own.accuracy.mean():.1f} % for {name} ({seeds})" if len(own) else f"not recorded for {name}")
-    evidence = f" ({one.evidence()})" if one is not None else ""
+    evidence = f", a difference of {one.evidence()}" if one is not None else ""
     return f"so far top-1 on Imagenette's test photographs is {' and '.join(told)}{evidence}"
