@@ -39,11 +39,7 @@ def answer(rows: pd.DataFrame) -> str:
             continue
         own = table.loc[(name, TRAINED)]
         if (name, START) in table.index:
-            start = table.loc[(name, START)]
-            moved = "hardly turned" if own.turned >= HARDLY else "turned away"
-            known.setdefault(moved, []).append(
-                f"{_subject(rows, name)} (mean cosine {own.turned:.2f}; edges hold {own.edge:.0f} % of the energy, "
-                f"{start.edge:.0f} % at the start)")
+            known.setdefault("hardly turned" if own.turned >= HARDLY else "turned away", []).append(name)
         else:
             theirs.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
                           f"({2 * chance:.0f} and {chance:.0f} by chance)")
@@ -56,10 +52,23 @@ def answer(rows: pd.DataFrame) -> str:
     if known:
         parts += [f"We say *hardly turned* of a mean cosine of {HARDLY:g} or more, "
                   f"{np.degrees(np.arccos(HARDLY)):.0f} degrees or less."]
-        parts += [f"On average over kernels they have {moved} from the random ones they began as in {listed(told)}."
-                  for moved, told in known.items()]
+        parts += [f"On average over kernels they have {moved} from the random ones they began as in "
+                  f"{listed(_subject(rows, name) for name in names)} ({_by_how_much(table, names)})."
+                  for moved, names in known.items()]
         parts += [f"The average counts layers with many kernels most. {layers(rows, ours(rows)[0])}"]
     return " ".join([*parts, *([_sentence(theirs)] if theirs else [])])
+
+
+def _by_how_much(table: pd.DataFrame, names: list[str]) -> str:
+    """Of some networks of a summary how far kernels have turned and how much edges hold, after training and before."""
+    after, before = (table.loc[[(name, when) for name in names]] for when in (TRAINED, START))
+    return (f"mean cosine {_span(after.turned, 2)}; edges hold {_span(after.edge, 0)} % of the energy, "
+            f"{_span(before.edge, 0)} % at the start")
+
+
+def _span(values: pd.Series, digits: int) -> str:
+    low, high = (f"{value:.{digits}f}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def _subject(rows: pd.DataFrame, name: str) -> str:
@@ -68,6 +77,11 @@ def _subject(rows: pd.DataFrame, name: str) -> str:
     count, epochs = own.seed.nunique(dropna=False), own.epochs.iloc[0]
     trained = "" if np.isnan(epochs) or "epochs" in name else f"{epochs:.0f} epochs, "
     return f"{name}, {trained}{count} seed{'' if count == 1 else 's'}"
+
+
+def first_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of each network its first seed's `named` rows alone, to look at; all of one whose seed is not known."""
+    return rows[rows.seed.isna() | (rows.seed == rows.groupby("name").seed.transform("min"))]
 
 
 def ours(rows: pd.DataFrame) -> list[str]:

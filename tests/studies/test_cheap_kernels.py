@@ -63,6 +63,12 @@ def test_a_summary_is_over_kernels_and_seeds():
     assert cheap_kernels.dead(rows()) == "Dead kernels: 0 of 60 in GhostNet 0.5, s = 2, 0 of 10 in landmarks."
 
 
+def test_one_seed_of_each_is_looked_at():
+    seeds = cheap_kernels.first_seeds(rows()).groupby("name").seed.unique()
+    assert {name: list(own) for name, own in seeds.dropna().items() if name != "landmarks"} == {"GhostNet 0.5, s = 2": [0]}
+    assert "landmarks" in seeds.index
+
+
 def test_the_figures_show_every_layer_and_kernel():
     figure = figures.fig_patterns(rows())
     assert len(figure.axes) == 4 and all(len(ax.lines) == 3 for ax in figure.axes)
