@@ -11,7 +11,7 @@ import pandas as pd
 
 from ghostlib import sweep
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, cheap_kernels, lesions, paper, photographs, regime
+from ghostlib.studies import ablation, cheap_kernels, fine_tuning, lesions, paper, photographs, regime
 from ghostlib.studies import findings as found
 from ghostlib.studies import redundancy as likeness
 from ghostlib.studies import rivals as beside_rivals
@@ -131,6 +131,11 @@ def on_photographs() -> str:
     return "\n".join([f"{first} {photographs.recorded(rows)}", *(["", *told] if told else [])])
 
 
+def on_few_photographs() -> str:
+    """What fine-tuning brings to somebody with few photographs."""
+    return fine_tuning.answer(fine_tuning.named(read_table(RESULTS / "few.csv")))
+
+
 def kernels() -> str:
     rows = cheap_kernels.named(read_table(RESULTS / "cheap_kernels.csv"))
     return cheap_kernels.answer(rows).replace("**Answer.** ", "")
@@ -162,7 +167,7 @@ def campaign() -> str:
 
 PAGES: dict[Path, tuple[Callable[[], str], ...]] = {
     README: (tour, findings),
-    Path("docs/findings.md"): (on_photographs, redundancy, kernels, lesioned, ablations),
+    Path("docs/findings.md"): (on_photographs, on_few_photographs, redundancy, kernels, lesioned, ablations),
     Path("docs/comparison.md"): (networks, rivals, speed_in_short, speed, causes),
     Path("docs/reliability.md"): (campaign,), Path("docs/ascend.md"): (reference,),
     Path("docs/performance.md"): (causes_table,)}
