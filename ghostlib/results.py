@@ -15,10 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ghostlib import processor
-from ghostlib.atomic import check_target as check_target
-from ghostlib.atomic import remove_parts
-from ghostlib.atomic import write_bytes as write_bytes
-from ghostlib.atomic import write_text as write_text
+from ghostlib.atomic import remove_parts, write_text
 from ghostlib.config import Config
 from ghostlib.errors import InputError, some
 from ghostlib.former_names import in_rows

@@ -83,6 +83,7 @@ def test_a_command_typed_wrong_ends_in_one_line(words, message, tmp_path):
     (["accept", "-p", "device", "CPU", "--json", "."], "--json: . is a folder"),
     (["allocate", "none", "--target", "."], "--target: . is a folder"),
     (["collect", "params.yaml/table.csv", "none"], "TABLE: params.yaml/table.csv cannot be written, "),
+    (["redundancy", "none", "--target", "x", "--images", "3"], "images: 3 given; allowed for runs, which have test images"),
     (["allocate", "none", "--target", "x.csv", "--images", "-6"], "Invalid value for '--images': -6 is not in the range"),
     (["redundancy", "none", "--target", "x", "--count", "5"], "Invalid value for '--count': 5 is not in the range"),
 ])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ghostlib import lock, results
+from ghostlib import atomic, lock, results
 from ghostlib.errors import InputError
 
 
@@ -125,13 +125,13 @@ def test_a_table_is_recorded_in_a_folder_that_its_caller_holds(tmp_path):
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    results.write_text(tmp_path / "new" / "table.csv", "old")
+    atomic.write_text(tmp_path / "new" / "table.csv", "old")
 
     def interrupted(_):
         raise KeyboardInterrupt
     monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        results.write_text(tmp_path / "new" / "table.csv", "new")
+        atomic.write_text(tmp_path / "new" / "table.csv", "new")
     assert [path.read_text() for path in (tmp_path / "new").iterdir()] == ["old"]
 
 
@@ -153,12 +153,12 @@ def test_a_target_that_cannot_be_written_is_refused_before_the_work(name, told, 
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     if told is None:
-        results.check_target(Path(name), "--csv")
+        atomic.check_target(Path(name), "--csv")
         results.write_table(name, pd.DataFrame({"run": ["a"]}))  # as it was promised
         assert (tmp_path / name).read_text() == "run\na\n"
     else:
         with pytest.raises(InputError, match=f"^{told}"):
-            results.check_target(Path(name), "--csv")
+            atomic.check_target(Path(name), "--csv")
 
 
 def test_rows_of_different_images_are_not_mixed_without_a_word():

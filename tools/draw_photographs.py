@@ -11,14 +11,15 @@ from pathlib import Path
 
 from ghostlib.data.imagenette import CLASSES, FOLDER
 from ghostlib.data.subset import draw
+from ghostlib.studies.fine_tuning import DRAWS, SIZES
 
 DATA = Path("data")
 SEVEN, THREE = list(CLASSES)[:-3], list(CLASSES)[-3:]
-SIZES, SEEDS = (5, 10, 20, 50), range(5)
 CHOOSING, JUDGED = (20, 100), 100  # photographs of a class and the seed that rates are chosen with, and how many judge them
 
 if __name__ == "__main__":
     made = [draw(DATA / FOLDER, DATA / "imagenette-seven", SEVEN)]
-    made += [draw(DATA / FOLDER, DATA / "few" / f"{size}_{seed}", THREE, size, seed) for size in SIZES for seed in SEEDS]
+    made += [draw(DATA / FOLDER, DATA / "few" / f"{size}_{seed}", THREE, size, seed) for size in SIZES
+             for seed in range(DRAWS)]
     made.append(draw(DATA / FOLDER, DATA / "few" / "{}_{}".format(*CHOOSING), THREE, *CHOOSING, judged=JUDGED))
     print(f"{len(made)} datasets are in {DATA}")

@@ -133,7 +133,7 @@ def on_photographs() -> str:
 
 def on_few_photographs() -> str:
     """What fine-tuning brings to somebody with few photographs."""
-    return fine_tuning.answer(fine_tuning.named(read_table(RESULTS / "few.csv")))
+    return fine_tuning.answer(fine_tuning.counted(read_table(RESULTS / "few.csv")))
 
 
 def kernels() -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from ghostlib import results, training
+from ghostlib import atomic, results, training
 from ghostlib.config import Config
 from ghostlib.deploy import fold_batchnorm
 from ghostlib.errors import some
@@ -56,7 +56,7 @@ if __name__ == "__main__":
     if len(content) > LARGEST:
         parser.exit(1, f"{given.bundle}: {len(content):,} bytes in half precision; allowed are {LARGEST:,}\n")
     target.parent.mkdir(exist_ok=True)
-    results.write_bytes(target, content)
+    atomic.write_bytes(target, content)
     with safe_open(given.bundle, "numpy") as file:
         trained = json.loads(file.metadata()["config"])
     config = Config.of({**described(target), "epochs": 0, "weights": str(target)}).to_judge()

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from ghostlib import bench, processor, results
 from ghostlib.config import Config
 from ghostlib.device import use_device
-from ghostlib.errors import RunError
+from ghostlib.errors import RunError, in_a_line
 from ghostlib.models.build import build
 from ghostlib.training import launch, train
 from ghostlib.training.optimizers import make_optimizer
@@ -41,7 +41,7 @@ def versions(config: Config, folder: Path) -> Found:
     from ghostlib import doctor
     lines, healthy = doctor.examine(config.device)
     if not healthy:
-        raise RunError("; ".join(" ".join(line.split()) for line in lines
+        raise RunError("; ".join(in_a_line(line, None) for line in lines
                                  if "FAILS" in line or "CLASH" in line or "missing" in line))
     cards = len(processor.npus())
     return (f"MindSpore {results.version_of('mindspore')}, Python {sys.version.split()[0]}, {cards} NPU(s); {config.device} "

@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 from ghostlib.acceptance import FAILED, PASSED, SKIPPED, checks
+from ghostlib.atomic import write_text
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError, in_a_line
-from ghostlib.results import to_json, write_text
+from ghostlib.results import to_json
 
 
 def main(name: str, folder: Path) -> None:

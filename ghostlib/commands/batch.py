@@ -43,8 +43,8 @@ def sweep(grid: Path, address: str | None, npus: int | None, cpus: int | None, r
 @click.option("--prune", is_flag=True, help="Remove the rows of other runs from TABLE.")
 def collect(table: Path, run_dirs, prune: bool) -> None:
     """Record finished runs: put the rows of RUN_DIRS into TABLE, a CSV file; rows of other runs stay there."""
-    from ghostlib import results
-    results.check_target(table, "TABLE")
+    from ghostlib import atomic, results
+    atomic.check_target(table, "TABLE")
     results.check_recorded(table, ["run_dir"])
     rows = results.collect(run_dirs, {"top1": float, "run_dir": str})
     told = results.record(table, rows, ["run_dir"], prune)

@@ -21,9 +21,9 @@ def validate(params: Path, pairs, weights: str, target: Path | None, engine: str
     """Test a network's weights on the test split, on one device; writes nothing but what --answers asks for."""
     from ghostlib.config import Config
     config = Config.load(params, changes(pairs)).to_judge(weights)
-    from ghostlib import results
+    from ghostlib import atomic, results
     if target:
-        results.check_target(target, "--answers")
+        atomic.check_target(target, "--answers")
     from ghostlib.deploy import engines, fold_batchnorm
     from ghostlib.kernels import accelerated
     from ghostlib.training import answers, compile_cache, evaluate, prepare
@@ -63,9 +63,9 @@ def predict(images: tuple[str, ...], weights: str, pairs, engine: str, top: int,
     if len(params) == len(images):
         raise InputError(f"IMAGE: none given beside {params[0]}; allowed are pictures, folders of them and patterns")
     given = {**_fields_of(params), **changes(pairs)}
-    from ghostlib import results
+    from ghostlib import atomic, results
     if target:
-        results.check_target(target, "--csv")
+        atomic.check_target(target, "--csv")
     from ghostlib.data.files import find
     from ghostlib.deploy import predict
     from ghostlib.progress import progress_bar

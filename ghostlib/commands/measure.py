@@ -9,6 +9,8 @@ import click
 from ghostlib.commands.group import PATH, TEXT, changes, main
 from ghostlib.errors import InputError
 
+FEWEST = 6  # images of which a third each can fit, choose and report
+
 
 @main.command_of("measure", "ghostlib models ghostnet --width 0.5 --ratio 4")
 @click.argument("model", required=False)
@@ -56,11 +58,11 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
 
     Without PARAMS.yaml the default run is measured, GhostNet on digits.
     """
-    from ghostlib import results
+    from ghostlib import atomic, results
     from ghostlib.config import Config
     config = Config.load(params, changes(pairs)) if params else Config.of(changes(pairs))
     if target:
-        results.check_target(target, "--json")
+        atomic.check_target(target, "--json")
     from ghostlib.bench import by_engines, describe, measure, with_reference
     from ghostlib.processor import instruction_sets
     rows = measure(config)
@@ -75,7 +77,7 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
     finally:  # where engines fail, what was measured before is kept
         if target:
             told = {"rows": rows, "instruction_sets": instruction_sets(), **results.provenance()}
-            results.write_text(target, results.to_json(told))
+            atomic.write_text(target, results.to_json(told))
 
 
 @main.command_of("measure", "ghostlib redundancy data/runs/mine --target tables")
@@ -84,7 +86,7 @@ def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> Non
               help="The folder that gets redundancy.csv, allowed_ratio.csv and intrinsic.csv.")
 @click.option("--images", default=None, type=TEXT,
               help="For NET.onnx, a folder of photographs; for runs, how many test images, as --count.")
-@click.option("--count", default=192, show_default=True, type=click.IntRange(6),
+@click.option("--count", default=192, show_default=True, type=click.IntRange(FEWEST),
               help="Test images, a third each to fit, choose and report.")
 @click.option("--normalise", default="imagenet", show_default=True, type=TEXT,
               help="For NET.onnx: imagenet (its mean and deviation), half (-1 to 1) or none (0 to 1).")
@@ -107,8 +109,9 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
     if foreign and images is None:
         raise InputError("images: not given; allowed for an ONNX file is a folder of photographs")
     if not foreign and images is not None:
-        if not images.isdecimal():
-            raise InputError(f"images: {images} given; allowed for runs, which have test images, is a number of them")
+        if not images.isdecimal() or int(images) < FEWEST:
+            raise InputError(f"images: {images} given; allowed for runs, which have test images, is a number of them, at "
+                             f"least {FEWEST}")
         count = int(images)
     with hold(target, "target"):  # two at once would each write tables without the other's rows
         for name in TABLES:
@@ -130,12 +133,12 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
 @click.option("--target", required=True, type=PATH, help="The CSV file that gets the table.")
 @click.option("--like", default=2, show_default=True, help="The uniform ratio whose multiply-adds may be spent.")
 @click.option("--kernel", default=3, show_default=True, help="d of the ghosts.")
-@click.option("--images", default=192, show_default=True, type=click.IntRange(6),
+@click.option("--images", default=192, show_default=True, type=click.IntRange(FEWEST),
               help="Training images, a third each to fit, choose, report.")
 def allocate(run_dirs, target: Path, like: int, kernel: int, images: int) -> None:
     """Choose a ratio for each layer from the redundancy of finished runs of a plain network."""
-    from ghostlib import results
-    results.check_target(target, "--target")
+    from ghostlib import atomic, results
+    atomic.check_target(target, "--target")
     results.check_recorded(target, ("layer", "ratio", "chosen"))
     from ghostlib.redundancy import runs
     table = runs.ratios_of_runs(run_dirs, like, kernel, images)
@@ -166,17 +169,17 @@ def accept(params: Path | None, pairs, target: Path) -> None:
 
     Goes on after each failure and says what to try. Without PARAMS.yaml GhostNet 0.5 is trained on digits.
     """
-    from ghostlib import acceptance, results
+    from ghostlib import acceptance, atomic, results
     from ghostlib.config import Config
     given = {"device": "Ascend", **changes(pairs)}
     config = Config.load(params, given) if params else Config.of(given)
-    results.check_target(target, "--json")
+    atomic.check_target(target, "--json")
     outcomes = []
     for outcome in acceptance.run(config):
         click.echo(str(outcome))
         outcomes.append(outcome)
-        results.write_text(target, results.to_json({"device": config.device, "model": config.model,
-                                                    "checks": [one.as_json() for one in outcomes], **results.provenance()}))
+        atomic.write_text(target, results.to_json({"device": config.device, "model": config.model,
+                                                   "checks": [one.as_json() for one in outcomes], **results.provenance()}))
     failed, passed, skipped = ([one.name for one in outcomes if one.status == status]
                                for status in (acceptance.FAILED, acceptance.PASSED, acceptance.SKIPPED))
     click.echo(f"{target}: {len(passed)} of {len(outcomes)} hold"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ghostlib import results
+from ghostlib import atomic, results
 from ghostlib.cache import sources
 from ghostlib.errors import InputError, RunError
 from ghostlib.features import Network, OnnxNetwork
@@ -83,8 +83,8 @@ class KeptRows:
         except OSError as error:
             raise RunError(f"{self.folder}: cannot be written ({error.strerror})") from None
         if not (self.folder / INPUTS).exists():
-            results.write_text(self.folder / INPUTS, results.to_json(self._inputs))
-        results.write_text(self._file(place), results.to_json({"place": place, "rows": rows}))
+            atomic.write_text(self.folder / INPUTS, results.to_json(self._inputs))
+        atomic.write_text(self._file(place), results.to_json({"place": place, "rows": rows}))
 
     def _file(self, place: Place) -> Path:
         return self.folder / f"{place.depth:03}_{place.stage}.json"

@@ -144,7 +144,7 @@ PARTS: dict[str, list[Entry]] = {
         Entry("compare", lambda _results: paper.answer_on_reports(paper.reported([5, 6, 7])), "rivals.png")],
     "How do I do it myself?": [
         Entry("tutorials/3_your_own_images", lambda results: fine_tuning.answer(
-            fine_tuning.named(_rows(results, "few"))), "ghost_maps.png"),
+            fine_tuning.counted(_rows(results, "few"))), "ghost_maps.png"),
         Entry("validate"), Entry("imagenet"),
         Entry("tutorials/5_batch_runs", _runs, "ablation.png"),
         Entry("tutorials/6_your_own_study", _neighbours)]}

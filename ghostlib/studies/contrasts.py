@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ghostlib.errors import InputError
+
+LEVEL = 0.05  # below which a p-value says that two networks differ
+
 
 @dataclass(frozen=True)
 class Contrast:
@@ -87,6 +91,15 @@ def contrast(rows: pd.DataFrame, first: str, second: str, value: str) -> Contras
     return Contrast(first, second, tuple(map(int, pairs.index)), (pairs[first] - pairs[second]).to_numpy())
 
 
+def check_alike(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuses, as `InputError`, runs of one network (column network) that differ in one of the columns."""
+    for column in columns:
+        for network, values in rows.groupby("network")[column]:
+            if values.nunique() > 1:
+                raise InputError(f"rows: {network} with {column} {', '.join(map(str, sorted(values.unique())))}; allowed is "
+                                 f"one for all runs of a network")
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values of several questions, corrected for being several (Holm 1979): the smallest counts for all of them, the next
     for one less, and none is below one before it."""
@@ -103,14 +116,18 @@ def mean_interval(values: Iterable[float], share: float = 0.95) -> tuple[float, 
     Returns:
         Mean, low, high; low and high are nan for fewer than two values.
     """
-    from scipy import stats  # here, since it takes a second
-
     values = np.asarray(list(values), float)
     mean = float(values.mean()) if len(values) else math.nan
     if len(values) < 2:
         return mean, math.nan, math.nan
-    half = float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+    half = half_width(float(values.std(ddof=1)), len(values), share)
     return mean, mean - half, mean + half
+
+
+def half_width(spread: float, count: int, share: float = 0.95) -> float:
+    """How far Student's interval reaches to either side of a mean of so many values with this standard deviation."""
+    from scipy import stats  # here, since it takes a second
+    return float(stats.t.ppf((1 + share) / 2, count - 1) * spread / count ** 0.5)
 
 
 def listed(parts: Iterable[object]) -> str:

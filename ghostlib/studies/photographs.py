@@ -8,7 +8,7 @@ import pandas as pd
 from ghostlib.errors import InputError
 from ghostlib.studies import ablation
 from ghostlib.studies.answers import right as right_of
-from ghostlib.studies.contrasts import Contrast, contrast, holm, listed, points
+from ghostlib.studies.contrasts import LEVEL, Contrast, check_alike, contrast, half_width, holm, listed, points
 
 GHOSTNET, RIVAL, THIN = "GhostNet", "MobileNetV3-Small", "thin"
 # By model, width, s and d, as docs/photographs.md fixed them before anything ran.
@@ -17,7 +17,6 @@ NETWORKS = {("ghostnet", 0.5, 2, 3): GHOSTNET, ("mobilenet_v3_small", 0.75, 1, 3
             ("ghostnet", 0.545, 2, 1): "s2 d1", ("ghostnet", 0.56, 4, 3): "s4 d3"}
 SEEDS = {**dict.fromkeys(NETWORKS.values(), 3), GHOSTNET: 6, RIVAL: 6, THIN: 6}  # runs planned of each, seeds 0, 1, ...
 MARGIN = 1.0  # points of percent
-LEVEL = 0.05  # below which a p-value says that two networks differ
 PRIMARY = GHOSTNET, RIVAL
 SECONDARY = {(GHOSTNET, THIN): "Do ghosts beat fewer channels?",
              (GHOSTNET, "MobileNetV2"): "Is it better than MobileNetV2, which has 1.27 times its multiply-adds?",
@@ -55,12 +54,7 @@ def counted(rows: pd.DataFrame) -> pd.DataFrame:
     if (copies := own.data_fingerprint.nunique()) > 1:
         raise InputError(f"rows: of {copies} copies of Imagenette ({copy_of(own)}); allowed is one, and another copy's rows "
                          f"in a file of their own")
-    for name in ("lr", "epochs"):
-        various = own.groupby("network")[name].nunique()
-        if (various > 1).any():
-            network = various.idxmax()
-            given = ", ".join(f"{value:g}" for value in sorted(own[own.network == network][name].unique()))
-            raise InputError(f"rows: {network} with {name} {given}; allowed is one for all runs of a network")
+    check_alike(own, ["lr", "epochs"])
     return own
 
 
@@ -83,6 +77,21 @@ def rates(pilot: pd.DataFrame, seed: int = 100) -> pd.DataFrame:
         table.append({"network": network, "lr": best.lr, "accuracy": best.accuracy, "tried": own.lr.nunique(),
                       "next": following})
     return pd.DataFrame(table)
+
+
+def pilot_in_words(pilot: pd.DataFrame) -> str:
+    """What the pilot's `named` rows showed beforehand: how surely GhostNet's rate was chosen, and how the primary contrast
+    spreads from seed to seed, with what so many seeds can tell."""
+    own = pilot[(pilot.network == GHOSTNET) & (pilot.seed == 100)].sort_values("accuracy", ascending=False)
+    best, second = own.iloc[0], own.iloc[1]
+    ahead = round((best.top1 - second.top1) * best.test_images)
+    chosen = rates(pilot).set_index("network").lr
+    one = contrast(pilot[pilot.network.isin(PRIMARY) & (pilot.lr == pilot.network.map(chosen))], *PRIMARY, "accuracy")
+    told = " and of ".join(f"+/-{half_width(one.values.std(ddof=1), seeds):.1f} points from {seeds} seeds"
+                           for seeds in sorted(set(SEEDS.values())))
+    return (f"GhostNet's rate of {best.lr:g} was ahead of {second.lr:g} by {ahead} of {best.test_images:,} photographs.\n"
+            f"GhostNet − MobileNetV3-Small in {len(one.seeds)} pairs: {listed(f'{value:+.1f}' for value in one.values)} "
+            f"points. Differences that spread like these have an interval of {told}.")
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:

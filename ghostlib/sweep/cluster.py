@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 
-from ghostlib import results
+from ghostlib import atomic, results
 from ghostlib.errors import InputError, RunError, in_a_line, some
 from ghostlib.notebook import execute, read
 from ghostlib.progress import progress_bar, tell
@@ -73,7 +73,7 @@ def run_points(sweep: Sweep, points: Sequence[Point], table: Table, address: str
                 if error:
                     failed.append(point)
                     if executed:
-                        results.write_text(sweep.folder / f"{point.key}.failed.ipynb", executed)
+                        atomic.write_text(sweep.folder / f"{point.key}.failed.ipynb", executed)
                     tell(bar, f"failed: {point}: {error}")
                 else:
                     table.add(store(sweep, point, executed, row, files))

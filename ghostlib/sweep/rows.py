@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ghostlib import results
+from ghostlib import atomic, results
 from ghostlib.errors import InputError, some
 from ghostlib.sweep.grid import Point, Sweep
 
@@ -65,12 +65,12 @@ def store(sweep: Sweep, point: Point, executed: str, row: Mapping[str, Any], fil
     Returns:
         The row, as it is found again.
     """
-    results.write_text(sweep.folder / f"{point.key}.ipynb", executed)
+    atomic.write_text(sweep.folder / f"{point.key}.ipynb", executed)
     for name, content in files.items():
-        results.write_bytes(kept_file(sweep, point, name), content)
+        atomic.write_bytes(kept_file(sweep, point, name), content)
     (sweep.folder / f"{point.key}.failed.ipynb").unlink(missing_ok=True)
     told = {"point": point.key, "notebook": sweep.named, "code": sweep.code, **row}
-    results.write_text(_row_file(sweep, point), results.to_json(told))
+    atomic.write_text(_row_file(sweep, point), results.to_json(told))
     return results.read_json(_row_file(sweep, point))
 
 

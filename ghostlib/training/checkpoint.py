@@ -12,11 +12,12 @@ from mindspore import Parameter, Tensor, nn
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ghostlib.atomic import write_bytes
 from ghostlib.config import Config
 from ghostlib.data.contents import Contents, difference_of_classes
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.former_names import current_name, current_names
-from ghostlib.results import provenance, write_bytes
+from ghostlib.results import provenance
 from ghostlib.training.average import WeightAverage
 from ghostlib.training.optimizers import memory_of
 from ghostlib.weights.digest import is_damaged, with_digest

@@ -22,10 +22,10 @@ import pandas as pd
 import psutil
 
 from ghostlib import processor
+from ghostlib.atomic import write_text
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
 from ghostlib.progress import Relay
-from ghostlib.results import write_text
 from ghostlib.training.run_folder import CONFIG, HISTORY, LAST, check_unused
 
 LOGS = ".msrun"  # added to the run folder's name: the folder beside it that takes what each process says, by port

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ghostlib import results
+from ghostlib import atomic, results
 from ghostlib.atomic import remove_parts
 from ghostlib.config import Config
 from ghostlib.errors import InputError, RunError
@@ -70,7 +70,7 @@ def begin(config: Config, resumed: bool) -> None:
             (folder / name).unlink(missing_ok=True)
         for name in FILES:
             remove_parts(folder / name)
-        results.write_text(folder / CONFIG, config.to_yaml())
+        atomic.write_text(folder / CONFIG, config.to_yaml())
     except (OSError, RunError) as error:
         raise InputError(f"run_dir: {folder} cannot be written ({error}); allowed is a folder of yours") from None
 

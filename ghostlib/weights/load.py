@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import save
 
+from ghostlib.atomic import write_bytes
 from ghostlib.errors import InputError, RunError, in_a_line, some
-from ghostlib.results import write_bytes
 from ghostlib.weights.digest import is_damaged, with_digest
 from ghostlib.weights.finite import check_finite, is_floating
 from ghostlib.weights.fit import misfit

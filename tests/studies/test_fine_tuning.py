@@ -9,17 +9,20 @@ from ghostlib import figures
 from ghostlib.errors import InputError
 from ghostlib.studies import fine_tuning
 
+ALIKE = {"lr": 0.05, "image_size": 128, "test_images": 1208}
+
 
 def rows(gain, sizes=fine_tuning.SIZES, spread=0.01):
     rng = np.random.default_rng(1)
     return pd.DataFrame([{"data_dir": f"data/few/{size}_{seed}", "weights_from": "x.safetensors" if tuned else None,
-                          "seed": seed, "lr": 0.05, "top1": 0.6 + size / 500 + tuned * gain + spread * rng.normal()}
+                          "seed": seed, **ALIKE, "top1": 0.6 + size / 500 + tuned * gain + spread * rng.normal()}
                          for size in sizes for seed in range(5) for tuned in (False, True)])
 
 
 @pytest.mark.parametrize(("gain", "said"), [
-    (0.2, "beats training anew at 4 of 4 numbers of photographs: with 5 photographs of each class 81 % instead of 61 % ("),
-    (-0.2, "at 0 of 4 numbers of photographs and loses at 4: "), (0.0, "at 0 of 4 numbers of photographs: ")])
+    (0.2, "right: with 5 photographs of each class 81 % instead of 61 % ("),
+    (-0.2, "at 0 of 4 numbers of photographs and loses at 4 (p below 0.05, corrected for 4 "),
+    (0.0, "at 0 of 4 numbers of photographs (")])
 def test_the_answer_follows_the_draws(gain, said):
     own = fine_tuning.named(rows(gain))
     assert said in fine_tuning.answer(own)
@@ -42,12 +45,21 @@ def test_an_unfinished_study_counts_no_wins(there):
 def test_four_questions_are_corrected_together():
     """One number of photographs alone stands out, by a p-value that is small for one question and not for four."""
     one = pd.DataFrame([{"data_dir": f"data/few/{size}_{seed}", "weights_from": "x" if tuned else None, "seed": seed,
-                         "lr": 0.05, "top1": 0.6 + tuned * (0.01 * gain if size == 5 else 0.01 * (-1)**seed)}
+                         **ALIKE, "top1": 0.6 + tuned * (0.01 * gain if size == 5 else 0.01 * (-1)**seed)}
                         for size in fine_tuning.SIZES for seed, gain in enumerate((1, 4, 2, 5, 1))
                         for tuned in (False, True)])
     own = fine_tuning.named(one)
     assert 0.0125 < fine_tuning.gains(own)[5].p_value < 0.05
     assert "beats training anew at 0 of 4" in fine_tuning.answer(own)
+
+
+@pytest.mark.parametrize(("column", "value"), [("lr", 0.2), ("weights_from", "another")])
+def test_starts_that_are_not_alike_are_refused(column, value):
+    own = rows(0.2)
+    own.loc[1, column] = value  # a fine-tuned one
+    with pytest.raises(InputError, match=f"rows: fine-tuned with {column} .*{value}.*; allowed is one for all runs"):
+        fine_tuning.counted(own)
+    assert len(fine_tuning.counted(rows(0.2))) == 40
 
 
 def test_a_run_on_what_another_seed_drew_is_refused():

@@ -99,6 +99,19 @@ def test_runs_that_cannot_be_compared_are_refused(column, value, said):
         photographs.counted(own)
 
 
+def test_the_pilot_is_told_with_what_it_lets_expect():
+    runs = [(name, lr, seed, value) for name, tries in (
+        ("GhostNet", {(0.1, 100): 60, (0.05, 100): 59, (0.1, 101): 61, (0.1, 102): 62}),
+        ("MobileNetV3-Small", {(0.1, 100): 64, (0.05, 100): 63, (0.1, 101): 64, (0.1, 102): 68}))
+        for (lr, seed), value in tries.items()]
+    own = photographs.named(pd.concat([rows({name: [value]}, test_images=1000).assign(lr=lr, seed=seed)
+                                       for name, lr, seed, value in runs]))
+    told = photographs.pilot_in_words(own)  # of -4, -3 and -6: a spread of 1.53
+    assert told.startswith("GhostNet's rate of 0.1 was ahead of 0.05 by 10 of 1,000 photographs.\n")
+    assert "in 3 pairs: -4.0, -3.0 and -6.0 points." in told
+    assert told.endswith("have an interval of +/-3.8 points from 3 seeds and of +/-1.6 points from 6 seeds.")
+
+
 def test_a_run_without_an_accuracy_is_no_seed():
     own = photographs.counted(rows({"GhostNet": [80, float("nan"), 81], "MobileNetV3-Small": [79, 80, 80]}))
     assert [one.seeds for one in photographs.contrasts_of(own)] == [(0, 2)]

@@ -57,7 +57,7 @@ def finish(planned, points):
     """Leaves the rows of finished runs, as a sweep does."""
     planned.folder.mkdir(parents=True, exist_ok=True)
     for point in points:
-        results.write_text(planned.folder / f"{point.key}.json", results.to_json(
+        atomic.write_text(planned.folder / f"{point.key}.json", results.to_json(
             {"point": point.key, "notebook": planned.named, "code": planned.code, **row_of(planned, point)}))
 
 
