@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from ghostlib.errors import InputError
-from ghostlib.studies.contrasts import LEVEL, Contrast, check_alike, contrast, holm, mean_interval
+from ghostlib.studies.contrasts import LEVEL, Contrast, check_alike, contrast, holm, listed, mean_interval
 
 TUNED, ANEW = "fine-tuned", "trained anew"
 SIZES, DRAWS = (5, 10, 20, 50), 5  # photographs of each class, and how often as many are drawn: seeds 0, 1, ...
@@ -70,10 +70,13 @@ def answer(rows: pd.DataFrame) -> str:
                      f"{means[number, ANEW]:.0f} % ({one.evidence()})" for number, one in found.items())
     if [len(found[number].seeds) if number in found else 0 for number in SIZES] != [DRAWS] * len(SIZES):
         return f"**Fine-tuning.** Not known yet, {len(rows)} of {2 * DRAWS * len(SIZES)} runs are recorded: so far {told}."
-    sure = [one.interval[0] for one, p in zip(found.values(), holm([one.p_value for one in found.values()])) if p < LEVEL]
-    pays, costs = sum(mean > 0 for mean in sure), sum(mean < 0 for mean in sure)
+    corrected = dict(zip(found, holm([one.p_value for one in found.values()])))
+    pays, costs = ([number for number, one in found.items() if corrected[number] < LEVEL and sign * one.interval[0] > 0]
+                   for sign in (1, -1))
+    first = f"beats training anew with {listed(pays)}" if pays else "is not shown to beat training anew with any number of"
+    loses = f", and loses with {listed(costs)}" if costs else ""
     size = rows.image_size.iloc[0]
-    return (f"**Fine-tuning** beats training anew at {pays} of {len(found)} numbers of photographs"
-            f"{f' and loses at {costs}' if costs else ''} (p below {LEVEL:g}, corrected for {len(found)} questions). A "
-            f"GhostNet 0.5 that had learned seven of Imagenette's classes learned the other three, beside one that had "
-            f"learned nothing. Of their {rows.test_images.iloc[0]:,} test photographs, {size} x {size}, were right: {told}.")
+    return (f"**Fine-tuning** {first} photographs of each class{loses} (p below {LEVEL:g}, corrected for {len(found)} "
+            f"questions). A GhostNet 0.5 that had learned seven of Imagenette's classes learned the other three, beside one "
+            f"that had learned nothing. Of their {rows.test_images.iloc[0]:,} test photographs, {size} x {size}, were "
+            f"right: {told}.")
