@@ -1,10 +1,59 @@
-"""What a run of the ImageNet notebook says beside published results, in sentences."""
+"""What the ImageNet notebook runs on where ImageNet is not, and what it says beside published results, in sentences."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ghostlib.config import Config
+
+# Epochs show about 5,000 images of either.
+HUNDRED: dict[str, Any] = {"data_dir": "data/imagenette-hundred", "num_classes": 10, "epochs": 50}
+SQUARES: dict[str, Any] = {"data_dir": "data/photographs", "num_classes": 8, "epochs": 16}
+EACH, JUDGED = 10, 30  # photographs of each of Imagenette's classes to train with, and others to test with
+
+
+def stand_in() -> dict[str, Any]:
+    """Fields of Config for what stands in for ImageNet: a hundred of Imagenette's photographs if it is in data/, else
+    squares cut out of eight photographs, which need no download. Either is made where it is missing.
+    """
+    from ghostlib.data import imagenette, photographs, subset
+    if (whole := Path("data") / imagenette.FOLDER).is_dir():
+        subset.draw(whole, HUNDRED["data_dir"], list(imagenette.CLASSES), EACH, judged=JUDGED)
+        return HUNDRED
+    photographs.write("data")
+    return SQUARES
+
+
+def doubts(config: Config, whole: bool) -> str:
+    """What to doubt in a run, as a list in Markdown: in any, and in one on what stands in for ImageNet.
+
+    Args:
+        config: The run's.
+        whole: Whether its images are ImageNet's.
+    """
+    told = ["**One run.** How far another seed would land is not asked; mindcv's two rows for width 0.5 differ by 0.1 "
+            "points."]
+    if config.data_dir == SQUARES["data_dir"]:
+        told += ["**Eight things.** The stand-in's test squares overlap and come from eight photographs; a rate of them "
+                 "says little about other photographs.",
+                 "**An easy stand-in.** Colour and texture are enough to tell its classes apart, and with eight of them "
+                 "guessing five answers is right in five of eight cases: the top-5 says nothing."]
+    elif config.data_dir == HUNDRED["data_dir"]:
+        told += [f"**A hundred photographs.** {EACH} of a class are too few to train a network from random weights. "
+                 "`notebooks/photographs.ipynb` trains on all that Imagenette has.",
+                 "**Ten easy classes.** Guessing five answers is right in half of all cases: the top-5 says little."]
+    if not whole and config.amp == "O0":
+        told += ["**Not this recipe's precision.** This run computes in float32; the recipe is half precision with a "
+                 "dynamic loss scale. `-p amp O3 -p loss_scale_dynamic True` runs that on a CPU, slowly."]
+    if config.device == "CPU":
+        told += ["**No NPU.** Whatever is said here of eight NPUs follows MindSpore's documentation and has not been "
+                 "tried."]
+    told += ["**Decoding.** Photographs are decoded by libjpeg-turbo, or Pillow where it finds a fault, and scaled by "
+             "MindSpore; code that scales by another rule gets other pixels, and a result that differs by an unknown "
+             "amount."]
+    return "\n".join(f"- {doubt}" for doubt in told)
 
 
 def answer(config: Config, seen: str, classes: int, missing: Sequence[str], gaps: Mapping[str, float]) -> str:
