@@ -28,7 +28,7 @@ tour: .venv/installed  ## train a Ghost network on real digits and look at it (2
 	@$(PY) -m ghostlib report data/runs/tour
 
 test: check  ## the whole suite, after the check
-	@$(PYTEST) --durations=15
+	@$(PYTEST) --durations=40
 
 check: .venv/installed  ## ruff, on notebooks too, and types
 	@$(PY) -m ruff check --quiet .

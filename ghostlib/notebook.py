@@ -135,9 +135,11 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
 
 
 def tidy(notebook: NotebookNode, inputs: Iterable[str] = ()) -> NotebookNode:
-    """An executed notebook made ready to commit, in place: no clock times, no random names of widgets; in its metadata a
-    hash of its code, and of each of the recorded files that it read (`inputs`), seen from the lab's top."""
+    """An executed notebook made ready to commit, in place: no clock times, no random names of widgets and tables, no
+    addresses in memory; in its metadata a hash of its code, and of each of the recorded files that it read (`inputs`), seen
+    from the lab's top."""
     _number_widgets(notebook)
+    _number_tables(notebook)
     notebook.metadata.pop("papermill", None)
     notebook.metadata[HASH], notebook.metadata[INPUTS] = code_hash(notebook), digests(inputs)
     for cell in notebook.cells:
@@ -172,6 +174,18 @@ def _number_widgets(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = numbered(cell.outputs)
+
+
+def _number_tables(notebook: NotebookNode) -> None:
+    """Gives pandas' styled tables numbers for names, and takes from what is shown where in memory it lay."""
+    numbers: dict[str, str] = {}
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        data = output.get("data", {})
+        for kind in {"text/html", "text/plain"} & set(data):
+            for name in re.findall(r'<table id="(T_[0-9a-f]+)"', data[kind]):
+                numbers.setdefault(name, f"T_{len(numbers):05}")
+            data[kind] = re.sub(r"T_[0-9a-f]{5}", lambda found: numbers.get(found[0], found[0]), data[kind])
+            data[kind] = re.sub(r"(<[\w.]+(?: object)?) at 0x[0-9a-f]+>", r"\1>", data[kind])
 
 
 def slim(notebook: NotebookNode) -> NotebookNode:

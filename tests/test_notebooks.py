@@ -294,6 +294,22 @@ def test_only_what_changed_is_executed(tmp_path):
     assert stored()[0] == "notebooks/one.ipynb\n" and "".join(texts(path)[0]).startswith("a\n2\n")
 
 
+def test_stored_tables_have_numbers_for_names():
+    """A styled table is stored to the same character whenever it is made, and no other text of its shape is changed."""
+    def executed():
+        shown = pd.DataFrame({"a": [1]}).style.format(precision=1)
+        data = {"text/html": shown.to_html(), "text/plain": repr(shown)}
+        cell = nbformat.v4.new_code_cell("shown", id="0", outputs=[
+            nbformat.v4.new_output("execute_result", data=data), nbformat.v4.new_output("stream", text="T_01234 at 0x12")])
+        return nbformat.writes(tidy(nbformat.v4.new_notebook(cells=[cell])))
+
+    one, other = executed(), executed()
+    assert one == other and "T_00000_row0" in one and "T_01234 at 0x12" in one and "Styler object>" in one
+    stored = [output.get("data", {}).get(kind, "") for path in NOTEBOOKS for cell in code_cells(read(path))
+              for output in cell.outputs for kind in ("text/html", "text/plain")]
+    assert not [text for text in stored if re.search(r"<[\w.]+ at 0x[0-9a-f]+>", text)]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=ids(NOTEBOOKS))
 def test_a_notebook_reads_like_a_lecture(path):
     notebook = read(path)

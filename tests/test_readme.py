@@ -3,6 +3,8 @@
 import runpy
 import shlex
 import shutil
+import subprocess
+import sys
 
 import pytest
 from conftest import ROOT, ghostlib_process
@@ -10,8 +12,7 @@ from conftest import ROOT, ghostlib_process
 from ghostlib.data import photographs
 
 WALK = runpy.run_path(str(ROOT / "tools" / "walk.py"))
-PAGES = [ROOT / page for page in WALK["PAGES"]]
-COMMANDS = [command for page in PAGES for command in WALK["commands"](page.read_text())]
+COMMANDS = [command for page in (*WALK["PAGES"], *WALK["BLOCKS"]) for command in WALK["marked"](ROOT / page)]
 QUICK = list(dict.fromkeys(command.words for command in COMMANDS if command.mark == "quick"))
 
 
@@ -29,9 +30,11 @@ def lab(tmp_path_factory):
 
 def test_every_command_is_run_or_has_a_reason():
     """Quick ones here, as typed; the others by `make walk`, in a clone; what neither does says why, in the page's source."""
-    assert WALK["unmarked"]("`ghostlib doctor` and `make tour`<!-- walk -->, `ghostlib` and `ghostlib.ghost`") == [
-        "ghostlib doctor"]
-    assert [command for page in PAGES for command in WALK["unmarked"](page.read_text())] == []
+    page = ("`ghostlib doctor` and `make tour`<!-- walk -->, `ghostlib` and `ghostlib.ghost`\n\n"
+            "<!-- quick -->\n\n    ghostlib models  # all\n    ghostlib models vgg16\n\n    x = 1\n    make test\n")
+    assert WALK["all_commands"](page) == [("ghostlib doctor", ""), ("make tour", "walk"), ("ghostlib models", "quick"),
+                                          ("ghostlib models vgg16", "quick"), ("make test", "")]
+    assert [command.words for command in COMMANDS if not command.mark] == []
     assert {command.mark for command in COMMANDS} <= {"quick", "walk"} | {
         command.mark for command in COMMANDS if command.mark.startswith("not run: ")}
     assert {shlex.split(command)[1] for command in QUICK} >= {"doctor", "models", "fetch", "predict", "validate", "report"}
@@ -46,3 +49,10 @@ def test_a_quick_command_works_and_works_again(command, lab):
     for time in ("first", "second"):
         done = ghostlib_process(*shlex.split(command)[1:], cwd=lab)
         assert done.returncode == 0, f"{time} time: {done.stderr[-2000:]}"
+
+
+def test_the_lines_of_python_in_the_readme_run():
+    lines = (ROOT / "README.md").read_text().partition("<!-- run -->\n```python\n")[2].partition("```")[0]
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "replaced" in done.stdout and 1e9 < int(done.stdout.split()[-1]) < 4.1e9  # fewer than ResNet-50's

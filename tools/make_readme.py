@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ghostlib import sweep
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, cheap_kernels, fine_tuning, lesions, paper, photographs, regime
+from ghostlib.studies import ablation, contents, paper, photographs, regime
 from ghostlib.studies import findings as found
-from ghostlib.studies import redundancy as likeness
 from ghostlib.studies import rivals as beside_rivals
 from ghostlib.studies.report import markdown
 
@@ -34,6 +32,13 @@ def findings() -> str:
     short, longer = (ablation.named(read_table(RESULTS / f"{name}.csv")) for name in ("ablate_cifar10", "regime_cifar10"))
     told = found.three(runs, short, longer, likeness_rows)
     return "\n".join(f"{number}. {one}" for number, one in enumerate(told, 1))
+
+
+def as_printed() -> str:
+    """How many of the paper's sizes hold, as the stored notebook on complexity counted them."""
+    found = re.match(r"\d+ of the \d+(?= networks)", contents.whole_answer("complexity"))
+    assert found
+    return found[0]
 
 
 def speed_in_short() -> str:
@@ -99,9 +104,7 @@ def causes_table() -> str:
 
 
 def redundancy() -> str:
-    rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
-    allowed = read_table(RESULTS / "allowed_ratio.csv").query("s == 1 and filter == 3")
-    return likeness.answer(rows, allowed, read_table(RESULTS / "allocation.csv").layer.nunique())
+    return contents.whole_answer("redundancy")
 
 
 def ablations() -> str:
@@ -113,12 +116,10 @@ def ablations() -> str:
                     for row in ablation.summary(rows).itertuples()])
     answers = [f"- {ablation.QUESTIONS[one.first, one.second]} {one.first} − {one.second}: {one.judged(ablation.MARGIN)} "
                f"({one.evidence()}{one.equivalence(ablation.MARGIN)})." for one in ablation.contrasts_of(rows)]
-    long = ablation.named(read_table(RESULTS / "regime_cifar10.csv"))
-    first = ablation.answer_on_ratio(rows, read_table(RESULTS / "ablation_speed.csv"), long).replace("**Answer.** ", "")
-    longer = regime.answer(rows, long)
-    counts = [(len(read_table(RESULTS / f"{name}.csv")), len(sweep.read(f"notebooks/params/{name}.yaml").points))
-              for name in ("ablate_cifar10", "regime_cifar10")]
-    runs = "{} of {} runs are recorded, and {} of {} of the longer ones.".format(*counts[0], *counts[1])
+    longer = regime.answer(rows, ablation.named(read_table(RESULTS / "regime_cifar10.csv")))
+    runs = "{} of {} runs are recorded, and {} of {} of the longer ones.".format(
+        *contents.runs_of("ablate_cifar10"), *contents.runs_of("regime_cifar10"))
+    first = contents.whole_answer("ablate_ratio")
     return "\n".join([f"**{first}**", "", longer, "", runs, "", table, "", *answers])
 
 
@@ -127,24 +128,22 @@ def on_photographs() -> str:
     rows = photographs.counted(read_table(RESULTS / "photographs.csv"))
     told = [f"- {row.question} {row.difference}: {row.verdict} ({row.points} points, {row.seeds} seeds, p {row.p})."
             for row in photographs.secondary(rows).itertuples()]
-    first = photographs.answer(rows).replace("**Answer.** ", "")
-    return "\n".join([f"{first} {photographs.recorded(rows)}", *(["", *told] if told else [])])
+    first = f"{contents.whole_answer('photographs')} {photographs.recorded(rows)}"
+    return "\n".join([first, *(["", *told] if told else [])])
 
 
 def on_few_photographs() -> str:
     """What fine-tuning brings to somebody with few photographs."""
-    return fine_tuning.answer(fine_tuning.counted(read_table(RESULTS / "few.csv")))
+    return contents.whole_answer("tutorials/3_your_own_images")
 
 
 def kernels() -> str:
-    rows = cheap_kernels.named(read_table(RESULTS / "cheap_kernels.csv"))
-    return cheap_kernels.answer(rows).replace("**Answer.** ", "")
+    return contents.whole_answer("cheap_kernels")
 
 
 def lesioned() -> str:
     """What trained networks lose with some of their maps."""
-    rows = (lesions.named(read_table(RESULTS / f"{name}.csv")) for name in ("lesions_overall", "lesions_single", "lesions"))
-    return lesions.answer(*rows).replace("**Answer.** ", "")
+    return contents.whole_answer("do_ghosts_matter")
 
 
 def reference() -> str:
@@ -166,7 +165,7 @@ def campaign() -> str:
 
 
 PAGES: dict[Path, tuple[Callable[[], str], ...]] = {
-    README: (tour, findings),
+    README: (tour, findings, as_printed),
     Path("docs/findings.md"): (on_photographs, on_few_photographs, redundancy, kernels, lesioned, ablations),
     Path("docs/comparison.md"): (networks, rivals, speed_in_short, speed, causes),
     Path("docs/reliability.md"): (campaign,), Path("docs/ascend.md"): (reference,),

@@ -17,6 +17,7 @@ import nbformat
 from ghostlib.notebook import execute, is_current, read, slim, tidy
 
 LARGEST = 1_000_000  # bytes, pictures included
+LAST = "notebooks/index.ipynb"  # shows what the others found: made anew each time, and after them
 NOTE_INPUTS = Path(__file__).with_name("note_inputs.py")
 
 
@@ -36,8 +37,9 @@ def run(name: str) -> None:
 
 if __name__ == "__main__":
     named = [word for word in sys.argv[1:] if word != "--all"]
-    for name in named or sorted(map(str, Path("notebooks").rglob("[!.]*.ipynb"))):
-        if not named and "--all" not in sys.argv and is_current(read(name)):
+    there = sorted(map(str, Path("notebooks").rglob("[!.]*.ipynb")), key=lambda name: (name == LAST, name))
+    for name in named or there:
+        if not named and "--all" not in sys.argv and name != LAST and is_current(read(name)):
             print(f"{name}: as it was", flush=True)
             continue
         print(name, flush=True)

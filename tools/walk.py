@@ -1,9 +1,10 @@
-"""Types the commands in the sentences and tables of the README and of the pages behind its doors, in a fresh clone: `make
-walk`. Blocks of commands on lines of their own are typed by nobody; what installs and `make tour` runs before all of them.
+"""Types the commands of the README, of the pages behind its doors and of those that these lead to, in a fresh clone: `make
+walk`. What installs, and `make tour`, runs before all of them.
 
-A command in those pages is followed by a mark that readers do not see: `<!-- quick -->` for seconds (the suite runs these as
-well, in tests/test_readme.py), `<!-- walk -->` for minutes, or `<!-- not run: WHY -->`. The clone is of what is committed,
-in a folder with a space in its name. Commands run in the order of the pages, so that later ones find what earlier ones left.
+A command is followed by a mark that readers do not see: `<!-- quick -->` for seconds (the suite runs these as well, in
+tests/test_readme.py), `<!-- walk -->` for minutes, or `<!-- not run: WHY -->`; a block of indented lines has its mark above
+it. In PAGES all commands are marked, in BLOCKS those that stand in blocks. The clone is of what is committed, in a folder
+with a space in its name. Commands run in the order of the pages, so that later ones find what earlier ones left.
 """
 
 import os
@@ -12,13 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 PAGES = "README.md", "docs/see.md", "docs/measure.md", "docs/train.md", "docs/comparison.md"
-PROGRAMS = "ghostlib", "papermill", "make"
+BLOCKS = "docs/installing.md", "docs/deploying.md", "docs/any_network.md", "docs/ascend.md"
+PROGRAMS = "ghostlib", "papermill", "make", "jupyter", "conda", "pip", "msrun", "ray"
 COMMAND = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`(?:<!-- (.*?) -->)?", re.DOTALL)
+BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>]*?) -->\n+)?(?P<lines>(?:^ {4}\S.*\n?)+)", re.MULTILINE)
+IN_BLOCK = re.compile(rf"(?:{'|'.join(PROGRAMS)}) [^#]+")
 SAID = 2000  # characters of what a failed command said
 
 
@@ -27,21 +30,29 @@ class Command(NamedTuple):
     mark: str
 
 
-def commands(text: str) -> Iterator[Command]:
-    """Those of a page that are marked, in order."""
-    return (Command(" ".join(words.split()), mark) for words, mark in COMMAND.findall(text) if mark)
+def all_commands(text: str) -> list[Command]:
+    """Those in a page's sentences and tables, and those in its blocks, in the order of the page; "" for no mark."""
+    inside = [(found.start(), Command(" ".join(found[1].split()), found[2] or "")) for found in COMMAND.finditer(text)]
+    return [command for _, command in sorted(inside + in_blocks(text))]
 
 
-def unmarked(text: str) -> list[str]:
-    """Those of a page that nobody runs and that do not say why."""
-    return [words for words, mark in COMMAND.findall(text) if not mark]
+def in_blocks(text: str) -> list[tuple[int, Command]]:
+    """Those on lines of their own, indented; each with its place in the page."""
+    return [(block.start(), Command(found[0].strip(), block["mark"] or "")) for block in BLOCK.finditer(text)
+            for line in block["lines"].splitlines() if (found := IN_BLOCK.match(line.strip()))]
+
+
+def marked(page: Path) -> list[Command]:
+    """Those of a page that must have a mark."""
+    text = page.read_text()
+    return [command for _, command in in_blocks(text)] if f"docs/{page.name}" in BLOCKS else all_commands(text)
 
 
 def walk(clone: Path) -> list[str]:
     """Types all commands in a clone; those that failed."""
     path = f"{clone / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    typed = ["make tour", *dict.fromkeys(command.words for page in PAGES for command in commands((clone / page).read_text())
-                                         if not command.mark.startswith("not run"))]
+    typed = ["make tour", *(command.words for page in (*PAGES, *BLOCKS) for command in marked(clone / page)
+                            if not command.mark.startswith("not run"))]
     failed = []
     for words in dict.fromkeys(typed):
         began = time.monotonic()

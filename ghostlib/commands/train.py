@@ -57,6 +57,7 @@ def _report_table(run_dirs: tuple[Path, ...], kind: str) -> None:
 
 def _report_run(run_dir: Path) -> None:
     from ghostlib import results
+    from ghostlib.paths import lab
     from ghostlib.training.run_folder import FILES, files_of
     row = results.read_row(run_dir, {"model": str, **dict.fromkeys(("test_images", "weights", "macs", "epochs"), int),
                                      **dict.fromkeys(("top1", "seconds"), float)})
@@ -66,4 +67,5 @@ def _report_run(run_dir: Path) -> None:
     click.echo(f"in {run_dir}:")
     for name in files_of(run_dir):
         click.echo(f"  {name:<17} {FILES.get(name, 'the executed notebook: curves, mistakes, ghost feature maps')}")
-    click.echo("next: make lab, which opens the notebooks; begin with tutorials/1_ghost_module.ipynb")
+    if (lab() / "Makefile").is_file():  # not where ghostlib is installed without its checkout
+        click.echo("next: make lab, which opens the notebooks; begin with tutorials/1_ghost_module.ipynb")

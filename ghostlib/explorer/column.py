@@ -186,7 +186,7 @@ class Column:
                     f"Still {self.explorer.classes[first]}: {100 * (after - before)[first]:+.1f} points.")
         else:
             told = "Random weights: its answers mean nothing." if self.explorer.untrained else (
-                f"It knows {len(before):,} names and always gives one.")
+                f"It knows {len(before):,} names and always gives one of them, whatever a picture shows.")
         table = tiles.answers([self.explorer.classes[one] for one in best], columns)
         picture = tiles.as_html([Tile(self.explorer.pictures[0], "the picture")], max(size, 96))
         self.says.value = (f'<div style="display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start">{picture}'

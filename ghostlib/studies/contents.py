@@ -99,11 +99,15 @@ def _runs(results: Path) -> str:
     names = [path.stem for path in sorted(PARAMS.glob("*.yaml")) if (results / f"{path.stem}.csv").is_file()]
     if not names:
         return NOTHING
-    counts = [(len(_rows(results, name)), len(sweep.read(PARAMS / f"{name}.yaml").points)) for name in names]
-    done, planned = (sum(numbers) for numbers in zip(*counts))
+    done, planned = (sum(numbers) for numbers in zip(*(runs_of(name, results) for name in names)))
     grids = "grid that has" if len(names) == 1 else "grids that have"
     return (f"{done} runs of this lab are recorded, of the {planned} in the {len(names)} {grids} been begun "
             f"({', '.join(names)}).")
+
+
+def runs_of(grid: str, results: str | Path = "data/results") -> tuple[int, int]:
+    """How many of a grid's runs are recorded, and how many it has."""
+    return len(_rows(Path(results), grid)), len(sweep.read(PARAMS / f"{grid}.yaml").points)
 
 
 def _neighbours(results: Path) -> str:
@@ -188,13 +192,33 @@ def words(entry: Entry) -> tuple[str, str, str]:
 def answer(entry: Entry, results: Path) -> str:
     """What is known, in a sentence; NOTHING where no rows are there."""
     if entry.answer is None:
-        found = [text for cell in _read(entry).cells for output in cell.get("outputs", [])
-                 if (text := output.get("data", {}).get("text/markdown", "")).startswith(ANSWER)]
+        found = _found(entry)
         return f"{sentence(found[0])} (In its stored run.)" if found else NOTHING
     try:
         return sentence(entry.answer(results))
     except FileNotFoundError:
         return NOTHING
+
+
+def whole_answer(name: str, results: str | Path = "data/results") -> str:
+    """All that is known on the question of a notebook of PARTS, without the word that it begins with.
+
+    Args:
+        name: Of the notebook, below notebooks/ and without its ending.
+        results: The folder of recorded rows.
+
+    Raises:
+        FileNotFoundError: Where there are none yet.
+        IndexError: For one without recorded rows whose stored run gave no answer.
+    """
+    [entry] = [entry for entries in PARTS.values() for entry in entries if entry.name == name]
+    return (_found(entry)[0] if entry.answer is None else entry.answer(Path(results))).removeprefix(ANSWER)
+
+
+def _found(entry: Entry) -> list[str]:
+    """The answers that a notebook's stored run gave."""
+    return [text for cell in _read(entry).cells for output in cell.get("outputs", [])
+            if (text := output.get("data", {}).get("text/markdown", "")).startswith(ANSWER)]
 
 
 def sentence(text: str) -> str:

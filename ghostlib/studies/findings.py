@@ -26,7 +26,7 @@ def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.Dat
 
 def on_the_rival(rows: pd.DataFrame) -> str:
     """The primary contrast of the photographs study, in short."""
-    said = photographs.answer(rows).replace("**Answer.** ", "").partition(" GhostNet recognises")[0]
+    said = photographs.answer(rows).removeprefix("**Answer.** ").partition(" GhostNet recognises")[0]
     return f"{said} Seen on Imagenette, {photographs.conditions(rows)}."
 
 

@@ -60,6 +60,15 @@ def test_the_stored_page_shows_all_of_them_with_a_picture_and_a_link_that_leads_
     assert asked[:-1] == list(contents.PARTS)
 
 
+def test_the_stored_page_says_what_rows_and_stored_notebooks_say():
+    """Whoever stores a notebook anew, or records rows, makes the page after it: `make notebooks`."""
+    shown = "".join(output.data.get("text/markdown", "") for cell in notebook.read(INDEX).cells
+                    for output in cell.get("outputs", []))
+    for entry in (entry for entries in contents.PARTS.values() for entry in entries):
+        for told in (*contents.words(entry), contents.answer(entry, ROOT / "data" / "results")):
+            assert told.replace("|", r"\|") in shown, entry.name
+
+
 def test_answers_follow_the_rows_and_say_where_there_are_none(tmp_path):
     entries = {entry.name: entry for one in contents.PARTS.values() for entry in one}
     assert contents.answer(entries["ablate_kernel"], tmp_path) == contents.NOTHING
