@@ -41,7 +41,7 @@ def pairs_of_picture(maps: np.ndarray, count: int = 3) -> list[tuple[int, int]]:
 
 def typical_pairs(maps: np.ndarray, splits: Splits) -> list[tuple[int, int]]:
     """Maps that others predict as well as is usual, each with its best source: those at the shares TYPICAL of all maps in
-    the order of the best source's R2. Chosen without the images for reporting.
+    the order of the best source's R2, each once. Chosen without the images for reporting.
 
     Args:
         maps: (N, C, H, W).
@@ -51,7 +51,8 @@ def typical_pairs(maps: np.ndarray, splits: Splits) -> list[tuple[int, int]]:
     best = found.choose[sources, np.arange(len(sources))]
     order = np.argsort(np.nan_to_num(best, nan=-np.inf), kind="stable")
     order = order[np.isfinite(best[order])]
-    chosen = [int(order[round(share * (len(order) - 1))]) for share in TYPICAL] if len(order) else []
+    # Among few maps two shares are one map's.
+    chosen = dict.fromkeys(int(order[round(share * (len(order) - 1))]) for share in TYPICAL) if len(order) else {}
     return [(int(sources[target]), target) for target in chosen]
 
 

@@ -52,6 +52,14 @@ def test_pairs_are_chosen_by_their_rules():
     assert figure1.pairs_of_picture(maps[0]) == [] and figure1.typical_pairs(maps, splits) == []
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_layer_of_few_maps_has_each_typical_pair_once(count):
+    maps, splits = RNG.normal(size=(12, count, 8, 8)), Splits.draw(12)
+    pairs = figure1.typical_pairs(maps, splits)
+    assert 1 <= len(pairs) == len(set(pairs)) <= 3
+    assert figure1.table(maps, splits, {"typical": pairs}, (1, 3)).shape == (len(pairs), 2)
+
+
 def test_a_group_of_layers_is_measured_by_its_output():
     net, images = models.resnet20(0.25), RNG.normal(size=(12, 3, 16, 16)).astype(np.float32)
     rows = controls.similarity_study(net, models.resnet20(0.25), images, [1], layers=["layer1"])
