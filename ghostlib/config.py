@@ -5,7 +5,7 @@ fails here, before anything starts, with the field, the value and what is allowe
 """
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -285,9 +285,7 @@ class Config(BaseModel):
             InputError: One line for all that is wrong: each field, its value, what is allowed, and for an unknown name
                 the one that was probably meant.
         """
-        for name in values:
-            if name not in cls.model_fields:
-                raise InputError(f"{name}: no such parameter; {nearest(str(name), cls.model_fields)}")
+        cls._check_names(values)
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -300,9 +298,26 @@ class Config(BaseModel):
         Raises:
             InputError: Also for a file that is missing, no YAML or no mapping.
         """
+        return cls.of({**cls.read(path), **(changes or {})})
+
+    @classmethod
+    def read(cls, path: str | Path) -> dict[str, Any]:
+        """The fields that a YAML file sets, ours or mindcv's: for whom its silence is no choice of a default.
+
+        Raises:
+            InputError: For a file that is missing, no YAML or no mapping, or for names that are no fields. Values are not
+                looked at.
+        """
         values = read_yaml(path, TEXTS)
         values = mindcv_recipes.translate(values, path) if mindcv_recipes.is_recipe(values) else values
-        return cls.of({**values, **(changes or {})})
+        cls._check_names(values)
+        return values
+
+    @classmethod
+    def _check_names(cls, names: Iterable[Any]) -> None:
+        for name in names:
+            if name not in cls.model_fields:
+                raise InputError(f"{name}: no such parameter; {nearest(str(name), cls.model_fields)}")
 
     @classmethod
     def of_notebook(cls, notebook: str | Path, names: Mapping[str, Any],

@@ -86,14 +86,13 @@ def predict(images: tuple[str, ...], weights: str, pairs, engine: str, top: int,
 
 
 def _fields_of(params: list[str]) -> dict:
-    """Those fields of a parameter file that describe a network and its images."""
+    """Those fields that a parameter file sets, of a network and its images: what it leaves out, the weights may say."""
     if not params:
         return {}
     from ghostlib.config import Config
     from ghostlib.paths import expand
     from ghostlib.weights.description import FIELDS
-    config = Config.load(expand(params[0], "PARAMS.yaml"))
-    return {name: getattr(config, name) for name in FIELDS}
+    return {name: value for name, value in Config.read(expand(params[0], "PARAMS.yaml")).items() if name in FIELDS}
 
 
 @main.command_of("judge", "ghostlib export mine.onnx --weights data/runs/mine/last.safetensors")

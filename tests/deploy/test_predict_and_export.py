@@ -99,6 +99,21 @@ def test_what_cannot_be_read_is_named_and_ends_nothing(bundle, tmp_path, ghostli
     assert not (tmp_path / "told.csv").exists()
 
 
+@pytest.mark.parametrize("text", ["lr: 0.1\n", "model: mobilenet_v3_small\nwidth: 0.25\n"])
+def test_what_a_parameter_file_leaves_out_the_weights_say(text, bundle, tmp_path, monkeypatch):
+    """Its defaults are digits of 32 x 32 in ten classes, which a network of photographs of 64 x 64 was not made for."""
+    monkeypatch.chdir(tmp_path)
+    examples.photograph("chelsea").save("a.png")
+    (tmp_path / "mine.yaml").write_text(text)
+    words = ["predict", "--weights", str(bundle), "--engine", "mindspore", "a.png"]
+    alone, beside = (CliRunner().invoke(main, [*words, *params]) for params in ([], ["mine.yaml"]))
+    assert beside.exit_code == 0, beside.stderr
+    assert beside.stdout == alone.stdout
+    (tmp_path / "mine.yaml").write_text("modle: ghostnet\n")
+    done = CliRunner().invoke(main, ["predict", "a.png", "mine.yaml", "--weights", str(bundle)])
+    assert done.exit_code == 2 and done.stderr.startswith("ghostlib: modle: no such parameter; did you mean model?")
+
+
 @pytest.mark.parametrize(("words", "message"), [
     (["nowhere.png", "--weights", "{bundle}"], "image: nowhere.png does not exist; allowed are pictures, folders"),
     (["empty", "--weights", "{bundle}"], "image: empty is a folder without a picture"),
