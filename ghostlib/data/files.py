@@ -11,13 +11,13 @@ from ghostlib.config import Config
 from ghostlib.data import DATASETS
 from ghostlib.data.file_paths import FilePaths
 from ghostlib.data.folders import FolderBatches
-from ghostlib.data.listing import SUFFIXES, Listing
+from ghostlib.data.listing import SUFFIXES, Listing, images_below
 from ghostlib.errors import InputError, some
 
 
 def find(places: Sequence[str]) -> list[str]:
-    """The pictures that are named: a file whatever its name, all below a folder that are named as pictures, and what a
-    pattern such as ``holiday/*.jpg`` fits; each once, in the order of the places.
+    """The pictures that are named: a file whatever its name, all below a folder that `listing` takes for pictures, and what
+    a pattern such as ``holiday/*.jpg`` fits; each once, in the order of the places.
 
     Raises:
         InputError: For a place that is not there, or that holds no picture.
@@ -25,7 +25,7 @@ def find(places: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for place in places:
         if os.path.isdir(place):
-            own = sorted(str(path) for path in Path(place).rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+            own = sorted(str(Path(path)) for path in images_below(place))
             missing = f"is a folder without a picture; wanted is one named {some(SUFFIXES, len(SUFFIXES))}"
         else:
             own = [place] if os.path.exists(place) else sorted(filter(os.path.isfile, glob.glob(place, recursive=True)))
@@ -34,6 +34,11 @@ def find(places: Sequence[str]) -> list[str]:
             raise InputError(f"image: {place} {missing}")
         found.update(dict.fromkeys(own))
     return list(found)
+
+
+def spread(files: Sequence[str], most: int) -> list[str]:
+    """So many of some files, or all if there are fewer, evenly spread over them in their order."""
+    return [files[place] for place in np.unique(np.linspace(0, len(files) - 1, min(most, len(files))).round().astype(int))]
 
 
 def batches_of(files: Sequence[str], config: Config) -> FolderBatches:

@@ -113,6 +113,22 @@ def _entries(folder: Path | str) -> tuple[list[str], list[str]]:
     return sorted(folders), sorted(files)
 
 
+def images_below(folder: Path | str, within: tuple[str, ...] = ()) -> Iterator[str]:
+    """The paths of all images in a folder and in those within it, however deep, by the same rules as for a class.
+
+    Args:
+        folder: Where to look. A link to a folder that holds it is not followed.
+        within: The real paths of those folders.
+    """
+    here = os.path.realpath(folder)
+    if here in within:
+        return
+    folders, files = _entries(folder)
+    yield from (os.path.join(folder, name) for name in files if name.lower().endswith(SUFFIXES))
+    for name in folders:
+        yield from images_below(os.path.join(folder, name), (*within, here))
+
+
 def hold_out(listing: Listing, share: float) -> tuple[Listing, Listing]:
     """Splits a listing in two, to train with and to test with.
 

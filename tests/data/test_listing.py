@@ -9,7 +9,7 @@ from PIL import Image
 
 from ghostlib import data
 from ghostlib.config import Config
-from ghostlib.data import listing
+from ghostlib.data import files, listing
 from ghostlib.data.contents import Contents
 from ghostlib.errors import InputError
 
@@ -44,6 +44,20 @@ def test_litter_is_passed_over_without_a_word(name, root):
         (place / name).write_bytes(b"litter")
     found = load(root)
     assert found.remarks == () and found.contents == whole
+
+
+def test_pictures_of_ones_own_are_listed_by_the_same_rules(root, monkeypatch):
+    """However deep they lie, which is not asked where folders are no classes; a link that goes round is followed once."""
+    monkeypatch.chdir(root)
+    for name in ("._cat.jpg", ".ipynb_checkpoints/cat-checkpoint.jpg", "@eaDir/x.jpg", "train/cat/old/x.JPG", "notes.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    (root / "train" / "round").symlink_to(root)
+    (root / "linked").symlink_to(root / "val" / "dog")
+    own = [f"{split}/{name}/{number:02d}.png" for split in SPLITS for name in ("cat", "dog") for number in range(3)]
+    linked = [f"linked/{number:02d}.png" for number in range(3)]
+    assert files.find(["."]) == sorted([*own, *linked, "train/cat/old/x.JPG"])
+    assert files.find(["val/cat/"]) == own[6:9]
 
 
 def test_other_files_and_folders_are_counted_in_one_remark(root):
