@@ -1,5 +1,6 @@
 """Six of scikit-image's photographs with a class of ImageNet: what a published network can be shown without a download."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 
 import numpy as np
@@ -26,6 +27,12 @@ def imagenet_classes() -> list[str]:
 def imagenet_synsets() -> list[str]:
     """What folders of ImageNet's thousand classes are called (WordNet's synsets), in the order of their numbers."""
     return [synset for synset, _ in _imagenet()]
+
+
+def in_words(classes: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes as people say them: ImageNet's where all are its synsets, such as n01440764, else as they are."""
+    words = dict(_imagenet())
+    return tuple(words[name] for name in classes) if set(classes) <= set(words) else tuple(classes)
 
 
 def _imagenet() -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ghostlib import results
 from ghostlib.config import Config
 from ghostlib.data import DATASETS, imagenette
-from ghostlib.data.examples import imagenet_classes
+from ghostlib.data.examples import imagenet_classes, in_words
 from ghostlib.data.picture import seen_whole
 from ghostlib.errors import InputError
 from ghostlib.weights import classes_of, described
@@ -83,9 +83,12 @@ def network_of(card: Card, source: str):
 
 
 def class_names(source: str | None, config: Config) -> tuple[str, ...]:
-    """Names of a network's answers: those that a run wrote down beside its weights, ImageNet's, else numbers."""
+    """Names of a network's answers: those that a run wrote down beside its weights, ImageNet's, else numbers.
+
+    ImageNet's synsets, after which folders are named, are told in words.
+    """
     if source and (classes := classes_of(source)):
-        return tuple(imagenette.CLASSES.get(name, name) for name in classes) if config.dataset == "imagenette" else classes
+        return in_words(classes)
     if config.dataset == "imagenette":
         return tuple(imagenette.CLASSES.values())
     if config.num_classes == IMAGENET:

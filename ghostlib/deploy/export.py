@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 
-from ghostlib.data import DATASETS, examples, files, imagenette
+from ghostlib.data import DATASETS, examples, files
 from ghostlib.data import load as load_data
 from ghostlib.data.batches import Batches
 from ghostlib.data.folders import FolderBatches
@@ -24,7 +24,7 @@ from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.errors import InputError, RunError, nearest, some
 
 FORMATS = "onnx", "mindir"
-CALIBRATION = 128  # pictures, at most, from which the range of 8-bit numbers is taken
+CALIBRATION = 128  # pictures, at most, spread over all there are, from which the range of 8-bit numbers is taken
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _quantised(model, card: Card, scratch: Path, calibration: Path | None, size:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    pictures = files.find([str(calibration)])[:CALIBRATION]
+    pictures = files.spread(files.find([str(calibration)]), CALIBRATION)  # the first ones are of one class
     batches = files.batches_of(pictures, card.config.having(batch_size=size))
     images = [np.resize(batch.images[:len(batch.places)], batch.images.shape) for batch in batches.epoch()]
     if not images:
@@ -181,11 +181,12 @@ def _labelled(card: Card, folder: Path | None) -> Batches:
             raise InputError(f"test: the network's own test images are not here ({error}); allowed is a folder with a "
                              f"folder of pictures for each class, so that it can be said what it costs") from None
     listing, known = scan(folder), {name: number for number, name in enumerate(card.classes)}
-    names = [imagenette.CLASSES.get(name, name) for name in listing.classes]
-    if unknown := [name for name in names if name not in known]:
+    words = dict(zip(examples.imagenet_synsets(), examples.imagenet_classes()))  # as a card tells such classes
+    numbers = [known.get(name, known.get(words.get(name, ""))) for name in listing.classes]
+    if unknown := [name for name, number in zip(listing.classes, numbers) if number is None]:
         raise InputError(f"test: {folder} holds {some(unknown)}, which the network does not know; allowed are folders "
-                         f"named {some(known)}")
-    labels = np.array([known[names[label]] for label in listing.labels])
+                         f"named {some(known)}, or after ImageNet's synsets for them")
+    labels = np.array([numbers[label] for label in listing.labels])
     dataset = DATASETS[card.config.dataset]
     return FolderBatches(Listing(listing.folder, listing.files, labels, card.classes), card.config, mean=dataset.mean,
                          std=dataset.std)

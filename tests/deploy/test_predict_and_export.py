@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -17,10 +18,12 @@ from safetensors.numpy import load_file, save_file
 from ghostlib import training
 from ghostlib.commands import main
 from ghostlib.config import Config
-from ghostlib.data import examples
+from ghostlib.data import examples, files, imagenette
 from ghostlib.deploy import export, predict
 from ghostlib.deploy.card import card_of
 from ghostlib.errors import InputError, RunError
+from ghostlib.kernels import native
+from ghostlib.weights.digest import with_digest
 
 pytestmark = pytest.mark.xdist_group("exported")  # one worker trains the two networks, not every one
 SMALL = {"model": "mobilenet_v3_small", "width": 0.25, "epochs": 1, "batch_size": 4}
@@ -191,6 +194,54 @@ def test_8_bits_want_pictures_that_can_be_read(bundle, tmp_path):
     with pytest.raises(InputError, match=r"int8: .*pictures given; none of its 1 pictures can be read: .*bad.jpg \(an HTML"):
         export.export(str(bundle), tmp_path / "no.onnx", precision="int8", calibration=tmp_path / "pictures")
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_8_bits_are_calibrated_with_pictures_of_all_classes(bundle, tmp_path, monkeypatch):
+    """Those of the first class here cannot be read: were they all, nothing could be made."""
+    monkeypatch.setattr(export, "CALIBRATION", 2)
+    for name in ("first/1", "first/2", "second/3"):
+        picture = (tmp_path / "pictures" / name).with_suffix(".png")
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_text("<html>")
+    examples.photograph("coffee").save(picture)
+    export.export(str(bundle), tmp_path / "made.onnx", precision="int8", calibration=tmp_path / "pictures")
+    assert (tmp_path / "made.onnx").exists()
+    assert files.spread(["a", "b", "c", "d", "e"], 3) == ["a", "c", "e"] and files.spread(["a", "b"], 3) == ["a", "b"]
+
+
+SYNSETS = "n01440764", "n02124075"  # a tench and an Egyptian cat
+
+
+@pytest.fixture
+def of_synsets(bundle, tmp_path):
+    """As if the bundle's pictures had lain in folders that are named as ImageNet's are; it, and such a folder."""
+    with safe_open(bundle, "numpy") as file:
+        told = file.metadata()
+    told["data"] = json.dumps({**json.loads(told["data"]), "classes": SYNSETS})
+    weights = load_file(bundle)
+    save_file(weights, tmp_path / "own.safetensors", with_digest(weights, told))
+    for synset, name in zip(SYNSETS, ("coffee", "chelsea")):
+        (tmp_path / "val" / synset).mkdir(parents=True)
+        examples.photograph(name).save(tmp_path / "val" / synset / "one.png")
+    return tmp_path / "own.safetensors", tmp_path / "val"
+
+
+def test_synsets_are_told_in_words(of_synsets, bundle):
+    assert card_of(str(of_synsets[0])).classes == ("tench", "Egyptian cat")
+    assert card_of(str(bundle)).classes == ("indoors", "outdoors")
+    assert examples.in_words(("n01440764", "mine")) == ("n01440764", "mine")
+    assert examples.in_words(tuple(imagenette.CLASSES)) == tuple(imagenette.CLASSES.values())
+
+
+def test_folders_of_synsets_are_known(of_synsets, tmp_path):
+    """To a network of one's own, and to one whose classes are all of ImageNet's, in their order."""
+    source, val = of_synsets
+    told = export.export(str(source), tmp_path / "own.onnx", test=val, judge=training.evaluate)
+    assert "of 2 images" in told[1] and "0 answers differ" in told[2]
+    published = export._labelled(card_of("timm/ghostnet_100.in1k"), val)
+    assert published.labels.tolist() == [0, examples.LABELS["chelsea"] + 4]
+    words = export._labelled(replace(card_of(str(source)), classes=("mine", SYNSETS[0], SYNSETS[1])), val)
+    assert words.labels.tolist() == [1, 2]  # a name as it stands goes before what it means
 
 
 def test_a_fixed_batch_is_checked_calibrated_and_asked_with_what_there_is(bundle, tmp_path, monkeypatch):
