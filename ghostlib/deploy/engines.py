@@ -1,7 +1,9 @@
 """What runs a trained network on a CPU: MindSpore's operators, our kernel, ONNX Runtime or OpenVINO, behind one call.
 
 An engine is made of a folded network or of an ONNX file and takes images (N, 3, H, W) float32 to logits (N, classes)
-float32. Recorded studies use MindSpore's operators.
+float32. Recorded trainings, and the accuracies and redundancy of what was trained, are computed by MindSpore, with our
+kernel where it serves; recorded lesions (`redundancy.cut`) and redundancy at full size (`redundancy.at_size`) by ONNX
+Runtime, which runs an ONNX graph of the network.
 """
 
 from collections.abc import Callable, Collection
@@ -13,11 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ghostlib import extras, onnx_files, processor
-from ghostlib.errors import InputError, nearest, some
+from ghostlib.errors import InputError, in_a_line, nearest, some
 
 AUTO = "auto"
 TOLERANCE = 1e-4  # of the largest logit: what two engines, or a network before and after it is rewritten, may differ by
 IMAGES = 2  # random ones, on which they are compared
+FREE = 3, 224, 224  # their shape where a file leaves it free
 Logits = Callable[[np.ndarray], np.ndarray]
 
 
@@ -89,6 +92,7 @@ OF_ONNX = {"onnxruntime": _onnxruntime, "openvino": _openvino}
 """By name, which is that of the module it needs, what makes an engine of an ONNX model's bytes."""
 ENGINES = (*OF_CELLS, *OF_ONNX)
 """Every engine's name."""
+TRUSTED = "onnxruntime"  # of those: what `ghostlib export` checks its files by
 ORDER = "openvino", "onnxruntime", "kernel", "mindspore"  # that `auto` tries, by speed (docs/performance.md)
 
 
@@ -123,26 +127,36 @@ def of_network(net, shape: tuple[int, int, int], name: str = AUTO) -> Engine:
     Args:
         net: Left as it was.
         shape: Channels, height and width of its images.
-        name: A key of ENGINES; `auto` takes the first of ORDER that is installed and gives the logits that MindSpore's
-            operators give for random images, to TOLERANCE of the largest.
+        name: A key of ENGINES; `auto` takes the first of ORDER that is installed, can run it and gives the logits that
+            MindSpore's operators give for random images, to TOLERANCE of the largest.
 
     Raises:
-        InputError: For an engine that is not known or not here, or logits that differ.
+        InputError: For an engine that is not known, not here or cannot run it, or logits that differ.
     """
     from ghostlib.deploy.fold import fold_batchnorm
 
     check(name)
     folded = fold_batchnorm(net, shape)
     images = np.random.default_rng(0).normal(size=(IMAGES, *shape)).astype(np.float32)
-    expected, found = reference(folded, images), []
+    expected = reference(folded, images)
+    differ, failed = [], []
     for one in [name] if name != AUTO else installed():
-        engine = Engine(one, _of_folded(folded, shape, one))
-        error = difference(engine(images), expected)
+        try:
+            engine = Engine(one, _of_folded(folded, shape, one))
+            error = difference(engine(images), expected)
+        except Exception as problem:  # those of four engines have nothing in common
+            failed.append(_failure(one, problem))
+            continue
         if error <= TOLERANCE:
             return engine
-        found.append(f"{one} {error:.1g}")
-    raise InputError(f"engine: {name!r} given; on random images logits differ from those of MindSpore's operators by "
-                     f"{some(found)} of the largest; allowed is {TOLERANCE:g}")
+        differ.append(f"{one} {error:.1g}")
+    told = [f"on random images logits differ from those of MindSpore's operators by {some(differ)} of the largest; allowed "
+            f"is {TOLERANCE:g}"] if differ else []
+    raise InputError(f"engine: {name!r} given; {'; '.join(told + failed)}")
+
+
+def _failure(name: str, problem: Exception) -> str:
+    return f"{name} cannot run it ({in_a_line(problem)})"
 
 
 def _of_folded(folded, shape: tuple[int, int, int], name: str) -> Logits:
@@ -175,10 +189,13 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     Args:
         path: One input (N, 3, H, W) float32, N free or fixed, and one output (N, classes). The engine takes any number of
             images: where N is fixed, it runs so many at a time.
-        name: An engine for ONNX; `auto` takes the first that is installed.
+        name: An engine for ONNX. `auto` takes OpenVINO where it is here, can run the file and gives ONNX Runtime's logits
+            for random images, to TOLERANCE of the largest, else ONNX Runtime. Where there is one of them alone, or one is
+            named, nothing is compared: the network that the file was made of is not here.
 
     Raises:
-        InputError: For a file that is missing or no ONNX, one with other inputs, or an engine that takes none.
+        InputError: For a file that is missing or no ONNX, one with other inputs, or an engine that takes none or, of those
+            that `auto` tries, can run it.
     """
     if name in OF_CELLS:
         raise InputError(f"engine: {name!r} given; {path} is ONNX, which {' and '.join(OF_ONNX)} take")
@@ -187,22 +204,41 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     if not able:
         raise InputError(f"engine: {path} is ONNX, and none of {' and '.join(OF_ONNX)} is here; "
                          f"{extras.hint('onnxruntime')}")
-    size = _batch_of(path)
-    chosen = able[0] if name == AUTO else name
-    logits = OF_ONNX[chosen](Path(path).read_bytes())
-    return Engine(chosen, partial(in_batches, logits, size=size) if size else logits)
+    shape = _input_of(path)
+    size = shape[0] if isinstance(shape[0], int) else 0
+    content = Path(path).read_bytes()
+
+    def made(one: str) -> Engine:
+        logits = OF_ONNX[one](content)
+        return Engine(one, partial(in_batches, logits, size=size) if size else logits)
+    if name != AUTO or len(able) == 1:
+        return made(able[0] if name == AUTO else name)
+    sides = [side if isinstance(side, int) and side else free for side, free in zip(shape[1:], FREE)]
+    images = np.random.default_rng(0).normal(size=(IMAGES, *sides)).astype(np.float32)
+    answers, failed = {}, []
+    for one in able:
+        try:
+            engine = made(one)
+            answers[one] = engine, engine(images)
+        except Exception as problem:  # those of the engines have nothing in common
+            failed.append(_failure(one, problem))
+    if not answers:
+        raise InputError(f"engine: {path}: {'; '.join(failed)}")
+    best, found = next(iter(answers.values()))
+    trusted, expected = answers.get(TRUSTED, (best, found))
+    return best if difference(found, expected) <= TOLERANCE else trusted
 
 
-def _batch_of(path: str | Path) -> int:
-    """How many images at a time an ONNX file takes, 0 for any number; refuses one that does not take images to logits."""
+def _input_of(path: str | Path) -> tuple[str | int, ...]:
+    """The shape (N, C, H, W) of the images that an ONNX file takes, a name or 0 for a size that is free; refuses a file that
+    does not take images to logits."""
     model = onnx_files.read(path, strict=True)
     sides = [onnx_files.inputs_of(model), model.graph.output]
     told = [", ".join(f"{value.name} {_shape(value)}" for value in side) for side in sides]
     if [len(side) for side in sides] != [1, 1] or len(_shape(sides[0][0])) != 4 or len(_shape(sides[1][0])) != 2:
         raise InputError(f"{path}: takes {told[0]} to {told[1]}; allowed is one input of images (N, 3, H, W) and one "
                          f"output of logits (N, classes)")
-    batch = _shape(sides[0][0])[0]
-    return batch if isinstance(batch, int) else 0
+    return _shape(sides[0][0])
 
 
 def _shape(value) -> tuple[str | int, ...]:

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
+from mindspore import nn
 from onnx import TensorProto, helper
 
 from ghostlib.deploy import agreement, engines
@@ -45,6 +46,35 @@ def test_auto_takes_the_first_that_is_here_and_agrees(net, monkeypatch):
     assert engines.of_network(net, SHAPE).name in ("kernel", "mindspore")
     with pytest.raises(InputError, match=r"engine: 'onnxruntime' given; on random images logits differ .* by onnxruntime "):
         engines.of_network(net, SHAPE, "onnxruntime")
+
+
+def broken(model):
+    raise RuntimeError("no such plugin\n  CPU")
+
+
+def test_auto_passes_over_what_cannot_run_a_network(net, monkeypatch):
+    """One that breaks; and ONNX, where a foreign network has an operator that ours lacks."""
+    foreign = nn.SequentialCell(nn.Conv2d(3, 5, 3), nn.SeLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).set_train(False)
+    assert engines.of_network(foreign, SHAPE).name in engines.OF_CELLS
+    with pytest.raises(InputError, match=r"'onnxruntime' given; onnxruntime cannot run it \(net: 1: SeLU has no ONNX"):
+        engines.of_network(foreign, SHAPE, "onnxruntime")
+    monkeypatch.setitem(engines.OF_ONNX, "openvino", broken)
+    assert engines.of_network(net, SHAPE).name == "onnxruntime"
+
+
+def test_auto_compares_what_runs_an_onnx_file(net, tmp_path, monkeypatch):
+    if engines.installed(engines.OF_ONNX) != ["openvino", "onnxruntime"]:
+        pytest.skip("not both here")
+    path = tmp_path / "net.onnx"
+    path.write_bytes(as_onnx(net, SHAPE, batch=3).SerializeToString())
+    assert engines.of_file(path).name == "openvino"
+    for wrong in (lambda _: lambda images: np.ones((len(images), 5), np.float32), broken):
+        monkeypatch.setitem(engines.OF_ONNX, "openvino", wrong)
+        engine = engines.of_file(path)
+        assert engine.name == "onnxruntime" and engine(images(4)).shape == (4, 5)
+    monkeypatch.setitem(engines.OF_ONNX, "onnxruntime", broken)
+    with pytest.raises(InputError, match=r"net.onnx: openvino cannot run it \(no such plugin CPU\); onnxruntime cannot run"):
+        engines.of_file(path)
 
 
 def test_an_engine_that_is_not_here_is_said(monkeypatch):
