@@ -68,13 +68,13 @@ def measure(config: Config) -> list[dict[str, Any]]:
 
 def by_engines(config: Config, params: float) -> list[dict[str, Any]]:
     """How fast a Config's network answers by each engine that is here, one image and 32 at a time, each engine on the CPU in
-    a process of its own, while this one may have an NPU: rows with those of `measure`'s columns that apply.
+    a process of its own, while this one may have an NPU: rows with those of `measure`'s columns that apply, and engine.
 
     Args:
         config: The network and the size of its images.
         params: Its weights in millions, as `measure` counted them.
     """
-    return [{"part": f"evaluation, {name}", "model": f"{config.model} {config.width:g}", "params": params,
+    return [{"part": f"evaluation, {name}", "engine": name, "model": f"{config.model} {config.width:g}", "params": params,
              "cards": 1, "batch": row["batch"], "resolution": f"{config.image_size}x{config.image_size}",
              "ms_per_step": row["ms"], "images_per_second": row["images_per_second"]}
             for name in engines.installed() for row in latency.measure(config, name)]
@@ -118,7 +118,7 @@ def _parts(net: nn.Cell, config: Config, inputs: Sequence[Tensor]) -> dict[str, 
 
 def describe(rows: list[dict[str, Any]]) -> str:
     """The rows as a table to print, and what the graphs hold."""
-    shown = pd.DataFrame(rows).drop(columns="operators", errors="ignore")
+    shown = pd.DataFrame(rows).drop(columns=["operators", "engine"], errors="ignore")  # which `part` names
     table = shown.to_string(index=False, float_format="{:.2f}".format, na_rep="")
     lines = [f"{row['part']}: {sum(row['operators'].values())} operators: "
              + ", ".join(f"{n} {name}" for name, n in row["operators"].items())

@@ -48,7 +48,7 @@ def test_engines_are_measured_on_request(monkeypatch):
     monkeypatch.setattr(bench.engines, "installed", lambda: ["onnxruntime"])
     monkeypatch.setattr(bench, "use_device", lambda device: pytest.fail("an NPU has been used: the process cannot change"))
     rows = bench.by_engines(Config(model="vgg16", width=0.0625, ratio=2), 0.25)
-    assert {row["params"] for row in rows} == {0.25}
+    assert {(row["params"], row["engine"]) for row in rows} == {(0.25, "onnxruntime")}
     assert [(row["part"], row["batch"]) for row in rows] == [("evaluation, onnxruntime", 1), ("evaluation, onnxruntime", 32)]
     assert "evaluation, onnxruntime" in bench.describe(rows) and "instruction sets: " in bench.describe(rows)
 

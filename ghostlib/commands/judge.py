@@ -14,7 +14,8 @@ ENGINE_HELP = "What runs it: auto, mindspore, kernel, onnxruntime or openvino."
 @with_params
 @click.option("--weights", required=True, type=TEXT,
               help="A safetensors file or mindcv's .ckpt, a URL, mindcv/ghostnet_100 or timm/ghostnet_100.in1k.")
-@click.option("--answers", "target", type=PATH, help="A CSV file that gets each image's label, answer and probability.")
+@click.option("--answers", "target", type=PATH, help="A CSV file that gets each image's label, answer and probability, and "
+              "the engine.")
 @click.option("--engine", default=None, type=TEXT, help=f"{ENGINE_HELP} By default MindSpore, with the kernel where "
               "there is a compiler, as in recorded studies.")
 def validate(params: Path, pairs, weights: str, target: Path | None, engine: str | None) -> None:
@@ -33,14 +34,17 @@ def validate(params: Path, pairs, weights: str, target: Path | None, engine: str
         click.echo(f"note: {remark}", err=True)
     if engine:
         ready = engines.of_network(net, (3, config.image_size, config.image_size), engine)
+        name = ready.name
     else:
-        ready = accelerated(fold_batchnorm(net))
+        folded = fold_batchnorm(net)
+        ready = accelerated(folded)
+        name = "mindspore" if ready is folded else "kernel"
         if compile_cache.wanted(True):
             compile_cache.compile_known(config, {"test": compile_cache.graph_of_test(ready, config)})
     outcome = evaluate(ready, data.test, progress=True)
     if target:
-        results.write_table(target, answers(outcome, data.test, data.classes))
-    click.echo(f"{outcome}, by {ready.name}" if engine else str(outcome))
+        results.write_table(target, answers(outcome, data.test, data.classes).assign(engine=name))
+    click.echo(f"{outcome}, by {name}" if engine else str(outcome))
     if data.test.broken.any():
         click.echo(f"{data.test.broken.sum()} cannot be read and do not count: {data.test.names(data.test.broken)}")
 

@@ -73,6 +73,17 @@ def test_predict_agrees_with_validate_picture_by_picture(engine, bundle):
     assert list(table.groupby("image").probability.sum().round(6)) == [1.0] * len(files)  # of two classes both are told
 
 
+@pytest.mark.parametrize("engine", ["", "onnxruntime"])
+def test_answers_say_which_engine_gave_them(engine, bundle, tmp_path):
+    words = ["validate", str(bundle.parent / "config.yaml"), "--weights", str(bundle), "--answers", str(tmp_path / "a.csv")]
+    done = CliRunner().invoke(main, [*words, *(["--engine", engine] if engine else [])])
+    assert done.exit_code == 0, done.stderr
+    table = pd.read_csv(tmp_path / "a.csv")
+    own = engine or ("kernel" if native.available() else "mindspore")
+    assert len(table) == 18 and set(table.engine) == {own}
+    assert list(table.columns) == ["image", "label", "answer", "probability", "engine"]
+
+
 def test_predict_sees_a_digit_as_validate_does(digits, tmp_path):
     """Where a dataset's images are seen whole, pictures are: no middle is cut out."""
     config = Config.load(digits.parent / "config.yaml").to_judge(str(digits))
