@@ -47,7 +47,8 @@ def outcomes(monkeypatch, names=("logits", "step")):
 
 def test_what_crashes_is_told_and_the_next_is_tried(monkeypatch):
     children(monkeypatch, "import os, sys; print('a card fell out', flush=True); os.abort()")
-    one, other = outcomes(monkeypatch)
+    cpu, one, other = outcomes(monkeypatch)
+    assert (cpu.name, cpu.status, cpu.said) == ("reference", FAILED, "a card fell out")
     assert one.status == other.status == FAILED
     assert one.told == "its process ended with status -6: a card fell out; try: advice on logits"
     assert one.said == "a card fell out" and "advice on step" in other.told
@@ -56,10 +57,10 @@ def test_what_crashes_is_told_and_the_next_is_tried(monkeypatch):
 def test_what_hangs_is_ended(monkeypatch):
     children(monkeypatch, "import time; print('waiting for HCCL', flush=True); time.sleep(60)")
     monkeypatch.setattr(acceptance, "LONGEST", 1.0)
-    [one] = outcomes(monkeypatch, ["ranks"])
+    _, one = outcomes(monkeypatch, ["ranks"])
     assert one.status == FAILED and one.told.startswith("its process was not done after 1 s: waiting for HCCL; try:")
     monkeypatch.setattr(acceptance, "SECONDS", 0.0)
-    [one] = outcomes(monkeypatch, ["ranks"])
+    _, one = outcomes(monkeypatch, ["ranks"])
     assert one.status == SKIPPED and one.told == "0 minutes were over"
 
 
