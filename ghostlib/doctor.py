@@ -10,7 +10,8 @@ from ghostlib.extras import hint
 from ghostlib.results import distributions_of, version_of
 
 PACKAGES = ("mindspore", "numpy", "pydantic")  # without which nothing runs
-OPTIONAL = ("papermill", "jupyterlab", "matplotlib", "seaborn", "ray", "onnx", "onnxruntime", "nbval")
+OPTIONAL = ("papermill", "jupyterlab", "matplotlib", "seaborn", "ray", "onnx", "onnxruntime", "openvino",
+            "nbval")
 GIB = 2**30
 
 

@@ -190,5 +190,5 @@ def test_doctor_says_what_there_is(ghostlib_command):
     done = ghostlib_command("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     for part in (f"python      {sys.version.split()[0]}", "mindspore   ", "numpy       1.", "cores", "memory", "disk",
-                 "CPU         works", "graphs ", "nothing in this project has been run on an Ascend NPU"):
+                 "openvino    ", "CPU         works", "graphs ", "nothing in this project has been run on an Ascend NPU"):
         assert part in done.stdout
