@@ -37,7 +37,9 @@ def own_cores(count: int) -> Iterator[set[int]]:
             held.add(core)
             if len(held) == count:
                 break
-        held = held if len(held) == count else set()
+        if len(held) < count:
+            locks.close()  # or others would go without what nobody uses
+            held = set()
         os.sched_setaffinity(0, held or allowed)
         try:
             yield held

@@ -445,6 +445,8 @@ def test_each_process_has_cores_of_its_own_and_a_killed_one_gives_them_back(tmp_
         assert os.sched_getaffinity(0) == mine
     with own_cores(len(allowed)) as none:  # not enough are free: nothing is held, nothing forbidden
         assert none == set() and os.sched_getaffinity(0) == allowed
+        with own_cores(1) as free:  # nor kept from others
+            assert len(free) == 1
     other.kill()
     other.wait()
     with own_cores(len(allowed)) as all_of_them:
