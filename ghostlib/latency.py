@@ -1,6 +1,8 @@
-"""How long a trained network takes to answer, by each engine: measured in a process of its own, with threads of its own.
+"""How long a trained network takes to answer, by each engine: measured in a process of its own, with threads of its own, on
+as many cores.
 
-Threads of one engine go on spinning for a while when another is asked, and would be measured with it.
+Threads of one engine go on spinning for a while when another is asked, and would be measured with it. And an engine may have
+more of them than it is told: MindSpore, told to use one, kept one and a half cores busy.
 """
 
 import json
@@ -18,6 +20,7 @@ from typing import Any
 from ghostlib import onnx_files, processor
 from ghostlib.config import Config
 from ghostlib.errors import RunError, last_line
+from ghostlib.sweep.cores import own_cores
 
 WARM, LEAST, SECONDS = 3, 7, 1.5  # calls that do not count, calls at least, seconds at least
 KERNEL = "_kernel_time"  # ends the names of what ONNX Runtime's profile tells of an operator's own work
@@ -33,7 +36,8 @@ def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threa
         config: The network and the size of its images.
         engine: One of `engines.ENGINES`.
         batches: How many images at a time.
-        threads: What the engine may use; None is what `processor.threads` says.
+        threads: What the engine may use; None is what `processor.threads` says. It has as many cores, if they are free
+            (`sweep.cores`).
 
     Returns:
         For each batch a row: engine, threads, batch, ms (median of the calls) and images_per_second.
@@ -59,8 +63,9 @@ def measure_layers(config: Config, batch: int = 1, threads: int = 1) -> list[dic
 
 def _in_own_process(what: str, config: Config, threads: int, **task: Any) -> Any:
     words = json.dumps({"what": what, "config": config.model_dump(), **task})
-    done = subprocess.run([sys.executable, "-m", "ghostlib.latency", words], capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": str(threads)}, stdin=subprocess.DEVNULL)
+    with own_cores(threads):  # which the process inherits
+        done = subprocess.run([sys.executable, "-m", "ghostlib.latency", words], capture_output=True, text=True,
+                              env={**os.environ, "OMP_NUM_THREADS": str(threads)}, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise RunError(f"engine: {task.get('engine', 'onnxruntime')} was not measured ({last_line(done.stderr)})")
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,5 +1,8 @@
 """Times of engines and of operators: what is measured is the network that was meant. No speed is asserted."""
 
+import os
+import sys
+
 import pytest
 
 from ghostlib import latency
@@ -19,6 +22,19 @@ def test_an_engine_is_measured_in_a_process_of_its_own():
         assert 0 < row["ms"] < 1e4 and row["images_per_second"] == pytest.approx(1e3 * row["batch"] / row["ms"])
     with pytest.raises(RunError, match=r"engine: tensorrt was not measured \(.*engine: 'tensorrt' given"):
         latency.measure(SMALL, "tensorrt")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no process is held to cores here")
+def test_a_measured_process_has_as_many_cores_as_threads(monkeypatch, tmp_path):
+    """The variable alone does not bind MindSpore's own threads."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # with cores that no sweep of this machine holds
+    run = latency.subprocess.run
+    code = "import os; print(len(os.sched_getaffinity(0)))"
+    monkeypatch.setattr(latency.subprocess, "run", lambda words, **how: run([sys.executable, "-c", code], **how))
+    before = os.sched_getaffinity(0)
+    assert [latency._in_own_process("times", SMALL, threads) for threads in range(1, len(before) + 1)] == [
+        *range(1, len(before) + 1)]
+    assert os.sched_getaffinity(0) == before
 
 
 def test_operators_have_the_networks_multiply_adds():
