@@ -10,6 +10,8 @@ from mindspore import Tensor, nn
 from ghostlib.errors import InputError, nearest
 from ghostlib.hooks import Hook, run_once
 
+FLOAT = 4  # bytes of a number
+
 
 @dataclass(frozen=True)
 class Complexity:
@@ -36,6 +38,17 @@ class Complexity:
     def macs(self) -> int:
         """Multiply-adds of convolutions and dense layers, as in the paper's Tables 5 to 7."""
         return int(self.table.macs.sum())
+
+    @property
+    def bytes_moved(self) -> int:
+        """What its layers read and write for one image in float32: maps in, maps out and weights, each once.
+
+        BatchNorms count nothing, since they are folded; what adds, joins and activates is left out, since an engine may do
+        it in passing.
+        """
+        own = self.table[self.table.type != "normalisation"]
+        shapes = [int(np.prod(shape)) for column in ("input", "output") for shape in own[column]]
+        return FLOAT * (sum(shapes) + int(own.weights.sum()))
 
 
 def count(net: nn.Cell, input_shape: tuple[int, ...]) -> Complexity:

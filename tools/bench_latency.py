@@ -4,8 +4,9 @@
     .venv/bin/python tools/bench_latency.py data/results/latency_layers.csv --layers
 
 Needs a machine that does nothing else. Each network, engine and number of threads is a process of its own; within a turn
-they come in random order, and a turn is whole before the next begins. What the file already holds is not measured again, so
-it may be stopped at any time and the same command goes on. --layers tells ONNX Runtime's operators apart, one image, one
+they come in random order, and a turn is whole before the next begins. What the file already holds of this machine is not
+measured again, so it may be stopped at any time and the same command goes on; rows of another machine stay, and are not
+compared with. --layers tells ONNX Runtime's operators apart, one image, one
 thread.
 """
 
@@ -21,16 +22,17 @@ from ghostlib.config import Config
 from ghostlib.deploy import engines
 from ghostlib.models.build import build
 from ghostlib.progress import progress_bar
-from ghostlib.studies.latency import NETWORKS, bytes_moved, config_of
+from ghostlib.studies import speeds
+from ghostlib.studies.latency import NETWORKS, config_of
 
-KEY = ["network", "engine", "threads", "turn"]
+KEY = ["network", "engine", "threads", "turn"]  # of one machine
 BATCHES = 1, 32
 THREADS = 1, 2
 
 
 def costs(config: Config) -> dict[str, float]:
     cost = count(build(config), (3, config.image_size, config.image_size))
-    return {"weights": cost.weights, "macs": cost.macs, "bytes": bytes_moved(cost.table)}
+    return {"weights": cost.weights, "macs": cost.macs, "bytes": cost.bytes_moved}
 
 
 def main() -> None:
@@ -50,7 +52,9 @@ def main() -> None:
     jobs = [(turn, name, engine, threads) for turn in range(options.turns) for name in NETWORKS for engine in options.engines
             for threads in THREADS]
     shuffled = sorted((jobs[place] for place in np.random.default_rng(0).permutation(len(jobs))), key=lambda job: job[0])
-    done = set(zip(table.turn.astype(int), table.network, table.engine, table.threads.astype(int)))
+    here = {"instruction_sets": processor.instruction_sets(), **results.provenance()}
+    own = speeds.of_machine(table, here) if len(table) else table
+    done = set(zip(own.turn.astype(int), own.network, own.engine, own.threads.astype(int)))
     left = [job for job in shuffled if job not in done]
     with progress_bar(len(left), "measurements") as bar:
         for turn, name, engine, threads in left:
@@ -59,7 +63,7 @@ def main() -> None:
                 known[name] = costs(config)
             rows = [{"network": name, "turn": turn, **row, **known[name]} for row in
                     latency.measure(config, engine, BATCHES, threads)]
-            fresh = pd.DataFrame(rows).round(4).assign(instruction_sets=processor.instruction_sets(), **results.provenance())
+            fresh = pd.DataFrame(rows).round(4).assign(**here)
             table = pd.concat([table, fresh]) if len(table) else fresh
             results.write_table(options.csv, table)
             bar.update(1)

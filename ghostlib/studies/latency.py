@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ghostlib.config import Config
+from ghostlib.config import GHOST_NETWORKS, Config
 from ghostlib.studies import speeds
 from ghostlib.studies.paper import PUBLISHED
 from ghostlib.studies.rivals import LIKE, like_cost
@@ -22,8 +22,9 @@ NETWORKS: Mapping[str, tuple[str, float, int]] = {  # model, width and s, all at
     "GhostNetV2 1.0": ("ghostnetv2", 1.0, 2), "MobileNetV2 1.0": ("mobilenet_v2", 1.0, 1),
     "MobileNetV3-S 1.0": ("mobilenet_v3_small", 1.0, 1), "MobileNetV3-L 1.0": ("mobilenet_v3_large", 1.0, 1),
     "ResNet-50": ("resnet50", 1.0, 1), "Ghost-ResNet-50": ("resnet50", 1.0, 2)}
-SIZE, CLASSES, FLOAT = 224, 1000, 4  # pixels, classes, bytes of a number
+SIZE, CLASSES = 224, 1000  # pixels, classes
 CONDITION = ["engine", "batch", "threads"]
+OF_LAYERS = 1, 1  # images at a time and threads with which operators are recorded (latency.measure_layers)
 ENGINES = ("mindspore", "kernel", "onnxruntime", "openvino")  # those of tools/bench_latency.py
 ENLARGING = "enlarging maps"
 CALLED = {"Gather": ENLARGING, "Resize": ENLARGING}  # by operator, what the recorded kind "other" hides
@@ -36,25 +37,17 @@ def config_of(name: str) -> Config:
                       "dataset": "imagefolder", "data_dir": "-"})
 
 
-def bytes_moved(table: pd.DataFrame) -> int:
-    """What a network's layers read and write for one image in float32: maps in, maps out and weights, each once.
-
-    Args:
-        table: Its `Complexity.table`. BatchNorms count nothing, since they are folded; what adds, joins and activates is
-            left out, since an engine may do it in passing.
-    """
-    own = table[table.type != "normalisation"]
-    shapes = [int(np.prod(shape)) for column in ("input", "output") for shape in own[column]]
-    return FLOAT * (sum(shapes) + int(own.weights.sum()))
-
-
 def summary(measured: pd.DataFrame) -> pd.DataFrame:
     """One row for each network and condition: ms, the median over turns, low and high (fastest and slowest turn), turns,
     and the costs.
 
     Args:
-        measured: Columns network, CONDITION, turn, ms, macs, weights and bytes.
+        measured: Columns network, CONDITION, turn, ms, macs, weights and bytes, and those that tell the machine.
+
+    Raises:
+        InputError: For rows of several machines.
     """
+    speeds.check_one_machine(measured)
     by = measured.groupby(["network", *CONDITION], sort=False)
     table = by.agg(ms=("ms", "median"), low=("ms", "min"), high=("ms", "max"), turns=("turn", "nunique"),
                    macs=("macs", "first"), weights=("weights", "first"), bytes=("bytes", "first")).reset_index()
@@ -63,7 +56,9 @@ def summary(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios(measured: pd.DataFrame, network: str, other: str) -> pd.DataFrame:
-    """How many times as long a network takes as another, turn by turn: a row for each condition; times, low and high."""
+    """How many times as long a network takes as another, turn by turn: a row for each condition; times, low and high.
+    `InputError` for rows of several machines."""
+    speeds.check_one_machine(measured)
     one, two = (measured[measured.network == name].set_index([*CONDITION, "turn"]).ms for name in (network, other))
     times = (one / two).dropna().rename("times").reset_index()
     return times.groupby(CONDITION, sort=False).times.agg(times="median", low="min", high="max", turns="count").reset_index()
@@ -181,22 +176,33 @@ def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads
     engine = best.engine.value_counts().index[0]  # the one that is fastest for most networks
     own = table[table.engine == engine]
     thin, plain = (own[own.other.str.startswith(kind)] for kind in ("thin", "plain"))
-    slower = int((thin.low > 1).sum())
-    saved = ", ".join(f"{row.network} has {row.macs:.2f} of its plain twin's multiply-adds and takes {row.times:.2f} of "
-                      f"its time" for row in plain.itertuples())
-    kinds = by_kind(layers)
-    extra = _joining(kinds)
-    verdict = ("Ghosts pay on this machine less than their multiply-adds promise" if (plain.times > plain.macs).all() else
-               "Ghosts pay on this machine what their multiply-adds promise, at least in part")
+    saved = ", ".join(f"{row.network} has {row.macs:.2f} of its plain twin's multiply-adds and takes {row.times:.2f} of its "
+                      f"time" for row in plain.itertuples())
     count = int(of_condition(measured, batch, threads, engine).turn.nunique())
     turns = (f"{count} turns" if count > 2 else
              f"only {count} turn{'s' if count > 1 else ''} so far: no more than a first look")
-    joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
-    return (f"**Answer.** {verdict}: {saved} ({engine}, {_conditions(batch, threads)}, {speeds.machine(timed)}; {turns}). "
-            f"Beside a network without ghosts of the same multiply-adds, {slower} of {len(thin)} GhostNets take longer "
-            f"{_in_each(count)} ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times as long). In ONNX "
-            f"Runtime joining maps and changing their layout takes {' and '.join(joined)} time.\n\n"
+    verdict = ("Not known yet is whether ghosts pay: these rows hold no plain twin" if plain.empty else
+               "Ghosts pay on this machine less than their multiply-adds promise" if (plain.times > plain.macs).all() else
+               "Ghosts pay on this machine what their multiply-adds promise, at least in part")
+    slower = (f" Beside a network without ghosts of the same multiply-adds, {int((thin.low > 1).sum())} of {len(thin)} "
+              f"GhostNets take longer {_in_each(count)} ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times "
+              f"as long)." if len(thin) else "")
+    return (f"**Answer.** {verdict}{': ' if saved else ''}{saved} ({engine}, {_conditions(batch, threads)}, "
+            f"{speeds.machine(timed)}; {turns}).{slower}{_joining_in_words(layers, batch, threads)}\n\n"
             f"{beside_rivals(measured, batch, threads)}\n\n{advice(measured, published(), batch, threads)}")
+
+
+def _joining_in_words(layers: pd.DataFrame, batch: int, threads: int) -> str:
+    """A sentence on what joining takes; "" where nothing is known."""
+    extra = _joining(by_kind(layers))
+    joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
+    return (f" In ONNX Runtime{_how_layers(batch, threads)} joining maps and changing their layout takes "
+            f"{' and '.join(joined)} time." if joined else "")
+
+
+def _how_layers(batch: int, threads: int) -> str:
+    """How operators were timed, where that is not how the rest was."""
+    return "" if (batch, threads) == OF_LAYERS else f" ({_conditions(*OF_LAYERS)})"
 
 
 def _conditions(batch: int, threads: int) -> str:
@@ -262,9 +268,12 @@ def _joining(kinds: pd.DataFrame) -> pd.Series:
 def published() -> dict[str, float]:
     """Published top-1 in %, by network, of those of NETWORKS that have one; theirs, not ours."""
     table = pd.read_csv(PUBLISHED / "models.csv")
-    known = {(row.model, row.width): row.top1 for row in table[table.top1.notna()].itertuples()}
-    return {name: known[model, width] for name, (model, width, ratio) in NETWORKS.items()
-            if (model, width) in known and ratio == (2 if model.startswith("ghostnet") else 1)}
+    known = {(row.model, row.width, 2 if row.model in GHOST_NETWORKS else 1): row.top1
+             for row in table[table.top1.notna()].itertuples()}
+    printed = pd.read_csv(PUBLISHED / "networks.csv")  # which tells s, and so has networks that others made of ghosts
+    for row in printed[(printed.dataset == "imagenet") & printed.top1.notna()].itertuples():
+        known.setdefault((row.model, row.width, row.ratio), row.top1)
+    return {name: known[network] for name, network in NETWORKS.items() if network in known}
 
 
 def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> pd.DataFrame:
@@ -284,5 +293,6 @@ def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: 
     joined = _joining(kinds)
     names = [name for name in ("GhostNet 1.0", "thin of 1.0", "MobileNetV3-L 1.0") if name in joined]
     rows.append({"asked": "What does joining maps cost, with the changes of layout around it?",
-                 "seen": ", ".join(f"{name} {100 * joined[name]:.0f} %" for name in names) + " of the time (ONNX Runtime)"})
+                 "seen": ", ".join(f"{name} {100 * joined[name]:.0f} %" for name in names)
+                 + f" of the time (ONNX Runtime){_how_layers(batch, threads)}"})
     return pd.DataFrame(rows)

@@ -4,10 +4,15 @@ A machine has slow moments. Two networks measured one after the other share one 
 beside each other, so a comparison is made turn by turn, and the turns' spread is told with it.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
+from ghostlib.errors import InputError, some
+
 PARTS = ("training", "evaluation")
+MACHINE = ["machine", "cores", "instruction_sets"]  # what tells machines apart, of which rows have some
 
 
 def summary(measured: pd.DataFrame) -> pd.DataFrame:
@@ -38,6 +43,21 @@ def machine(measured: pd.DataFrame) -> str:
     """
     return ", ".join(f"{name} with {cores} cores" for name, cores in
                      dict.fromkeys(zip(measured.machine, measured.cores)))
+
+
+def of_machine(measured: pd.DataFrame, here: Mapping[str, object]) -> pd.DataFrame:
+    """Those rows that were measured on one machine, by MACHINE; what nobody knows is the same as what nobody knows."""
+    told = [name for name in MACHINE if name in measured]
+    own = pd.DataFrame([here])[told].iloc[0].fillna("").astype(str)
+    return measured[(measured[told].astype(object).fillna("").astype(str) == own).all(axis=1)]
+
+
+def check_one_machine(measured: pd.DataFrame) -> None:
+    """Refuses rows of several machines: turns are compared with one another, and others are quicker, or slower."""
+    machines = measured[[name for name in MACHINE if name in measured]].drop_duplicates()
+    if len(machines) > 1:
+        told = some([" ".join(map(str, row)) for row in machines.itertuples(index=False)], between="; ")
+        raise InputError(f"machine: rows of {told} given; allowed are those of one")
 
 
 def as_clause(times: np.ndarray) -> str:

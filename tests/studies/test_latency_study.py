@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from ghostlib.complexity import count
+from ghostlib.complexity import Complexity, count
+from ghostlib.errors import InputError
 from ghostlib.models.build import build
 from ghostlib.results import read_table
-from ghostlib.studies import latency, rivals
+from ghostlib.studies import latency, rivals, speeds
 
 
 def times(milliseconds, engine="onnxruntime", batch=1):
@@ -52,6 +53,40 @@ def test_the_answer_follows_the_rows(ghost, words, pairs):
     assert "GhostNets take longer in the one turn that was recorded (" in first
     assert latency.findings(measured[measured.turn == 0], LAYERS, 1, 2).seen[0].startswith("sooner in the one turn")
     assert latency.answer(measured[measured.network == "plain 1.0"], LAYERS).startswith("**Answer.** Not known yet")
+
+
+def test_nothing_is_concluded_from_twins_that_are_not_there():
+    """`all()` of no rows is true."""
+    measured = times({"GhostNet 1.0": 12, "thin of 1.0": 10})
+    told = latency.answer(measured, LAYERS, threads=2)
+    assert told.startswith("**Answer.** Not known yet is whether ghosts pay: these rows hold no plain twin (onnxruntime, 1")
+    assert "promise" not in told and "1 of 1 GhostNets take longer" in told
+    told = latency.answer(times({"GhostNet 1.0": 12, "plain 1.0": 15}), LAYERS.iloc[:0], threads=2)
+    assert "take longer" not in told and "joining" not in told and "turns).\n\n" in told
+
+
+def test_operators_are_told_with_how_they_were_timed_where_the_rest_was_not():
+    measured = times({"GhostNet 1.0": 12, "thin of 1.0": 10, "plain 1.0": 15}, batch=32)
+    told = latency.answer(measured, LAYERS, 32, 2)
+    assert "2 threads, AMD EPYC" in told and "In ONNX Runtime (1 image at a time, 1 thread) joining maps" in told
+    assert latency.findings(measured, LAYERS, 32, 2).seen.iloc[-1].endswith("(ONNX Runtime) (1 image at a time, 1 thread)")
+    own = measured.assign(batch=1, threads=1)
+    assert "In ONNX Runtime joining maps" in latency.answer(own, LAYERS)
+    assert latency.findings(own, LAYERS, 1, 1).seen.iloc[-1].endswith("(ONNX Runtime)")
+
+
+def test_machines_are_not_mixed():
+    """A median over a turn of one machine and one of another is of neither."""
+    here = times({"GhostNet 1.0": 12, "thin of 1.0": 10}).assign(instruction_sets="avx2")
+    both = pd.concat([here, here.assign(machine="Intel Xeon", turn=here.turn + 3)])
+    for made in (latency.summary, lambda rows: latency.ratios(rows, "GhostNet 1.0", "thin of 1.0")):
+        with pytest.raises(InputError, match="machine: rows of AMD EPYC 2 avx2; Intel Xeon 2 avx2 given; allowed are those"):
+            made(both)
+    machine = {"machine": "AMD EPYC", "cores": 2, "instruction_sets": "avx2", "commit": "0"}
+    assert speeds.of_machine(both, machine).equals(here)
+    assert speeds.of_machine(both, {**machine, "cores": 4}).empty
+    unknown = here.assign(instruction_sets=float("nan"))  # as an empty text is read again
+    assert len(speeds.of_machine(unknown, {**machine, "instruction_sets": ""})) == len(here)
 
 
 def test_the_advice_is_the_budgets_steps_and_says_whose_the_accuracies_are():
@@ -110,13 +145,14 @@ def test_bytes_are_maps_and_weights_once():
     config = latency.config_of("ResNet-50").having(model="vgg16", width=0.0625, num_classes=10, image_size=32)
     table = count(build(config), (3, 32, 32)).table
     first = table[table.type == "convolution"].iloc[[0]]
-    assert latency.bytes_moved(first) == 4 * (3 * 32 * 32 + 4 * 32 * 32 + 3 * 4 * 9)
-    linear = latency.bytes_moved(table) - latency.bytes_moved(table[table.type == "convolution"])
+    assert Complexity(first).bytes_moved == 4 * (3 * 32 * 32 + 4 * 32 * 32 + 3 * 4 * 9)
+    linear = Complexity(table).bytes_moved - Complexity(table[table.type == "convolution"]).bytes_moved
     assert set(table.type) == {"convolution", "normalisation", "linear"} and linear == 4 * (32 + 32 + 1056 + 32 + 10 + 330)
 
 
 def test_names_and_published_accuracies_belong_together():
     assert latency.published()["GhostNet 1.0"] == 73.9 and latency.published()["ResNet-50"] == 75.3
-    assert not {name for name in latency.published() if name.startswith(("thin", "plain", "Ghost-ResNet"))}
+    assert latency.published()["Ghost-ResNet-50"] == 75.0  # of Table 6, which tells s
+    assert not {name for name in latency.published() if name.startswith(("thin", "plain"))}
     for name, (thin, plain) in latency.TRIPLES.items():
         assert latency.NETWORKS[name][2] == 2 and latency.NETWORKS[thin][2] == latency.NETWORKS[plain][2] == 1
