@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ghostlib import atomic, results
+from ghostlib.config import Config
 from ghostlib.errors import InputError, some
 from ghostlib.sweep.grid import Point, Sweep
 
@@ -30,7 +31,8 @@ def collect(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]] | None = None) -
 def plan(sweep: Sweep, again: bool = False, there: Mapping[str, Mapping[str, Any]] | None = None) -> pd.DataFrame:
     """What a sweep would run: for each point its parameters, weights, multiply-adds and seconds, and whether it is there.
 
-    The seconds of a point that never ran are estimated from those that did, by their multiply-adds. With `again`
+    The seconds of a point that never ran are estimated from those that did, by their multiply-adds for one image, their
+    epochs and how often each shows an image. With `again`
     a row that other code made counts for that, and not as there. `there` are the rows that `rows_there` found, where
     somebody has looked already.
     """
@@ -44,11 +46,17 @@ def plan(sweep: Sweep, again: bool = False, there: Mapping[str, Mapping[str, Any
         rows.append({**own, "there": point.key in found and point.key not in runs_again,
                      **{name: row.get(name) for name in ("weights", "macs", "seconds")}})
     table = pd.DataFrame(rows)
-    done = table[table.seconds.notna() & table.macs.notna()]
-    if len(done):
-        rate = done.seconds.sum() / done.macs.sum()
-        table["seconds"] = table.seconds.fillna((table.macs.astype(float) * rate).round())
+    work = table.macs.astype(float) * [_passes(sweep.config(point)) for point in sweep.points]
+    done = table.seconds.notna() & work.notna()
+    if done.any():
+        rate = table.seconds[done].sum() / work[done].sum()
+        table["seconds"] = table.seconds.fillna((work * rate).round())
     return table
+
+
+def _passes(config: Config) -> int:
+    """How often a run shows an image, one that only judges once."""
+    return max(1, config.epochs * config.repeats)
 
 
 def _costs(sweep: Sweep, points: Sequence[Point]) -> dict[str, dict[str, int]]:

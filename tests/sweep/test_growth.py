@@ -72,6 +72,15 @@ def test_a_network_is_built_once_however_many_points_have_it(seeds, grid, calls)
     assert plan.groupby(["ratio", "width"]).macs.nunique().eq(1).all() and plan.macs.nunique() == 4
 
 
+def test_seconds_are_estimated_by_epochs_too(grid):
+    planned = grid(1, epochs=[6, 30], ratio=[1, 2])
+    finish(planned, [point for point in planned.points if point.parameters["epochs"] == 6])
+    plan = sweep.plan(planned).set_index(["epochs", "ratio"])
+    assert plan.there[6].all() and not plan.there[30].any()
+    rate = plan.seconds[6].sum() / plan.macs[6].sum()  # of six epochs
+    assert list(plan.seconds[30]) == pytest.approx(list(5 * plan.macs[30] * rate), abs=0.5)
+
+
 def test_a_network_is_made_of_its_architecture_and_its_seed_alone():
     """So points that agree in the architecture cost the same, whatever fields Config gets."""
     seen = set()
