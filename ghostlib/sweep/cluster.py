@@ -116,6 +116,13 @@ def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[st
     return {"num_cpus": cpus, **({"resources": {"NPU": npus}} if npus else {})}
 
 
+def _ascending(cards: str) -> str:
+    """Numbers of cards, such as 3,1, in the order in which CANN wants them; as they stand where they are no numbers, such as
+    the empty text by which somebody hides all cards."""
+    numbers = cards.split(",")
+    return ",".join(sorted(numbers, key=int)) if all(one.strip().isdecimal() for one in numbers) else cards
+
+
 def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, keep: Sequence[str], folder: str, cores: int,
              environment: Mapping[str, str]) -> tuple[str, dict[str, Any] | None, dict[str, bytes], str | None]:
     """One run, in a Ray worker: the executed notebook, its row, the files it is to keep, and what went wrong."""
@@ -126,8 +133,8 @@ def _execute(notebook: str, parameters: Mapping[str, Any], has_run_dir: bool, ke
         os.chdir(folder)
     # Here and not as Ray's runtime_env, with which no worker starts where the path of Python has a space in it.
     os.environ.update(environment)
-    if NPU_VARIABLE in os.environ:  # CANN wants them ascending
-        os.environ[NPU_VARIABLE] = ",".join(sorted(os.environ[NPU_VARIABLE].split(","), key=int))
+    if NPU_VARIABLE in os.environ:
+        os.environ[NPU_VARIABLE] = _ascending(os.environ[NPU_VARIABLE])
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="ghostlib-") as scratch:
         source, done, run_dir = (Path(scratch) / name for name in ("notebook.ipynb", "done.ipynb", "run"))

@@ -23,6 +23,7 @@ from ghostlib import results, sweep
 from ghostlib.__main__ import main
 from ghostlib.errors import InputError, RunError
 from ghostlib.lock import hold
+from ghostlib.sweep import cluster
 from ghostlib.sweep.cluster import npus_wanted
 from ghostlib.sweep.cores import own_cores
 
@@ -379,6 +380,11 @@ def test_the_grids_that_come_with_the_lab_can_be_read(monkeypatch):
     assert starts == {None, f"data/runs/photographs_pretrain/{pretrained.key}.last.safetensors"}  # what is kept of it
     table = sweep.plan(sweep.read(ROOT / "notebooks" / "params" / "ablate_ratio_smoke.yaml"))
     assert table.weights.is_monotonic_decreasing and not table.there.any()
+
+
+@pytest.mark.parametrize(("given", "told"), [("10,2,1", "1,2,10"), ("3", "3"), ("", ""), ("NPU-1,0", "NPU-1,0")])
+def test_cards_are_told_in_ascending_order_whatever_somebody_set(given, told):
+    assert cluster._ascending(given) == told
 
 
 def test_a_run_gets_as_many_npus_as_it_has_devices(monkeypatch):
