@@ -6,7 +6,7 @@ are in memory anyway (digits, cifar10, examples) take no notice of it.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +23,8 @@ MEMORY_SHARE, DISK_SHARE = 0.6, 0.9  # of what is free; the rest is for the netw
 COUNTED = 50_000  # files of a split whose headers are all read, in some seconds; of more, as many drawn ones
 GLANCE = 64  # files of a split from which a remark estimates
 WORTH = 2_000  # training images from which a remark is made: fewer are decoded in a second
-LIMIT = Path("/sys/fs/cgroup/memory.max")  # what a container may take, which the machine's free memory does not tell
+# What a container may take and has taken, which the machine's free memory does not tell; and which groups a process is in.
+GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 class Pictures(Protocol):
@@ -155,12 +156,30 @@ def remarks_on(config: Config, splits: Sequence[Pictures], ranks: int = 1) -> li
 
 def _memory() -> int:
     """Bytes of memory that pixels may take."""
-    free = psutil.virtual_memory().available
+    return round(MEMORY_SHARE * max(0, min([psutil.virtual_memory().available, *_left_to_groups()])))
+
+
+def _left_to_groups() -> Iterator[int]:
+    """Bytes of memory that are left to each of the control groups that this process is in; none without a limit.
+
+    What is kept of files that nobody has open counts as used there, and is given up when memory is wanted.
+    """
     try:
-        free = min(free, int(LIMIT.read_text()))
-    except (OSError, ValueError):  # no container, or one without a limit
-        pass
-    return round(MEMORY_SHARE * free)
+        own = [line.split(":", 2) for line in OWN.read_text().splitlines()]
+    except (OSError, ValueError):
+        own = []
+    second, first = (next((parts[2].lstrip("/") for parts in own if parts[1] == kind), "") for kind in ("", "memory"))
+    for root, path, limit, usage, files in (
+            (GROUPS, second, "memory.max", "memory.current", "inactive_file"),
+            (GROUPS / "memory", first, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")):
+        # A container may see its own group as the root, whatever it is called outside.
+        for group in [root / path, *(one for one in (root / path).parents if one.is_relative_to(root))]:
+            try:
+                most, used = (int((group / name).read_text()) for name in (limit, usage))
+                told = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+                yield most - used + int(told.get(files, 0))
+            except (OSError, ValueError):  # no such group, or one without a limit
+                pass
 
 
 def _disk() -> int:

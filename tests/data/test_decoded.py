@@ -257,14 +257,27 @@ def test_too_little_space_is_refused_with_both_sizes(how, ranks, free, field, tm
         assert data.load(config.having(epochs=0), 0, ranks).remarks
 
 
-def test_a_containers_limit_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr(decoded, "LIMIT", tmp_path / "memory.max")
-    for text, allowed in (("1000\n", 600), ("max\n", None), (None, None)):
-        if text is None:
-            (tmp_path / "memory.max").unlink()
-        else:
-            (tmp_path / "memory.max").write_text(text)
-        assert decoded._memory() == allowed or (allowed is None and decoded._memory() > 10**6)
+SECOND = {"memory.max": "100000", "memory.current": "90500", "memory.stat": "anon 100\ninactive_file 500\n"}
+FIRST = {"memory.limit_in_bytes": "100000", "memory.usage_in_bytes": "90500",
+         "memory.stat": "inactive_file 1\ntotal_inactive_file 500\n"}
+
+
+@pytest.mark.parametrize(("own", "files", "allowed"), [
+    ("0::/", {"": SECOND}, 6000), ("0::/", {"": {**SECOND, "memory.max": "max"}}, None), ("0::/", {}, None),
+    ("0::/a/b", {"a": SECOND, "a/b": {**SECOND, "memory.max": "max"}}, 6000),  # what holds for all of a job
+    ("0::/called/so/outside", {"": SECOND}, 6000), ("0::/", {"": {**SECOND, "memory.max": "1000"}}, 0),
+    ("3:cpuset:/\n4:memory:/a\n0::/", {"memory/a": FIRST}, 6000), ("4:memory:/outside", {"memory": FIRST}, 6000),
+    ("4:memory:/", {"memory": {**FIRST, "memory.limit_in_bytes": str(2**63 - 4096)}}, None), (None, {"": SECOND}, 6000)])
+def test_a_containers_limit_counts_and_what_it_has_taken(own, files, allowed, tmp_path, monkeypatch):
+    monkeypatch.setattr(decoded, "GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(decoded, "OWN", tmp_path / "own")
+    if own is not None:
+        (tmp_path / "own").write_text(own)
+    for group, texts in files.items():
+        (tmp_path / "groups" / group).mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (tmp_path / "groups" / group / name).write_text(text)
+    assert decoded._memory() == allowed or (allowed is None and decoded._memory() > 10**6)
 
 
 def test_sizes_are_told_by_headers_alone(tmp_path, monkeypatch):
