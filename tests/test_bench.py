@@ -1,7 +1,10 @@
 """The benchmark: what it prints, and what the compiled graphs may hold. It asserts no speed."""
 
 import json
+import os
 import runpy
+import subprocess
+import sys
 
 import mindspore
 import numpy as np
@@ -15,6 +18,7 @@ from ghostlib.config import Config
 from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError
 from ghostlib.kernels import fused, native
+from ghostlib.results import read_table
 from ghostlib.training.optimizers import make_optimizer
 from ghostlib.training.step import TrainStep
 
@@ -111,3 +115,23 @@ def test_the_networks_that_are_measured_are_those_of_the_studies(root, monkeypat
     recorded = {name: set(results.read_table(root / "data/results" / f"{name}_speed.csv").network)
                 for name in ("ablation", "paper")}
     assert recorded == {"ablation": set(tool["of_ablation"]()), "paper": set(tool["of_paper"]())}
+
+
+def test_implementations_are_compared_without_pytorch_and_its_python_is_asked_for_first(root, tmp_path):
+    """What an earlier try measured is there, so that the table is all that is left to write."""
+    row = {"model": "mobilenet_v2", "contender": "ghostlib", "round": 1, "training": 4.0, "evaluation": 8.0}
+    (tmp_path / "speed.csv.rows.json").write_text(json.dumps([row]))
+    words = [sys.executable, root / "tools" / "bench_implementations.py", "--mindcv", "-", "--authors", "-", "--photographs",
+             "-", "--models", "mobilenet_v2", "--no-pipelines", "--rounds", "1", "--csv", "speed.csv"]
+
+    def run(*more):
+        return subprocess.run([*words, *more], cwd=tmp_path, capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": str(root)})
+    asked = run()
+    assert asked.returncode == 2 and "--torch: not given; wanted is the Python" in asked.stderr
+    assert not (tmp_path / "speed.csv").exists()
+    done = run("--without", "PyTorch")
+    assert done.returncode == 0, done.stderr
+    table = read_table(tmp_path / "speed.csv")
+    assert table[["contender", "training", "rounds"]].values.tolist() == [["ghostlib", 4.0, 1]]
+    assert not (tmp_path / "speed.csv.rows.json").exists()

@@ -141,6 +141,14 @@ def child(options, kind: str, model: str, name: str) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def version_of_torch(python: str) -> str:
+    """PyTorch's version in an environment; told before anything is measured if there is none."""
+    done = subprocess.run([python, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"--torch: {python} has no PyTorch: {done.stderr}")
+    return done.stdout.strip()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for option in ("mindcv", "authors", "torch", "photographs"):
@@ -170,6 +178,9 @@ def main() -> None:
                   for name in (RIVALS_NETWORKS if model in RIVALS else NETWORKS)]
     contenders += [("pipeline", "ghostnet", name) for name in PIPELINES if not options.no_pipelines]
     contenders = [one for one in contenders if not any(word in one[2].split() for word in options.without)]
+    if not options.torch and any(name.startswith("PyTorch") for _, _, name in contenders):
+        parser.error("--torch: not given; wanted is the Python of an environment with PyTorch, or --without PyTorch")
+    torch = version_of_torch(options.torch) if options.torch else ""
     kept = Path(f"{options.csv}.rows.json")  # what was measured before something failed is not measured again
     rows = json.loads(kept.read_text()) if kept.exists() else []
     done = {(row["model"], row["contender"], row["round"], "pipeline" in row) for row in rows}
@@ -179,9 +190,8 @@ def main() -> None:
             rows.append({"model": model, "contender": name, "round": number, **child(options, *one)})
             kept.write_text(json.dumps(rows))
     table = pd.DataFrame(rows).groupby(["model", "contender"], sort=False).max().drop(columns="round").reset_index()
-    torch = subprocess.run([options.torch, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True)
     for name, value in {"batch": options.batch, "threads": options.threads, "rounds": options.rounds,
-                        **results.provenance(), "torch": torch.stdout.strip()}.items():
+                        **results.provenance(), "torch": torch}.items():
         table[name] = value
     results.write_table(options.csv, table)
     kept.unlink()
