@@ -16,8 +16,8 @@ from ghostlib.deploy import fold_batchnorm
 from ghostlib.device import use_device
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.kernels import fused, native
-from ghostlib.kernels.passes import FusedExcite
-from ghostlib.models.layers import Excite
+from ghostlib.kernels.passes import FusedExcite, Pass
+from ghostlib.models.layers import Excite, SqueezeExcite
 from ghostlib.training.optimizers import make_optimizer
 from ghostlib.training.step import TrainStep
 
@@ -155,28 +155,50 @@ def test_what_follows_a_ghost_module_stays():
         np.testing.assert_allclose(other(x).asnumpy(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_gradient_is_the_slope():
-    """Against differences of the loss, which know nothing of MindSpore's own gradients."""
-    net = randomise(nn.SequentialCell(GhostModule(3, 6, ratio=2, kernel=3, relu=False)))
+def depthwise(kernel, stride=1):
+    height, width = kernel
+    padding = (height // 2, height // 2, width // 2, width // 2)
+    return nn.Conv2d(6, 6, kernel, stride, pad_mode="pad", padding=padding, group=6)
+
+
+@pytest.mark.parametrize(("layers", "channels"), [
+    (lambda: [GhostModule(3, 6, ratio=2, kernel=3, relu=False)], 3),
+    (lambda: [GhostModule(3, 6, ratio=3, kernel=5, relu=True)], 3),
+    (lambda: [depthwise((3, 3), 2), nn.BatchNorm2d(6)], 6), (lambda: [depthwise((5, 5), 2), nn.BatchNorm2d(6)], 6),
+    (lambda: [depthwise((1, 5)), nn.BatchNorm2d(6)], 6), (lambda: [depthwise((5, 1)), nn.BatchNorm2d(6)], 6),
+    (lambda: [GhostConv2d(3, 6, 3, ratio=2, kernel=3)], 3),
+    (lambda: [GhostConv2d(3, 6, 3, ratio=2, kernel=3), nn.BatchNorm2d(6)], 3),
+    (lambda: [depthwise((3, 3)), nn.BatchNorm2d(6), nn.ReLU6()], 6),
+    (lambda: [depthwise((3, 3)), nn.BatchNorm2d(6), nn.HSwish()], 6),
+    (lambda: [nn.BatchNorm2d(6), nn.ReLU(), SqueezeExcite(6)], 6)],
+    ids=["ghosts", "ghosts of s 3 and d 5 with ReLU", "strided", "strided 5 x 5", "1 x 5", "5 x 1", "ghost convolution",
+         "ghost convolution, norm", "ReLU6", "h-swish", "squeeze-and-excitation"])
+def test_the_gradient_is_the_slope(layers, channels):
+    """Against differences of the loss, which know nothing of MindSpore's own gradients; for the input, too."""
+    net = randomise(nn.SequentialCell(layers()))
     fast = fused.accelerated(net).set_train(True)
-    x = np.random.default_rng(3).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    assert any(isinstance(cell, (Pass, FusedExcite)) for _, cell in fast.cells_and_names())
+    x = np.random.default_rng(3).normal(size=(2, channels, 6, 6)).astype(np.float32)
     gradients = outcome(fast, net, x, True)
-    factors = np.random.default_rng(1).normal(size=(2, 6, 6, 6))
+    factors = np.random.default_rng(1).normal(size=gradients["output"].shape)
 
-    def loss() -> float:
-        return float((fast(Tensor(x)).asnumpy().astype(np.float64) * factors).sum())
+    def loss(x: np.ndarray) -> float:
+        return float((fast(Tensor(x, mindspore.float32)).asnumpy().astype(np.float64) * factors).sum())
 
+    def check(value: np.ndarray, gradient: np.ndarray, told: str, loss_of) -> None:
+        direction = np.random.default_rng(4).normal(size=value.shape)
+        slope = (loss_of(value + 1e-3 * direction) - loss_of(value - 1e-3 * direction)) / 2e-3
+        assert slope == pytest.approx((gradient * direction).sum(), rel=0.02, abs=0.1), told
+
+    check(x, gradients["x"], "x", loss)
     for parameter in net.trainable_params():
         value = parameter.asnumpy().copy()
-        direction = np.random.default_rng(4).normal(size=value.shape)
-        slopes = []
-        for step in (1e-3, -1e-3):
-            parameter.set_data(Tensor(value + step * direction, mindspore.float32))
-            slopes.append(loss())
+
+        def loss_with(changed: np.ndarray, parameter=parameter) -> float:
+            parameter.set_data(Tensor(changed, mindspore.float32))
+            return loss(x)
+        check(value, gradients[f"gradient of {parameter.name}"], parameter.name, loss_with)
         parameter.set_data(Tensor(value))
-        slope = (slopes[0] - slopes[1]) / 2e-3
-        expected = (gradients[f"gradient of {parameter.name}"] * direction).sum()
-        assert slope == pytest.approx(expected, rel=0.02, abs=0.1), parameter.name
 
 
 @pytest.mark.parametrize(("name", "build"), [
