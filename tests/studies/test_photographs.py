@@ -86,6 +86,10 @@ def test_a_secondary_verdict_that_two_differ_wants_the_corrected_p_value():
     assert row["verdict"] == "undecided"
     within = {"GhostNet": [80, 81, 80.5], "s2 d1": [80.1, 81, 80.4]}
     assert photographs.answers(photographs.counted(rows(within))).verdict.tolist() == ["within 1 point"]
+    for own, said in ((differ, ": undecided (+5.97 points, 95 % interval over 3 seeds +"), (within, "; 90 % interval -")):
+        [told] = photographs.secondary(photographs.counted(rows(own))).told
+        assert said in told and told.startswith("Secondary: does the spatial kernel matter? GhostNet − s2 d1: ")
+        assert told.endswith(" after Holm's correction for 5 contrasts; interval and margin are this contrast's own).")
 
 
 @pytest.mark.parametrize(("column", "value", "said"), [
