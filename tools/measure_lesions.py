@@ -42,11 +42,13 @@ def networks(grid: sweep.Sweep) -> Iterator[tuple[dict, Config, Path]]:
 
 
 @cache
-def photographs(dataset: str, data_dir: str, size: int, classes: int, count: int) -> tuple[np.ndarray, ...]:
-    """Photographs to judge by with their labels, and training photographs, as they are; the same for all networks."""
+def photographs(dataset: str, data_dir: str, size: int, classes: int, count: int) -> tuple[tuple[np.ndarray, ...], str]:
+    """Photographs to judge by with their labels, and training photographs, as they are; the same for all networks. And the
+    dataset's fingerprint."""
     config = Config(dataset=dataset, data_dir=data_dir, image_size=size, num_classes=classes)
     held = config.having(val_share=0.2)  # a part of the training images, without augmentation
-    return *balanced_images(load(config).test, count), balanced_images(load(held).test, min(TRAINING, count))[0]
+    data, training = load(config), balanced_images(load(held).test, min(TRAINING, count))[0]
+    return (*balanced_images(data.test, count), training), data.contents.fingerprint
 
 
 def there(about: dict) -> bool:
@@ -71,13 +73,13 @@ if __name__ == "__main__":
         start = time.monotonic()
         net = build(config).set_train(False)
         load_weights(net, str(path))
-        shown = photographs(config.dataset, config.data_dir, config.image_size, config.num_classes, given.count)
+        shown, fingerprint = photographs(config.dataset, config.data_dir, config.image_size, config.num_classes, given.count)
         network = CutNetwork(net, config.image_size)
         with progress_bar(steps(network, shown[0]), f"steps of network {number} of {len(left)}") as bar:
             tables = measure(network, *shown, config.seed, bar.update)
         more = {"photographs": len(shown[1]), "fitted": len(shown[2]), "seconds": round(time.monotonic() - start)}
         for name, table in tables.items():
             target = FOLDER / ("lesions.csv" if name == "lesions" else f"lesions_{name}.csv")
-            told = {**about, **(more if name == "overall" else {}), **results.provenance()}
+            told = {**about, **(more if name == "overall" else {}), "data_fingerprint": fingerprint, **results.provenance()}
             fresh = table.round({column: 5 if column.startswith("nats") else 3 for column in table}).assign(**told)
             print(f"{target}: {results.record(target, fresh, LESIONS)}")

@@ -109,8 +109,9 @@ def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
     return figure
 
 
-def fig_cost(summary: pd.DataFrame, looks: Mapping[str, tuple[str, str]] | None = None) -> Figure:
-    """Accuracy with its interval against multiply-adds and, where `summary` has it, against measured time.
+def fig_cost(summary: pd.DataFrame, looks: Mapping[str, tuple[str, str]] | None = None, *,
+             with_weights: bool = False) -> Figure:
+    """Accuracy with its interval against multiply-adds, weights if asked for and measured time where `summary` has it.
 
     Each network's name stands beside its point; where three or more lie on one another, an inset shows them enlarged.
 
@@ -118,8 +119,9 @@ def fig_cost(summary: pd.DataFrame, looks: Mapping[str, tuple[str, str]] | None 
         summary: Of `ablation.summary`, or of `ablation.with_speeds`: then a panel each for training and evaluation, with
             the slowest and the fastest turn.
         looks: Colour and marker by network, where they are another figure's.
+        with_weights: Whether there is a panel for weights, too; in millions, as multiply-adds.
     """
-    panels, spread = {"macs": "multiply-adds, millions"}, {}
+    panels, spread = {"macs": "multiply-adds, millions", **({"weights": "weights, millions"} if with_weights else {})}, {}
     if "training" in summary and summary.training.notna().any():
         for part in PARTS:
             panels[f"{part}_ms"] = f"{part}, ms an image"

@@ -28,7 +28,7 @@ def compact(answers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         own = own.sort_values(IMAGE, ignore_index=True)
         if not place:
             table = own[[IMAGE, LABEL]].copy()
-            number = {name: place for place, name in enumerate(sorted(set(own[LABEL])))}
+            number = numbers(own[LABEL])
         _check_same(table, own, point)
         table[point] = own.answer.map(number).astype(int)
     return table
@@ -47,10 +47,14 @@ def _check_same(table: pd.DataFrame, other: pd.DataFrame, whose: str) -> None:
                          f"allowed are runs on one test set")
 
 
+def numbers(labels: Iterable[str]) -> dict[str, int]:
+    """The number of each class in answers, by its name."""
+    return {name: place for place, name in enumerate(sorted(set(labels)))}
+
+
 def right(table: pd.DataFrame, points: Iterable[str]) -> np.ndarray:
     """(runs, images): whether each run recognised each image."""
-    number = {name: place for place, name in enumerate(sorted(set(table[LABEL])))}
-    labels = table[LABEL].map(number).to_numpy()
+    labels = table[LABEL].map(numbers(table[LABEL])).to_numpy()
     return np.array([table[point].to_numpy() == labels for point in points])
 
 
@@ -60,12 +64,21 @@ def by_class(table: pd.DataFrame, points: Iterable[str]) -> pd.Series:
 
 
 def hardest(table: pd.DataFrame, points: Iterable[str], seed: int = 0) -> pd.DataFrame:
-    """Of each class an image that fewest runs recognised: image, label, share (of runs that did), answer (what most runs
-    answered; its class's name). Of several one is drawn."""
+    """Of each class an image that fewest runs recognised, as `answered`. Of several one is drawn."""
+    found = answered(table, points).sample(frac=1, random_state=seed)
+    return found.sort_values("share", kind="stable").groupby(LABEL).first().reset_index()[list(found)]
+
+
+def first(table: pd.DataFrame, points: Iterable[str]) -> pd.DataFrame:
+    """Of each class its first image by name, whatever runs answered, as `answered`."""
+    found = answered(table, points)
+    return found.sort_values(IMAGE, kind="stable").groupby(LABEL).first().reset_index()[list(found)]
+
+
+def answered(table: pd.DataFrame, points: Iterable[str]) -> pd.DataFrame:
+    """Of each image: image, label, share (of the runs that recognised it), answer (what most runs answered; its class's
+    name)."""
     points = list(points)
-    names = sorted(set(table[LABEL]))
-    common = table[points].mode(axis=1)[0].astype(int).map(dict(enumerate(names)))
-    found = pd.DataFrame({IMAGE: table[IMAGE], LABEL: table[LABEL], "share": right(table, points).mean(axis=0),
-                          "answer": common})
-    drawn = found.sample(frac=1, random_state=seed).sort_values("share", kind="stable").groupby(LABEL).first().reset_index()
-    return drawn[[IMAGE, LABEL, "share", "answer"]]
+    common = table[points].mode(axis=1)[0].astype(int).map({place: name for name, place in numbers(table[LABEL]).items()})
+    return pd.DataFrame({IMAGE: table[IMAGE], LABEL: table[LABEL], "share": right(table, points).mean(axis=0),
+                         "answer": common})

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ghostlib.errors import InputError
 from ghostlib.studies.contrasts import LEVEL, Contrast, check_alike, contrast, holm, listed, mean_interval
+from ghostlib.studies.copies import copy_of
 
 TUNED, ANEW = "fine-tuned", "trained anew"
 SIZES, DRAWS = (5, 10, 20, 50), 5  # photographs of each class, and how often as many are drawn: seeds 0, 1, ...
@@ -69,7 +70,8 @@ def answer(rows: pd.DataFrame) -> str:
     told = "; ".join(f"with {number} photographs of each class {means[number, TUNED]:.0f} % instead of "
                      f"{means[number, ANEW]:.0f} % ({one.evidence()})" for number, one in found.items())
     if [len(found[number].seeds) if number in found else 0 for number in SIZES] != [DRAWS] * len(SIZES):
-        return f"**Fine-tuning.** Not known yet, {len(rows)} of {2 * DRAWS * len(SIZES)} runs are recorded: so far {told}."
+        return (f"**Fine-tuning.** Not known yet, {len(rows)} of {2 * DRAWS * len(SIZES)} runs are recorded "
+                f"({copy_of(rows)}): so far {told}.")
     corrected = dict(zip(found, holm([one.p_value for one in found.values()])))
     pays, costs = ([number for number, one in found.items() if corrected[number] < LEVEL and sign * one.interval[0] > 0]
                    for sign in (1, -1))
@@ -78,5 +80,5 @@ def answer(rows: pd.DataFrame) -> str:
     size = rows.image_size.iloc[0]
     return (f"**Fine-tuning** {first} photographs of each class{loses} (p below {LEVEL:g}, corrected for {len(found)} "
             f"questions). A GhostNet 0.5 that had learned seven of Imagenette's classes learned the other three, beside one "
-            f"that had learned nothing. Of their {rows.test_images.iloc[0]:,} test photographs, {size} x {size}, were "
-            f"right: {told}.")
+            f"that had learned nothing. Of their {rows.test_images.iloc[0]:,} test photographs, {size} x {size} "
+            f"({copy_of(rows)}), were right: {told}.")

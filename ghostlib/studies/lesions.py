@@ -9,6 +9,7 @@ import pandas as pd
 from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
 from ghostlib.studies.catalogue import network_names
 from ghostlib.studies.contrasts import listed, mean_interval
+from ghostlib.studies.copies import copy_of
 
 GUIDES = {"r2": "how predictable it is", "share": "how much of the module's variance it has"}
 COSTS = {"nats": "cross-entropy", "lost": "top-1"}
@@ -172,7 +173,7 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame) -> Iterator
     verdict = lost.word("No: without them it answers better", "Yes, ghosts do something", "Not shown")
     yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses, averaged "
            f"over {own.modules.iloc[0]} modules, {lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on "
-           f"{own.photographs.iloc[0]:,} test photographs, as many of each class; cross-entropy rises by "
+           f"{own.photographs.iloc[0]:,} test photographs ({copy_of(own)}), as many of each class; cross-entropy rises by "
            f"{entropy.told(3, ' nats', '')}.")
     yield few(rows, name)
     if len(own) == 1:

@@ -9,6 +9,7 @@ from ghostlib.errors import InputError
 from ghostlib.studies import ablation
 from ghostlib.studies.answers import right as right_of
 from ghostlib.studies.contrasts import LEVEL, Contrast, check_alike, contrast, half_width, holm, listed, points
+from ghostlib.studies.copies import copy_of
 
 GHOSTNET, RIVAL, THIN = "GhostNet", "MobileNetV3-Small", "thin"
 # By model, width, s and d, as docs/photographs.md fixed them before anything ran.
@@ -23,7 +24,6 @@ SECONDARY = {(GHOSTNET, THIN): "Do ghosts beat fewer channels?",
              ("GhostNetV2", GHOSTNET): "Does the successor's attention help?",
              (GHOSTNET, "s2 d1"): "Does the spatial kernel matter?",
              (GHOSTNET, "s4 d3"): "Is it better than more ghosts of fewer real maps?"}
-SQUASHED = "f217b7405022fa895254ffaf5eb934d9"  # fingerprint of the copy whose photographs were all scaled to 224 x 224
 LEADERBOARD = 93.55  # %; the public leaderboard's for 80 epochs at 128 x 128, one run of an xresnet50, official copy
 STEP = 2.0  # from one learning rate of the grid to the next
 DRAWS = 2000  # of the bootstrap
@@ -216,12 +216,6 @@ def bootstrap(right: Mapping[str, np.ndarray], first: str, second: str, share: f
     return float(difference.mean()), float(low), float(high)
 
 
-def copy_of(rows: pd.DataFrame) -> str:
-    """Which copy of Imagenette rows were made from, in words."""
-    told = {SQUASHED: "squashed copy"}
-    return ", ".join(told.get(print_, f"a copy with fingerprint {print_[:8]}") for print_ in rows.data_fingerprint.unique())
-
-
 def long_run(rows: pd.DataFrame) -> str:
     """What the one long run reached, in a sentence."""
     if rows.empty:
@@ -281,4 +275,4 @@ def _so_far(rows: pd.DataFrame, one: Contrast | None) -> str:
         seeds = f"{len(own)} seed{'' if len(own) == 1 else 's'}"
         told.append(f"{own.accuracy.mean():.1f} % for {name} ({seeds})" if len(own) else f"not recorded for {name}")
     evidence = f", a difference of {one.evidence()}" if one is not None else ""
-    return f"so far top-1 on Imagenette's test photographs is {' and '.join(told)}{evidence}"
+    return f"so far top-1 on Imagenette's test photographs ({copy_of(rows)}) is {' and '.join(told)}{evidence}"

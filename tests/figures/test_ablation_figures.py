@@ -99,6 +99,11 @@ def test_every_network_is_named_at_its_point_in_every_panel():
     assert {text.get_text() for text in inset.texts} == {"thin", "s2 d3", "by layer"}
 
 
+def test_weights_have_a_panel_where_they_are_asked_for():
+    labels = [[ax.get_xlabel() for ax in figures.fig_cost(TABLE, with_weights=asked).axes] for asked in (False, True)]
+    assert labels == [["multiply-adds, millions"], ["multiply-adds, millions", "weights, millions"]]
+
+
 def test_points_that_lie_apart_need_no_inset():
     apart = TABLE[TABLE.network.isin(["plain", "s2 d1", "s4 d3", "s2 d3"])]
     assert not figures.fig_cost(apart).axes[0].child_axes

@@ -20,6 +20,10 @@ def test_a_row_is_an_image_and_a_column_a_run():
     hard = answers.hardest(table, ["one", "two"])
     assert hard.image.tolist() == ["a", "b"] and hard.label.tolist() == ["cat", "dog"]
     assert hard.share.tolist() == [0, 0.5] and hard.answer.tolist() == ["dog", "cat"]
+    ordinary = answers.first(table.iloc[::-1], ["one", "two"])  # by name, whatever was answered and however rows lie
+    assert ordinary.image.tolist() == ["a", "b"]
+    assert answers.first(table.assign(image=["z", *"bcd"]), ["one"]).to_dict("list") == {
+        "image": ["d", "b"], "label": ["cat", "dog"], "share": [1, 1], "answer": ["cat", "dog"]}
 
 
 def test_a_fresh_run_takes_the_place_of_its_former_self():

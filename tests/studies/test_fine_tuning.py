@@ -9,7 +9,7 @@ from ghostlib import figures
 from ghostlib.errors import InputError
 from ghostlib.studies import fine_tuning
 
-ALIKE = {"lr": 0.05, "image_size": 128, "test_images": 1208}
+ALIKE = {"lr": 0.05, "image_size": 128, "test_images": 1208, "data_fingerprint": "092109c2"}
 
 
 def rows(gain, sizes=fine_tuning.SIZES, spread=0.01):
@@ -20,7 +20,7 @@ def rows(gain, sizes=fine_tuning.SIZES, spread=0.01):
 
 
 @pytest.mark.parametrize(("gain", "said"), [
-    (0.2, "right: with 5 photographs of each class 81 % instead of 61 % ("),
+    (0.2, "photographs, 128 x 128 (squashed copy), were right: with 5 photographs of each class 81 % instead of 61 % ("),
     (-0.2, "with any number of photographs of each class, and loses with 5, 10, 20 and 50 (p "),
     (0.0, "is not shown to beat training anew with any number of photographs of each class (p below 0.05, ")])
 def test_the_answer_follows_the_draws(gain, said):
@@ -40,7 +40,7 @@ def test_an_unfinished_study_counts_no_wins(there):
     own = fine_tuning.named(rows(0.2))
     own = own[own.isin(there)[list(there)].all(axis=1)]
     told = fine_tuning.answer(own)
-    assert told.startswith(f"**Fine-tuning.** Not known yet, {len(own)} of 40 runs are recorded: so far with 5 ")
+    assert told.startswith(f"**Fine-tuning.** Not known yet, {len(own)} of 40 runs are recorded (squashed copy): so far w")
 
 
 def test_four_questions_are_corrected_together():

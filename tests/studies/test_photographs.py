@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 from ghostlib.errors import InputError
-from ghostlib.studies import photographs
+from ghostlib.results import read_table
+from ghostlib.studies import copies, photographs
 from ghostlib.studies.contrasts import Contrast, holm
 
 
@@ -14,7 +16,7 @@ def rows(accuracies, **others):
     keys = {name: key for key, name in photographs.NETWORKS.items()}
     return pd.DataFrame([{"model": keys[name][0], "width": keys[name][1], "ratio": keys[name][2], "kernel": keys[name][3],
                           "seed": seed, "top1": value / 100, "lr": 0.1, "weights": 10**6, "macs": 14 * 10**6, "epochs": 15,
-                          "image_size": 128, "data_fingerprint": photographs.SQUASHED, **others}
+                          "image_size": 128, "data_fingerprint": copies.SQUASHED, **others}
                          for name, values in accuracies.items() for seed, value in enumerate(values)])
 
 
@@ -148,8 +150,8 @@ def test_one_seed_is_no_contrast():
     ({"GhostNet": [71, 73]}, "72.0 % for GhostNet (2 seeds) and not recorded for MobileNetV3-Small")])
 def test_too_few_seeds_are_told_and_no_verdict(accuracies, said):
     own = photographs.named(rows(accuracies))
-    assert photographs.answer(own) == (f"**Answer.** Not known yet: so far top-1 on Imagenette's test photographs is {said}"
-                                       f". The verdict waits for all 6 planned seeds of both.")
+    assert photographs.answer(own) == (f"**Answer.** Not known yet: so far top-1 on Imagenette's test photographs "
+                                       f"(squashed copy) is {said}. The verdict waits for all 6 planned seeds of both.")
 
 
 def test_what_is_there_and_what_bars_are_follows_the_rows():
@@ -184,7 +186,16 @@ def test_an_unfinished_study_and_another_copy_are_told():
     assert told.endswith("Of the secondary contrasts' runs 18 are missing.")
     every = photographs.counted(rows({name: [70] * seeds for name, seeds in photographs.SEEDS.items()}))
     assert "missing" not in photographs.answer(every)
-    assert photographs.copy_of(own.assign(data_fingerprint="0123456789")) == "a copy with fingerprint 01234567"
+    assert copies.copy_of(own.assign(data_fingerprint="0123456789")) == "a copy with fingerprint 01234567"
+
+
+@pytest.mark.parametrize("table", ["photographs", "photographs_pilot", "photographs_long", "photographs_pretrain", "few",
+                                   "few_pilot", "lesions_overall"])
+def test_recorded_numbers_of_the_squashed_copy_say_so(table):
+    own = read_table(ROOT / "data" / "results" / f"{table}.csv")
+    assert copies.copy_of(own) == "squashed copy"
+    assert copies.copy_of(own.assign(data_fingerprint="0123456789")) == "a copy with fingerprint 01234567"
+    assert copies.copy_of(own.drop(columns=["point", "data_fingerprint"], errors="ignore")) == "which copy was not noted"
 
 
 def test_the_long_run_is_told_beside_the_leaderboard():
