@@ -8,7 +8,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ghostlib.figures.ablation import COLOURS, MARKERS
-from ghostlib.studies.lesions import GUIDES, MEAN, by_depth, correlations, estimate, guided, key, told
+from ghostlib.studies.lesions import MEAN, by_depth, estimate, key, told
+from ghostlib.studies.map_guides import GUIDES, correlations, guided
 
 VALUES = {"lost": "points of top-1 lost", "per_share": "points for a tenth of the variance"}
 
