@@ -1,5 +1,7 @@
 """Redundancy of full-size networks, told: rows of tools/measure_redundancy.py each network by itself. Rows only."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -57,13 +59,26 @@ def verdict(row: pd.Series) -> str:
     return "no one way: in some layers more, in others less"
 
 
+def looks(rows: pd.DataFrame) -> pd.DataFrame:
+    """`effects` of every set of photographs, after the convolution and after the activation: with `state`, and with `way`,
+    the verdict without how many layers say it. The first of a network is its own set after the convolution."""
+    found = [effects(rows, state).assign(state=state) for state in (CONVOLUTION, ACTIVATION)]
+    table = pd.concat([one for one in found if len(one)] or found)
+    own = table.photographs == table.name.map(fullest(table).groupby("name").photographs.first())
+    return pd.concat([table[own], table[~own]]).assign(way=lambda all_of: [
+        verdict(row).partition(" in ")[0] for _, row in all_of.iterrows()])
+
+
 def effects_told(rows: pd.DataFrame) -> pd.DataFrame:
-    """`effects` as it is read: with a verdict that names the control, and without the interval over networks if none has
+    """`looks` as they are read: with a verdict that names the control, and without the interval over networks if none has
     one."""
-    found = fullest(effects(rows))
+    found = looks(rows).rename(columns={"state": "after"}).drop(columns="way")
+    found = found.sort_values("name", kind="stable", key=lambda names: names.map({
+        name: place for place, name in enumerate(dict.fromkeys(rows.name))}))
     than = {UNTRAINED: "alike than before training", SHUFFLED_WEIGHTS: "alike than with shuffled weights"}
     told = [verdict(row).replace("alike", than[row.control]) for _, row in found.iterrows()]
-    return found.assign(verdict=told).dropna(axis="columns", how="all").set_index(["name", "control"]).round(3)
+    table = found.assign(verdict=told).dropna(axis="columns", how="all")
+    return table.set_index(["name", "control", "after", "photographs"]).round(3)
 
 
 def networks(rows: pd.DataFrame) -> pd.DataFrame:
@@ -129,30 +144,50 @@ def answer(rows: pd.DataFrame) -> str:
                 f"{row.less} down" for _, row in own.iterrows()]
         parts.append(f"In {name}: {'; '.join(told)}.")
     before, mixed = (found[found.control == control] for control in CONTROLS)
+    every = looks(rows)
     first = "What training does to how alike maps are is not known: no recorded network is known as it was before it"
     if len(before) == 1:
-        first = _of_one(before.iloc[0])
+        first = _of_one(before.iloc[0], every[every.control == UNTRAINED])
     elif len(before):
         first = (_headline(before, "Training makes maps {}", "Training makes maps of some networks more alike and of others "
                            "less", "What training does to how alike maps are is not clear")
-                 + f" known before it ({listed(before.name)})")
-    second = _headline(mixed, "With the weights in their places maps are {} than with shuffled ones",
-                       "With the weights in their places maps of some networks are more alike than with shuffled ones, of "
-                       "others less", "Whether maps are more alike than with shuffled weights is not clear")
-    return " ".join([f"**Answer.** {first}. {second} (difference of R² after the convolution, d = "
-                     f"{FILTER}, mean over layers).", *parts, *_left_out(rows)])
+                 + f" known before it ({listed(before.name)}){_but_not(every, UNTRAINED)}")
+    turned = mixed.assign(difference=-mixed.difference, low=-mixed.high, high=-mixed.low, more=mixed.less, less=mixed.more)
+    second = _headline(turned, "Shuffling the weights makes maps {}", "Shuffling the weights makes maps of some networks "
+                       "more alike and of others less", "What shuffling the weights does to how alike maps are is not clear")
+    return " ".join([f"**Answer.** {first}. {second}{_but_not(every, SHUFFLED_WEIGHTS)} (difference of R² after the "
+                     f"convolution, d = {FILTER}, mean over layers). Each layer is judged by its own 95 % interval over "
+                     f"photographs; these are {every.layers.sum()} looks, and none is corrected for that.",
+                     *parts, *_left_out(rows)])
 
 
-def _of_one(row: pd.Series) -> str:
-    """What training does to the one kind of network that is known before it."""
+def _of_one(row: pd.Series, every: pd.DataFrame) -> str:
+    """What training does to the one kind of network that is known before it, in all looks at it."""
     seeds = f"{row.networks} seed{'' if row.networks == 1 else 's'}"
-    way = verdict(row)
-    judged = (f"maps are {way.split(' in ')[0]} after it" if "alike" in way else
-              "whether maps are more alike after it is not clear")
-    counted = f"in {row.less if 'less' in way else row.more} of {row.layers} layers"
-    if not np.isnan(row.low) or "alike" not in way:
-        counted = f"more alike in {row.more} and less alike in {row.less} of {row.layers} layers"
-    return f"In the one network known before and after training ({row['name']}, {seeds}), {judged}, {counted}"
+    ways = {way for way in every.way if "alike" in way}
+    judged = "whether maps are more alike after it is not clear"
+    if len(ways) == 1:
+        [way] = ways
+        agree, count = int((every.way == way).sum()), len(every)
+        judged = (f"maps are {way} after it, however one looks" if agree == count else
+                  f"maps seem {way} after it, in {agree} of {count} looks")
+    told = "; ".join(f"{_seen(one)} {one.more} of {one.layers} layers up and {one.less} down" for one in every.itertuples())
+    return f"In the one network known before and after training ({row['name']}, {seeds}), {judged} ({told})"
+
+
+def _seen(one: Any) -> str:
+    """What a look is at."""
+    return f"after the {one.state}{', on photographs that all networks share,' if one.photographs == 'shared' else ''}"
+
+
+def _but_not(every: pd.DataFrame, control: str) -> str:
+    """Which networks another look says something else of than the first one, which a headline is made of."""
+    apart = []
+    for name, own in every[every.control == control].groupby("name", sort=False):
+        other = own[own.way != own.way.iloc[0]].drop_duplicates("state")
+        apart += [f"{_seen(one).rstrip(',')} in {name} ({one.more} of {one.layers} layers up, {one.less} down)"
+                  for one in other.itertuples()]
+    return f", but not so {listed(apart)}" if apart else ""
 
 
 def _left_out(rows: pd.DataFrame) -> list[str]:
@@ -172,15 +207,20 @@ def kinds_answer(rows: pd.DataFrame) -> str:
     own = fullest(rows[(rows["filter"] == FILTER) & (rows.state == CONVOLUTION)])
     parts = []
     for name, layers in own[own.source == TRAINED].groupby("name", sort=False):
-        r2 = layers.groupby("kind").r2.mean().sort_values()
-        parts.append(f"{r2.iloc[-1]:.2f} ({r2.index[-1]}) down to {r2.iloc[0]:.2f} ({r2.index[0]}) in {name}")
+        r2 = layers.groupby("kind").r2.agg(["mean", "size"]).sort_values("mean")
+        high, low = (f"{row['mean']:.2f} ({kind}, {_counted(row['size'])})" for kind, row in r2.iloc[[-1, 0]].iterrows())
+        parts.append(f"{high} down to {low} in {name}")
     told = [f"By kind of layer the mean R² goes from {listed(parts)}."]
     for name, layers in own[own.source == UNTRAINED].groupby("name", sort=False):
         gap = layers.groupby("kind").gap.agg(["mean", "size"]).sort_values("mean")
-        each = [f"{kind} {row['mean']:+.2f} ({row['size']:.0f} layer{'' if row['size'] == 1 else 's'})"
+        each = [f"{kind} {row['mean']:+.2f} ({_counted(row['size'])})"
                 for kind, row in gap.iterrows()]
         told.append(f"In {name} training changes it by: {', '.join(each)}.")
     return " ".join(told)
+
+
+def _counted(layers: float) -> str:
+    return f"{layers:.0f} layer{'' if layers == 1 else 's'}"
 
 
 def _headline(found: pd.DataFrame, agreed: str, apart: str, unclear: str) -> str:
@@ -209,8 +249,8 @@ def controls_compared(rows: pd.DataFrame) -> str:
     count = len(wide.reset_index()[["name", "seed"]].drop_duplicates())
     return (f"In {count} network{'' if count == 1 else 's'} with both controls, maps of shuffled weights are {how} those "
             f"before training (R² {mean:+.2f} on average over {len(wide)} layers and stages; rank correlation {rho:.2f}); "
-            f"in {same} of {len(wide)} both controls give training's effect the same sign. So shuffled weights "
-            f"{'may' if same >= AGREED * len(wide) else 'cannot'} stand for a network before training.")
+            f"in {same} of {len(wide)} both controls give training's effect the same sign. So here "
+            f"shuffled weights {'could' if same >= AGREED * len(wide) else 'did not'} stand for a network before training.")
 
 
 def reach(rows: pd.DataFrame) -> pd.DataFrame:
@@ -232,8 +272,8 @@ def reach_answer(rows: pd.DataFrame) -> str:
     parts = [f"{own['layers with half'].sum()} of {own.layers.sum()} layers of {name}"
              for name, own in table.groupby("name", sort=False)]
     return (f"Of the maps looked at, at most {TARGETS} of a layer, half have another one that predicts them with R² ≥ {TAU} "
-            f"in {listed(parts)}, after the convolution. Where they have not, s = 2 with ghosts of this quality is hardly "
-            f"possible; where they have, it need not be: their sources must be few.")
+            f"in {listed(parts)}, after the convolution. In those s = 2 is possible only if few source maps suffice; in "
+            f"the others, with ghosts of this quality, hardly.")
 
 
 def fullest(rows: pd.DataFrame) -> pd.DataFrame:
