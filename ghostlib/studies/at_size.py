@@ -8,12 +8,12 @@ import pandas as pd
 from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TARGETS, TRAINED, UNTRAINED
 from ghostlib.studies.catalogue import network_names
 from ghostlib.studies.contrasts import listed, mean_interval
+from ghostlib.studies.redundancy import LITTLE
 
 STATES = {"convolution": "convolution", "BatchNorm": "normalisation", "ReLU": "activation", "activation": "activation"}
 FILTER, CONVOLUTION, ACTIVATION, TAU = 3, "convolution", "activation", "0.9"
 CONTROLS = UNTRAINED, SHUFFLED_WEIGHTS
-# What "most" layers are; from where on a difference of R2 counts; in which share of layers two controls have to agree. Ours.
-MOST, HARDLY, AGREED = 0.5, 0.02, 0.9
+MOST, AGREED = 0.5, 0.9  # what "most" layers are; in which share of layers two controls have to agree; ours
 ONE = ["name", "photographs", "seed"]  # columns that rows of one network on one set of photographs share
 
 
@@ -245,7 +245,7 @@ def controls_compared(rows: pd.DataFrame) -> str:
     before, mixed = (wide["r2", control] for control in CONTROLS)
     same = int((np.sign(wide["gap", UNTRAINED]) == np.sign(wide["gap", SHUFFLED_WEIGHTS])).sum())
     mean, rho = float((mixed - before).mean()), float(before.corr(mixed, method="spearman"))
-    how = "about as alike as" if abs(mean) < HARDLY else "more alike than" if mean > 0 else "less alike than"
+    how = "about as alike as" if abs(mean) < LITTLE else "more alike than" if mean > 0 else "less alike than"
     count = len(wide.reset_index()[["name", "seed"]].drop_duplicates())
     return (f"In {count} network{'' if count == 1 else 's'} with both controls, maps of shuffled weights are {how} those "
             f"before training (R² {mean:+.2f} on average over {len(wide)} layers and stages; rank correlation {rho:.2f}); "

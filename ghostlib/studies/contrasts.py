@@ -47,16 +47,14 @@ class Contrast:
     def judged(self, margin: float) -> str:
         """What the seeds say of the difference beside a margin below which it matters to nobody.
 
-        Better or worse by more than the margin: the whole 95 % interval lies beyond it. Within the margin: two one-sided
-        tests at 5 % say so, which is a 90 % interval inside (Schuirmann 1987).
+        Better or worse by more than the margin: the whole 95 % interval lies beyond it. Within the margin: see `within`.
         """
         _, low, high = self.interval
-        _, inner_low, inner_high = mean_interval(self.values, 0.9)
         if math.isnan(low):
             return "undecided, from one seed"
         if low > margin or high < -margin:
             return f"{'better' if low > 0 else 'worse'} by more than {points(margin)}"
-        if -margin < inner_low and inner_high < margin:
+        if within(self.values, margin):
             return f"within {points(margin)}"
         if low > 0 or high < 0:
             return f"{'better' if low > 0 else 'worse'}, by how much is undecided"
@@ -73,6 +71,13 @@ class Contrast:
         """What stands behind "within": the 90 % interval, which two one-sided tests at 5 % are; "" for other verdicts."""
         _, low, high = mean_interval(self.values, 0.9)
         return f"; 90 % interval {low:+.2f} to {high:+.2f}" if self.judged(margin).startswith("within") else ""
+
+
+def within(values: Iterable[float], margin: float) -> bool:
+    """Whether the mean of independent values lies within a margin around 0: two one-sided tests at 5 % say so, which is a
+    90 % interval inside (Schuirmann 1987)."""
+    _, low, high = mean_interval(values, 0.9)
+    return -margin < low and high < margin
 
 
 def points(margin: float) -> str:

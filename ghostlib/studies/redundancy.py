@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, TRAINED, UNTRAINED
-from ghostlib.studies.contrasts import listed, mean_interval
+from ghostlib.studies.contrasts import listed, mean_interval, within
 
 # Whose R2 less whose answers which question, and what to call it if it lies above 0, and below.
 QUESTIONS = {
@@ -12,7 +12,9 @@ QUESTIONS = {
                                                                       "yes, it takes likeness away"),
     "Does another map tell more than the grey image does?": (TRAINED, GREY, "more", "less"),
     "Are maps of an untrained network alike because they show one image?": (UNTRAINED, SHUFFLED, "yes", "no")}
-LITTLE = 0.02  # of R2; a difference inside it is said to be hardly one. Chosen when the rows were known
+# Of R2. A difference within LITTLE is said to be hardly one: chosen by CIFAR-10's rows, when those of full-size networks
+# were recorded, too. From COPY on a map is nearly a copy. Ours.
+LITTLE, COPY = 0.02, 0.9
 OPEN = "not known: the interval holds 0"
 
 
@@ -35,11 +37,9 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
         f"In {rows.seed.nunique()} small networks trained on CIFAR-10 the best of a layer's other maps explains "
         f"{100 * stages['convolution']:.0f} % of a map's variance after the convolution and {100 * stages['ReLU']:.0f} % "
         f"after ReLU, through a {size} × {size} filter: alike, but "
-        f"{'near' if stages['convolution'] > 0.9 else 'no'} copies (medians over maps, in the {of} of {layers} layers whose "
-        f"maps are large enough).",
-        f"Maps are alike because they show the same image: in a network that was never trained another map of the same "
-        f"image explains more than a map of another image does in a trained one, by "
-        f"{_points(relu[UNTRAINED] - relu[SHUFFLED])} after ReLU.",
+        f"{'near' if stages['convolution'] >= COPY else 'no'} copies (medians over maps, in the {of} of {layers} layers "
+        f"whose maps are large enough).",
+        f"{_one_image(relu[UNTRAINED] - relu[SHUFFLED])} (after ReLU).",
         f"{_changes(relu[TRAINED] - relu[UNTRAINED])}, on average over layers."]
     if more and less:
         sentences.append(f"An average can hide opposite effects: after the convolution training seems to make maps more "
@@ -97,6 +97,15 @@ def summary(rows: pd.DataFrame, allowed: pd.DataFrame, intrinsic: pd.DataFrame) 
     return pd.DataFrame(table, columns=["question", "difference of R²", "verdict"]).set_index("question")
 
 
+def _one_image(values: pd.Series) -> str:
+    """Whether showing one image is why maps are alike: an untrained network's maps less a trained one's exchanged ones."""
+    mean, low, high = mean_interval(100 * values)
+    first = ("Maps are alike because they show the same image: even untrained" if low > 0 else
+             "That maps are alike because they show the same image is not shown: untrained")
+    return (f"{first}, another map of the same image explains {abs(mean):.0f} points {'more' if mean > 0 else 'less'} (95 % "
+            f"interval over {len(values)} seeds {low:+.0f} to {high:+.0f}) than a map of another image does after training")
+
+
 def _changes(values: pd.Series) -> str:
     mean, low, high = mean_interval(values)
     known = f"Training {'raises' if mean > 0 else 'lowers'} that share after ReLU"
@@ -109,7 +118,7 @@ def _interval(values: pd.Series) -> str:
 
 def _verdict(values: pd.Series, above: str, below: str) -> str:
     _, low, high = mean_interval(values)
-    if -LITTLE < low and high < LITTLE:
+    if within(values, LITTLE):
         return f"hardly: by less than {LITTLE:g}"
     return above if low > 0 else below if high < 0 else OPEN
 

@@ -137,20 +137,36 @@ def test_the_answer_from_cifar_is_borne_out_or_not():
     table = borne_out.table(whole, cifar)
     assert list(table) == ["CIFAR-10", "GhostNet 0.5, s = 2"]
     own = table["GhostNet 0.5, s = 2"]
-    assert own[borne_out.NEARLY] == "yes (R² 0.99), not as on CIFAR-10"
+    assert own[borne_out.NEARLY] == "yes (R² 0.99, 0.97 to 1.02), not as on CIFAR-10"
     grey, same, things = "another map tell", "a map of the same", "things in the image"
     told = {asked: next(own[name] for name in own.index if asked in name) for asked in (grey, same, things)}
-    assert told == {grey: "hardly (-0.010), not as on CIFAR-10", same: "yes (+0.850), as on CIFAR-10",
-                    things: "yes, less alike (-0.050), not as on CIFAR-10"}
+    assert told == {grey: "hardly (-0.010, -0.010 to -0.010), not as on CIFAR-10",
+                    same: "yes (+0.850, +0.850 to +0.850), as on CIFAR-10",
+                    things: "yes, less alike (-0.050, -0.050 to -0.050), not as on CIFAR-10"}
     assert own[borne_out.ASKED[UNTRAINED]] == "yes, more alike in most layers (+0.450)"
-    assert table.loc[borne_out.NEARLY, "CIFAR-10"] == "no (R² 0.63)"
+    assert table.loc[borne_out.NEARLY, "CIFAR-10"] == "no (R² 0.63, 0.61 to 0.65)"
     alone = borne_out.table(whole, cifar[cifar.seed == 0]).loc[borne_out.ASKED[UNTRAINED], "CIFAR-10"]
     assert alone == "not known: one seed (+0.100)"
     said = borne_out.answer(whole, cifar)
     assert "answer 1 of 4 questions as the small ones did: Does a map of the same image tell more than one of" in said
-    assert "beyond how smooth it is? CIFAR-10: hardly (+0.000); GhostNet 0.5, s = 2: yes, less alike (-0.050)." in said
+    assert "beyond how smooth it is? CIFAR-10: hardly (+0.000, +0.000 to +0.000); Gho" in said and "Not all agree on" in said
     assert "answer 4 of 4 questions" in borne_out.answer(rows(), cifar)
     assert "4 of 10 layers of GhostNet 0.5, s = 2" in at_size.reach_answer(rows())
+
+
+def test_what_layers_do_not_agree_on_is_not_clear():
+    """A mean beyond 0.02 is no answer where its interval over layers reaches into that."""
+    cifar = pd.concat([rows(seeds=(0, 1, 2), layers=7)]).drop(columns=["name", "state", "network", "photographs"])
+    mean_of = {}
+    for spread in (0.01, 0.06):
+        table = rows()
+        moved = spread * (-1) ** table.layer.str[1:].astype(int)
+        table = table.assign(r2=table.r2 - (table.source == SCRAMBLED) * (0.03 + moved))
+        mean_of[spread] = borne_out.table(table, cifar)["GhostNet 0.5, s = 2"].filter(like="things in the image").iloc[0]
+        said = borne_out.answer(table, cifar)
+        assert ("Not all agree on: Do things" in said) == (spread < 0.02) != ("Not shown for all: Do things" in said)
+    assert mean_of == {0.01: "yes, more alike (+0.030, +0.022 to +0.038), not as on CIFAR-10",
+                       0.06: "not clear (+0.030, -0.015 to +0.075)"}
 
 
 def test_layers_too_small_for_the_filter_are_counted_and_kinds_are_told():
