@@ -77,7 +77,7 @@ def answer(table: pd.DataFrame) -> str:
 def in_short(table: pd.DataFrame) -> str:
     """The same without the numbers."""
     ours = table[table["first"] == OURS]
-    parts = [f"{measure}: {_verdict(own)}; with number and size of maps taken out {_verdict(own, 'given_')}"
+    parts = [f"{measure}: {_verdict(own)}; once we allow for number and size of maps {_verdict(own, 'given_')}"
              for measure, own in ours.groupby("second", sort=False)]
     return f"{_headline(ours)}. {'. '.join(f'{part[0].upper()}{part[1:]}' for part in parts)}."
 
@@ -95,16 +95,18 @@ def _taken_out(table: pd.DataFrame) -> list[str]:
     turned = table.given * table.rho < 0
     stronger = int((~turned & (table.given.abs() > table.rho.abs())).sum())
     weaker = len(table) - stronger - int(turned.sum())
-    told = (f"Layers also differ in how many maps they have and how large these are. With both taken out, of {len(table)} "
-            f"correlations between two measures {stronger} are stronger, {weaker} weaker, and "
-            f"{int(turned.sum())} have the other sign.")
+    signs = int(turned.sum())
+    told = (f"Layers also differ in how many maps they have and how large these are. Once we allow for number and size of "
+            f"maps, of {len(table)} correlations between two measures {stronger} {'is' if stronger == 1 else 'are'} "
+            f"stronger, {weaker} weaker, and {signs} {'has' if signs == 1 else 'have'} the other sign.")
     parts = []
     for measure, own in table[table["first"] == OURS].groupby("second", sort=False):
         each = "; ".join(f"{row['name']} {row.rho:+.2f} becomes {row.given:+.2f} ({row.given_low:+.2f} to "
                          f"{row.given_high:+.2f})" for _, row in own.iterrows())
         parts.append(f"{measure[0].upper()}{measure[1:]} is then {_verdict(own, 'given_')} ({each}).")
-    does = [way for count, way in ((stronger, "hide an agreement"), (weaker + turned.sum(), "feign one")) if count]
-    return [told, *parts, f"So number and size of maps confound: not taken out, they may {' and '.join(does)}."]
+    hide, fake = stronger > 0, weaker + signs > 0
+    does = ("hide an agreement or fake one" if hide and fake else "hide an agreement" if hide else "fake an agreement")
+    return [told, *parts, f"So number and size of maps can {does}."]
 
 
 def _verdict(rows: pd.DataFrame, which: str = "") -> str:

@@ -1,4 +1,8 @@
-"""Others' measures have the values that are known for them."""
+"""Others' measures have the values that are known for them.
+
+No library stands in as a reference, since none that the lab depends on has these measures. So each is set beside its paper's
+formula, written here in another way than in the lab.
+"""
 
 from itertools import permutations
 
@@ -36,6 +40,23 @@ def test_the_unbiased_estimate_is_the_mean_over_all_quadruples():
     first, second = ((a - a.mean(0)) @ (a - a.mean(0)).T for a in (x, y))
     terms = [first[i, j] * (second[i, j] + second[q, r] - 2 * second[i, q]) for i, j, q, r in permutations(range(6), 4)]
     assert _unbiased(first, second) == pytest.approx(np.mean(terms))
+
+
+def test_cka_is_the_papers_formula_over_features():
+    """Kornblith et al. 2019, section 3: of centred X (N, p) and Y (N, q) it is |Y'X|^2 over |X'X| |Y'Y|, Frobenius norms."""
+    others = 0.5 * MAPS[:, ::-1] + RNG.normal(size=MAPS.shape)
+    x, y = (maps.reshape(len(maps), -1) for maps in (MAPS, others))
+    x, y = x - x.mean(0), y - y.mean(0)
+    wanted = np.linalg.norm(y.T @ x) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+    assert cka(MAPS, others, debiased=False) == pytest.approx(wanted)
+
+
+def test_the_effective_rank_is_that_of_the_eigenvalues():
+    """Gao et al. 2017: the square of their sum over the sum of their squares."""
+    mixed = np.einsum("dc,nchw->ndhw", RNG.normal(size=(8, 8)), MAPS)
+    values = np.linalg.svd(np.concatenate([one.reshape(8, -1) for one in mixed], axis=1)
+                           - mixed.mean(axis=(0, 2, 3))[:, None], compute_uv=False) ** 2
+    assert effective_rank(mixed) == pytest.approx(values.sum() ** 2 / (values**2).sum())
 
 
 def test_too_few_images_or_others_are_refused():
