@@ -3,10 +3,12 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ghostlib.figures.ablation import COLOURS, MARKERS
+from ghostlib.redundancy.kernels import references
 from ghostlib.studies.cheap_kernels import PATTERNS, START, TRAINED, by_depth
 
 COLUMNS = 4  # kernels beside each other in a layer's picture
@@ -14,26 +16,39 @@ COLUMNS = 4  # kernels beside each other in a layer's picture
 
 def fig_kernels(drawn: pd.DataFrame) -> Figure:
     """Kernels of a few layers, a row of pictures for each network and `when`, a column for each layer, from the first to the
-    last. White is 0, blue positive, red negative; each kernel has a scale of its own. In a layer they stand by how much of
-    an edge they are.
+    last; above them a kernel of each pattern, to compare with, and below a key of the colours. White is 0, blue positive,
+    red negative; each kernel has a scale of its own. In a layer they stand by how much of an edge they are.
 
     Args:
         drawn: Columns title, depth, and w0 to w(d d - 1).
     """
     titles = list(dict.fromkeys(drawn.title))
-    most = max(drawn[drawn.title == title].depth.nunique() for title in titles)
-    figure, axes = plt.subplots(len(titles), most, figsize=(1.3 * most, 1.25 * len(titles) + 0.3), squeeze=False)
+    patterns = references()
+    most = max(len(patterns), *(drawn[drawn.title == title].depth.nunique() for title in titles))
+    figure, axes = plt.subplots(len(titles) + 1, most, figsize=(1.3 * most, 1.25 * len(titles) + 1.9), squeeze=False)
     if isinstance(layout := figure.get_layout_engine(), ConstrainedLayoutEngine):
         layout.set(wspace=0.12)  # wider than what is between a layer's kernels
     for ax in axes.flat:
         ax.set_axis_off()
-    for row, title in zip(axes, titles):
+    for ax, (name, kernel) in zip(axes[0], patterns.items()):
+        shown = ax.imshow(kernel / np.abs(kernel).max(), cmap="RdBu", vmin=-1, vmax=1, interpolation="nearest")
+        ax.set_title(name, fontsize=7, pad=2)
+    _name(axes[0, 0], "patterns, to compare with")
+    key = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.5, aspect=40, ticks=[-1, 0, 1])
+    key.set_label("weight, as a share of its kernel's largest", fontsize=8)
+    key.ax.tick_params(labelsize=7)
+    for row, title in zip(axes[1:], titles):
         own = drawn[drawn.title == title]
         for ax, (depth, layer) in zip(row, own.groupby("depth")):
             ax.imshow(_tiled(layer), cmap="RdBu", vmin=-1, vmax=1, interpolation="nearest")
             ax.set_title(f"layer {depth}", fontsize=7, pad=2)
-        row[0].text(-0.12, 0.5, title.replace(", ", ",\n"), transform=row[0].transAxes, ha="right", va="center", fontsize=8)
+        _name(row[0], title)
     return figure
+
+
+def _name(ax: Axes, title: str) -> None:
+    """Names a row of pictures, left of its first one."""
+    ax.text(-0.12, 0.5, title.replace(", ", ",\n"), transform=ax.transAxes, ha="right", va="center", fontsize=8)
 
 
 def _tiled(layer: pd.DataFrame) -> np.ndarray:

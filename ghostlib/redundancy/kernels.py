@@ -41,14 +41,29 @@ def shares(kernels: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({name: np.where(energy > 0, found.get(name, np.zeros(count)), np.nan) for name in PATTERNS})
 
 
+def references(size: int = 3) -> dict[str, np.ndarray]:
+    """A kernel (d, d) of each of PATTERNS, to look at, for d of 3 and more; of edges both directions."""
+    middle, whole = size // 2, np.zeros((size, size))
+    copy, shift = whole.copy(), whole.copy()
+    copy[middle, middle] = shift[middle, middle - 1] = 1
+    smooth, slope = _binomials(size)
+    return {"copy (identity)": copy, "shift": shift, "smoothing": np.outer(smooth, smooth),
+            "edge, sideways": np.outer(smooth, slope), "edge, downwards": np.outer(slope, smooth)}
+
+
+def _binomials(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The binomial filter of that length, and the derivative of it (d,)."""
+    smaller = np.ones(1)
+    for _ in range(size - 3):
+        smaller = np.convolve(smaller, [1, 1])
+    return np.convolve(smaller, [1, 2, 1]), np.convolve(smaller, [-1, 0, 1])
+
+
 def _patterns(size: int) -> dict[str, np.ndarray]:
     """Orthonormal rows (patterns, d d) that span what is called smoothing and edge; none below d = 3."""
     if size < 3:
         return {}
-    smaller = np.ones(1)
-    for _ in range(size - 3):
-        smaller = np.convolve(smaller, [1, 1])
-    smooth, slope = (np.convolve(smaller, one) for one in ([1, 2, 1], [-1, 0, 1]))
+    smooth, slope = _binomials(size)
     spans = {"smoothing": [np.outer(smooth, smooth)], "edge": [np.outer(slope, smooth), np.outer(smooth, slope)]}
     return {name: np.linalg.qr(np.stack([one.ravel() for one in own]).T)[0].T for name, own in spans.items()}
 

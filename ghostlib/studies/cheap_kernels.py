@@ -8,6 +8,7 @@ from ghostlib.studies.catalogue import epochs_of, network_names
 from ghostlib.studies.contrasts import listed
 
 TRAINED, START = "trained", "at the start"
+STAYED, TURNED = "still points nearly where it began", "has turned away from the random one it began as"
 HARDLY = 0.9  # a mean cosine from which on kernels have "hardly turned", 26 degrees; ours
 
 
@@ -39,7 +40,7 @@ def answer(rows: pd.DataFrame) -> str:
             continue
         own = table.loc[(name, TRAINED)]
         if (name, START) in table.index:
-            known.setdefault("hardly turned" if own.turned >= HARDLY else "turned away", []).append(name)
+            known.setdefault(STAYED if own.turned >= HARDLY else TURNED, []).append(name)
         else:
             theirs.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
                           f"({2 * chance:.0f} and {chance:.0f} by chance)")
@@ -50,13 +51,19 @@ def answer(rows: pd.DataFrame) -> str:
              f"holds {trained['copy'].min():.0f} to {trained['copy'].max():.0f} % of the energy, by "
              f"chance {chance:.0f} %."]
     if known:
-        parts += [f"We say *hardly turned* of a mean cosine of {HARDLY:g} or more, "
-                  f"{np.degrees(np.arccos(HARDLY)):.0f} degrees or less."]
-        parts += [f"On average over kernels they have {moved} from the random ones they began as in "
+        whole = sum(map(len, known.values()))
+        parts += [f"In {_how_many(len(names), whole)} of our networks the average kernel {moved}: "
                   f"{listed(_subject(rows, name) for name in names)} ({_by_how_much(table, names)})."
                   for moved, names in known.items()]
+        parts += [f"*Nearly* is a mean cosine of {HARDLY:g} or more, {np.degrees(np.arccos(HARDLY)):.0f} degrees or less."]
         parts += [f"The average counts layers with many kernels most. {layers(rows, ours(rows)[0])}"]
     return " ".join([*parts, *([_sentence(theirs)] if theirs else [])])
+
+
+def _how_many(some: int, whole: int) -> str:
+    if whole == 1:
+        return "the one kind"
+    return f"all {whole} kinds" if some == whole else f"{some} of {whole} kinds"
 
 
 def _by_how_much(table: pd.DataFrame, names: list[str]) -> str:
@@ -96,12 +103,11 @@ def layers(rows: pd.DataFrame, name: str) -> str:
     after, before = (found[found.when == when].set_index("depth") for when in (TRAINED, START))
     turned = after.turned < HARDLY
     first = int(turned.cummin().sum())  # from the first layer on, without a gap
-    early = f", the first {first} all among them" if first > 1 else ""
-    most = [f"{pattern} {after[pattern].max():.0f} % in layer {after[pattern].idxmax()} (before training "
-            f"{before[pattern].max():.0f} % at most in any)" for pattern in ("copy", "smoothing", "edge")]
-    return (f"{name}: {turned.sum()} of {len(after)} layers have a mean cosine below {HARDLY:g}{early}, layer "
-            f"{after.turned.idxmin()} one of {after.turned.min():.2f}. Of a single layer's energy patterns hold up to: "
-            f"{', '.join(most)}.")
+    early = f", among them the first {first}" if first > 1 else ""
+    most = [f"Layer {after[pattern].idxmax()} is most {pattern}-like: {after[pattern].max():.0f} %; before training no "
+            f"layer had more than {before[pattern].max():.0f} %." for pattern in ("copy", "smoothing", "edge")]
+    return (f"{name}: {turned.sum()} of {len(after)} layers have a mean cosine below {HARDLY:g}{early}; layer "
+            f"{after.turned.idxmin()} turned most ({after.turned.min():.2f}). {' '.join(most)}")
 
 
 def _sentence(parts: list[str]) -> str:
