@@ -126,8 +126,7 @@ def ablations() -> str:
 def on_photographs() -> str:
     """The photographs study's answer, and its secondary ones."""
     rows = photographs.counted(read_table(RESULTS / "photographs.csv"))
-    told = [f"- {row.question} {row.difference}: {row.verdict} ({row.points} points, {row.seeds} seeds, p {row.p})."
-            for row in photographs.secondary(rows).itertuples()]
+    told = [f"- {row.told}" for row in photographs.secondary(rows).itertuples()]
     first = f"{contents.whole_answer('photographs')} {photographs.recorded(rows)}"
     return "\n".join([first, *(["", *told] if told else [])])
 
