@@ -1,5 +1,6 @@
 """The benchmark: what it prints, and what the compiled graphs may hold. It asserts no speed."""
 
+import argparse
 import json
 import os
 import runpy
@@ -12,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 from mindspore import Tensor
 
-from ghostlib import bench, models, results
+from ghostlib import bench, models, processor, results
 from ghostlib.commands import main
 from ghostlib.config import Config
+from ghostlib.deploy import engines
 from ghostlib.device import use_device
 from ghostlib.errors import InputError, RunError
 from ghostlib.kernels import fused, native
@@ -135,3 +137,14 @@ def test_implementations_are_compared_without_pytorch_and_its_python_is_asked_fo
     table = read_table(tmp_path / "speed.csv")
     assert table[["contender", "training", "rounds"]].values.tolist() == [["ghostlib", 4.0, 1]]
     assert not (tmp_path / "speed.csv.rows.json").exists()
+    assert table.instruction_sets.tolist() == [processor.instruction_sets()]
+
+
+def test_implementations_are_compared_by_every_engine_and_with_one_image(root):
+    """Each engine evaluates our network and the authors', a batch at a time and one image at a time; only times are cut."""
+    tool = runpy.run_path(str(root / "tools" / "bench_implementations.py"))
+    assert set(tool["BY_ENGINE"].values()) == set(engines.OF_ONNX)
+    assert len(tool["BY_ENGINE"]) == 2 * len(engines.OF_ONNX)
+    asked = argparse.Namespace(child="ghostlib by ONNX Runtime", model="mobilenet_v3_small", batch=2, kind="network")
+    found = tool["measure"](asked)
+    assert set(found) == {"evaluation", "evaluation_1"} and min(found.values()) > 0

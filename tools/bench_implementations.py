@@ -6,12 +6,17 @@ mindcv and the authors' code (Efficient-AI-Backbones) are checkouts; PyTorch has
 rivals; --models ghostnet leaves those out. Each contender runs alone, in a process of its own, all of them in turn and that
 --rounds times; the best round counts, for whatever else the machine does can only slow one down. mindcv's network is trained
 by our step, so that the network alone differs, and reads its own pipeline by its own recipe.
+
+Evaluation is measured with a batch and with one image, and, for GhostNet, by ONNX Runtime and OpenVINO, too: of our network
+and of the authors', exported from PyTorch (which wants `onnx` in its environment).
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import chain, count
 from pathlib import Path
@@ -22,9 +27,12 @@ NETWORKS = ("mindcv", "ghostlib", "ghostlib, MindSpore's operators", "PyTorch", 
 RIVALS = {"mobilenet_v2": "mobilenetv2_100", "mobilenet_v3_small": "mobilenetv3_small_100",
           "mobilenet_v3_large": "mobilenetv3_large_100", "ghostnetv2": "ghostnetv2_100"}  # timm's names
 RIVALS_NETWORKS = ("ghostlib", *(name for name in NETWORKS if name.startswith("PyTorch")))
-SHOWN = "model", "contender", "training", "evaluation", "pipeline"
+SHOWN = "model", "contender", "training", "evaluation", "evaluation_1", "pipeline"
 PIPELINES = ("mindcv", "ghostlib")
+BY_ENGINE = {f"{whose} by {name}": engine for name, engine in (("ONNX Runtime", "onnxruntime"), ("OpenVINO", "openvino"))
+             for whose in ("ghostlib", "PyTorch's export")}
 SIZE, STEPS, SECONDS = 224, 6, 8.0
+PASSED = "mindcv", "authors", "photographs", "torch", "batch", "threads"  # to the process of a contender
 
 
 def best(call, batch: int) -> float:
@@ -36,6 +44,16 @@ def best(call, batch: int) -> float:
         call()
         times.append(time.perf_counter() - start)
     return batch / min(times)
+
+
+def evaluation(options, answer, images) -> dict[str, float]:
+    """Images a second with a batch, and one at a time."""
+    return {"evaluation": best(lambda: answer(images), options.batch), "evaluation_1": best(lambda: answer(images[:1]), 1)}
+
+
+def noise(options):
+    import numpy as np
+    return np.random.default_rng(0).normal(size=(options.batch, 3, SIZE, SIZE)).astype(np.float32)
 
 
 def mindspore_network(options) -> dict[str, float]:
@@ -59,13 +77,23 @@ def mindspore_network(options) -> dict[str, float]:
     else:
         net = MODELS[options.model](dropout=0.0)
         fast = fused.accelerated(net)
-    rng = np.random.default_rng(0)
-    images = Tensor(rng.normal(size=(options.batch, 3, SIZE, SIZE)).astype(np.float32))
-    labels, rate = Tensor(rng.integers(0, 1000, options.batch).astype(np.int32)), Tensor(0.01, float32)
+    images = Tensor(noise(options))
+    labels = Tensor(np.random.default_rng(1).integers(0, 1000, options.batch).astype(np.int32))
+    rate = Tensor(0.01, float32)
     step = TrainStep(fast, make_optimizer(net, config), config).set_train(True)
     train = best(lambda: step(images, labels, rate)[0].asnumpy(), options.batch)
     test = (net if net is fast else fused.accelerated(fold_batchnorm(net))).set_train(False)
-    return {"training": train, "evaluation": best(lambda: test(images).asnumpy(), options.batch)}
+    return {"training": train, **evaluation(options, lambda some: test(some).asnumpy(), images)}
+
+
+def torch_net(options):
+    """A rival of timm's, or the authors' GhostNet."""
+    if options.model in RIVALS:
+        import timm
+        return timm.create_model(RIVALS[options.model])
+    sys.path.insert(0, str(Path(options.authors) / "ghostnet_pytorch"))
+    from ghostnet import ghostnet
+    return ghostnet()
 
 
 def torch_network(options) -> dict[str, float]:
@@ -74,30 +102,46 @@ def torch_network(options) -> dict[str, float]:
     if options.model in RIVALS:
         for operator in ("nms", "qnms"):  # torchvision's, which timm looks for and these networks do not use
             torch.library.define(f"torchvision::{operator}", "(Tensor boxes, Tensor scores, float threshold) -> Tensor")
-        import timm
-        net = timm.create_model(RIVALS[options.model])
-    else:
-        sys.path.insert(0, str(Path(options.authors) / "ghostnet_pytorch"))
-        from ghostnet import ghostnet
-        net = ghostnet()
+    net = torch_net(options)
     images = torch.randn(options.batch, 3, SIZE, SIZE)
     labels = torch.randint(0, 1000, (options.batch,))
     if "channels-last" in options.child:
         net, images = (x.to(memory_format=torch.channels_last) for x in (net, images))
-    run = torch.compile(net) if "compiled" in options.child else net
+    ready = torch.compile(net) if "compiled" in options.child else net
     optimizer = torch.optim.SGD(net.parameters(), 0.01, 0.9, weight_decay=2e-5)
     loss = torch.nn.CrossEntropyLoss()
 
     def step():
         optimizer.zero_grad()
-        loss(run(images), labels).backward()
+        loss(ready(images), labels).backward()
         optimizer.step()
 
     net.train()
     train = best(step, options.batch)
     net.eval()
     with torch.no_grad():
-        return {"training": train, "evaluation": best(lambda: run(images), options.batch)}
+        return {"training": train, **evaluation(options, ready, images)}
+
+
+def torch_export(options) -> dict[str, float]:
+    """Writes the authors' network as ONNX, with its BatchNorms folded, and the number of images left open."""
+    import torch
+    torch.onnx.export(torch_net(options).eval(), torch.zeros(1, 3, SIZE, SIZE), options.export, dynamo=False,
+                      input_names=["images"], dynamic_axes={"images": {0: "n"}})
+    return {}
+
+
+def by_engine(options) -> dict[str, float]:
+    from ghostlib.deploy import engines
+    from ghostlib.models import MODELS
+    name = BY_ENGINE[options.child]
+    if not options.child.startswith("PyTorch"):
+        net = MODELS[options.model](dropout=0.0).set_train(False)
+        return evaluation(options, engines.of_network(net, (3, SIZE, SIZE), name), noise(options))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "net.onnx"
+        run(options, "export", options.model, "export", "--export", str(file))
+        return evaluation(options, engines.of_file(file, name), noise(options))
 
 
 def pipeline(options) -> dict[str, float]:
@@ -127,18 +171,28 @@ def pipeline(options) -> dict[str, float]:
     return {"pipeline": read / (time.perf_counter() - start)}
 
 
-def child(options, kind: str, model: str, name: str) -> dict[str, float]:
+def run(options, kind: str, model: str, name: str, *more: str) -> dict[str, float]:
     """One contender in its own process; its lines are kept for when it fails."""
-    import os
-    python = options.torch if name.startswith("PyTorch") else sys.executable
+    is_torch = kind == "export" or (name.startswith("PyTorch") and name not in BY_ENGINE)
     environment = {**os.environ, "GHOSTLIB_KERNEL": "off" if "operators" in name else "on", "PYTHONPATH": str(ROOT)}
-    words = [python, __file__, "--kind", kind, "--model", model, "--child", name]
-    for option in ("mindcv", "authors", "photographs", "batch", "threads"):
-        words += [f"--{option}", str(getattr(options, option))]
+    if name in BY_ENGINE:
+        environment["OMP_NUM_THREADS"] = str(options.threads)  # as many as engines take
+    python = options.torch if is_torch else sys.executable
+    words = [python, __file__, "--kind", kind, "--model", model, "--child", name, *more]
+    for option in PASSED:
+        words += [f"--{option}", str(getattr(options, option) or "")]
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{model}, {name}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(options) -> dict[str, float]:
+    """What one contender gives, in its own process."""
+    if options.kind == "network":
+        return (by_engine if options.child in BY_ENGINE else torch_network if options.child.startswith("PyTorch") else
+                mindspore_network)(options)
+    return {"pipeline": pipeline, "export": torch_export}[options.kind](options)
 
 
 def version_of_torch(python: str) -> str:
@@ -158,26 +212,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--csv", default="data/results/speed.csv")
     parser.add_argument("--models", nargs="+", default=["ghostnet", *RIVALS], choices=["ghostnet", *RIVALS])
-    parser.add_argument("--without", nargs="*", default=[], help="words; contenders that have one of them are left out")
+    parser.add_argument("--without", nargs="*", default=[], help="words; contenders with one that begins so are left out")
     parser.add_argument("--no-pipelines", action="store_true")
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--export", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        measure = pipeline if options.kind == "pipeline" else (
-            torch_network if options.child.startswith("PyTorch") else mindspore_network)
         print(json.dumps(measure(options)))
         return
 
     import pandas as pd
     from tqdm import tqdm
 
-    from ghostlib import results
+    from ghostlib import processor, results
+    from ghostlib.deploy import engines
     contenders = [("network", model, name) for model in options.models
-                  for name in (RIVALS_NETWORKS if model in RIVALS else NETWORKS)]
+                  for name in (RIVALS_NETWORKS if model in RIVALS else (*NETWORKS, *BY_ENGINE))]
     contenders += [("pipeline", "ghostnet", name) for name in PIPELINES if not options.no_pipelines]
-    contenders = [one for one in contenders if not any(word in one[2].split() for word in options.without)]
+    contenders = [one for one in contenders
+                  if not any(part.startswith(word) for part in one[2].split() for word in options.without)]
+    for engine in {BY_ENGINE[name] for _, _, name in contenders if name in BY_ENGINE}:
+        engines.check(engine)
     if not options.torch and any(name.startswith("PyTorch") for _, _, name in contenders):
         parser.error("--torch: not given; wanted is the Python of an environment with PyTorch, or --without PyTorch")
     torch = version_of_torch(options.torch) if options.torch else ""
@@ -187,11 +244,12 @@ def main() -> None:
     for number, one in tqdm([(number, one) for number in range(1, options.rounds + 1) for one in contenders]):
         kind, model, name = one
         if (model, name, number, kind == "pipeline") not in done:
-            rows.append({"model": model, "contender": name, "round": number, **child(options, *one)})
+            rows.append({"model": model, "contender": name, "round": number, **run(options, *one)})
             kept.write_text(json.dumps(rows))
     table = pd.DataFrame(rows).groupby(["model", "contender"], sort=False).max().drop(columns="round").reset_index()
     for name, value in {"batch": options.batch, "threads": options.threads, "rounds": options.rounds,
-                        **results.provenance(), "torch": torch}.items():
+                        **results.provenance(), "torch": torch,
+                        "instruction_sets": processor.instruction_sets()}.items():
         table[name] = value
     results.write_table(options.csv, table)
     kept.unlink()
