@@ -43,12 +43,16 @@ class Column:
         config: The notebook's network; others can be chosen instead.
         network: A key of `networks`.
         layer: Which to begin with; None is the second, as the first is often a stem.
+        beside: Another column, in whose layer this one begins where its network has one of that name.
         choices: Gives what all columns share, at the moment.
     """
 
-    def __init__(self, config: Config, network: str, layer: str | None, choices: Callable[[], Choices]):
+    def __init__(self, config: Config, network: str, layer: str | None, choices: Callable[[], Choices],
+                 beside: "Column | None" = None):
         self._config, self._choices = config, choices
         self.explorer = self._of(network)
+        if beside is not None and beside.layer.value in self.explorer.layers:
+            layer = beside.layer.value
         layer = self.explorer.layers[1] if layer is None else layer
         self.explorer.maps(layer)  # refuses a layer that is not there
         self.network = widgets.Dropdown(options=networks(config), value=network, description="network", layout=WIDE,
@@ -186,11 +190,11 @@ class Column:
                     f"Still {self.explorer.classes[first]}: {100 * (after - before)[first]:+.1f} points.")
         else:
             told = "Random weights: its answers mean nothing." if self.explorer.untrained else (
-                f"It knows {len(before):,} names and always gives one of them, whatever a picture shows.")
+                f"It knows {len(before):,} names and always gives one.")
         table = tiles.answers([self.explorer.classes[one] for one in best], columns)
         picture = tiles.as_html([Tile(self.explorer.pictures[0], "the picture")], max(size, 96))
-        self.says.value = (f'<div style="display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start">{picture}'
-                           f"<div>{table}<div>{html.escape(told)}</div></div></div>")
+        self.says.value = (f'<div style="display:flex;gap:16px;align-items:flex-start;line-height:17px">{picture}'
+                           f'<div style="min-width:0">{table}<div>{html.escape(told)}</div></div></div>')
 
     def _draw_maps(self, layer: str, view: View, d: int, chosen: Choices) -> None:
         own, silent = self.explorer.is_ghost(layer), set(self.silent.value)
@@ -206,7 +210,7 @@ class Column:
             flat = number in silent
             shown = np.full((*values.shape, 3), 127, np.uint8) if flat else grey(values)
             title = f"{title.partition(chr(10))[0]}\nsilenced" if flat else title
-            self.tiles.append(Tile(shown, title, INTRINSIC if kept else GHOST if own else None))
+            self.tiles.append(Tile(shown, title, self._frame(layer, view, place)))
             if not kept and not own:
                 made = grey(view.made[place], values.min(), values.max())
                 self.tiles.append(Tile(made, f"made of {source}\n{told}", GHOST))
@@ -219,14 +223,20 @@ class Column:
         shown = f"{total}" if len(view.maps) == total else f"{len(view.maps)} of its {total}"
         ghosts = np.setdiff1d(np.arange(len(view.maps)), view.intrinsic)
         known = view.r2[ghosts][np.isfinite(view.r2[ghosts])]
-        r2 = (f". R²: how much of a ghost a {d} × {d} filter of its source explains, {np.median(known):.2f} in the median"
-              if len(known) else "")
+        r2 = (f". R²: how much of a ghost a {d} × {d} filter of its source explains, found here: {np.median(known):.2f} in "
+              f"the median" if len(known) else "")
+        if r2 and self.explorer.is_ghost(layer) and view.maps[ghosts].min() >= 0:
+            r2 += ". It cannot cut off what is below 0, as the network's ReLU does"
         if self.explorer.is_ghost(layer):
             ratio, kernel = self.explorer.ghosts_of(layer)
             return (f"{layer}, {shown} maps of {size}: {kept} intrinsic (red), beside each the network's own ghosts (blue), "
-                    f"s = {ratio}, d = {kernel}{r2}")
+                    f"made with its own s = {ratio}, d = {kernel}{r2}")
         return (f"{layer}, {shown} maps of {size}: {kept} kept (red); beside each of the others what a filter makes of a "
                 f"kept one (blue){r2}")
+
+    def _frame(self, layer: str, view: View, place: int) -> str | None:
+        """The colour by which a map is told as intrinsic, or kept, or as a ghost."""
+        return INTRINSIC if view.source[place] == place else GHOST if self.explorer.is_ghost(layer) else None
 
     def _draw_pair(self, layer: str, view: View, d: int, chosen: Choices) -> None:
         pairs = self.explorer.pairs(layer)
@@ -237,12 +247,14 @@ class Column:
         one = self.explorer.pair(layer, *pairs[place - 1], d)
         source, target = (int(view.numbers[number]) for number in (one.first, one.second))
         low, high = one.target.min(), one.target.max()
-        self.pair_tiles = [Tile(grey(one.source), f"map {source}", INTRINSIC), Tile(signed(one.kernel), f"{d} × {d} filter"),
-                           Tile(grey(one.prediction, low, high), f"makes of it\n{_r2_told(one.r2)}", GHOST),
-                           Tile(grey(one.target), f"map {target}"),
+        first, second = (self._frame(layer, view, number) for number in (one.first, one.second))
+        self.pair_tiles = [Tile(grey(one.source), f"map {source}", first),
+                           Tile(signed(one.kernel), f"{d} × {d} filter"),
+                           Tile(grey(one.prediction, low, high), f"makes of it\n{_r2_told(one.r2)}"),
+                           Tile(grey(one.target), f"map {target}", second),
                            Tile(signed(one.target - one.prediction), "difference")]
         told = (f"Pair {place} of {len(pairs)}: two maps that are alike, and the filter, found on other pictures, that "
-                f"makes one from the other")
+                f"makes one from the other (in filter and difference purple is above 0, orange below)")
         self.pair.value = tiles.heading(told) + tiles.as_html(self.pair_tiles, chosen.size)
 
 

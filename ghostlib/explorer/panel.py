@@ -81,6 +81,7 @@ class Panel:
         """Which choices say something: s where a layer has no ghosts of its own, pairs as many as there are."""
         layers = [(column.explorer, column.layer.value) for column in self.columns]
         self.ratio.disabled = all(explorer.is_ghost(layer) for explorer, layer in layers)
+        self.ratio.description = "s (its own)" if self.ratio.disabled else "ratio s"
         self.pair.max = max(1, *(explorer.maps(layer).shape[1] // 2 for explorer, layer in layers))
 
     def _draw(self, _change=None) -> None:
@@ -111,7 +112,7 @@ class Panel:
         del self.columns[1:]
         if change["new"] != ALONE:
             try:
-                self.columns.append(Column(self._config, change["new"], None, self._choices))
+                self.columns.append(Column(self._config, change["new"], None, self._choices, self.columns[0]))
             except InputError as error:
                 self.beside.value = ALONE
                 self._show()

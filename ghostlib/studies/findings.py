@@ -19,7 +19,8 @@ def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.Dat
         longer: The same of regime_cifar10.csv.
         likeness: As for `redundancy.answer`.
     """
-    return [f"**Do ghosts beat simply having fewer channels?** {on_fewer_channels(on_cifar10, longer)}",
+    fewer = " ".join([on_fewer_channels(on_cifar10, longer), *on_fewer_channels_of(on_photographs)])
+    return [f"**Do ghosts beat simply having fewer channels?** {fewer}",
             f"**Are feature maps alike because networks learn it?** {on_likeness(likeness)}",
             f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs)}"]
 
@@ -42,6 +43,17 @@ def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:
     return (f"{first}. The Ghost network minus a plain one with as many multiply-adds: {mean:+.2f} points ({share} % "
             f"interval over {len(one.seeds)} seeds {low:+.2f} to {high:+.2f}), {by}, in a small VGG-16 after "
             f"{rows.epochs.iloc[0]} epochs of CIFAR-10. {ablation.after_longer(longer)} {ablation.beside_plain(rows)}")
+
+
+def on_fewer_channels_of(rows: pd.DataFrame) -> list[str]:
+    """What the photographs study says on the same question; nothing where no seeds can be paired yet."""
+    told = photographs.secondary(rows).set_index("difference")
+    difference = f"{photographs.GHOSTNET} − {photographs.THIN}"
+    if difference not in told.index:
+        return []
+    row = told.loc[difference]
+    return [f"On Imagenette's photographs the verdict on GhostNet minus a thinner one without ghosts is: {row.verdict} "
+            f"({row.evidence})."]
 
 
 def on_likeness(rows: pd.DataFrame) -> str:

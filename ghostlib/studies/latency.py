@@ -176,8 +176,9 @@ def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads
     engine = best.engine.value_counts().index[0]  # the one that is fastest for most networks
     own = table[table.engine == engine]
     thin, plain = (own[own.other.str.startswith(kind)] for kind in ("thin", "plain"))
-    saved = ", ".join(f"{row.network} has {row.macs:.2f} of its plain twin's multiply-adds and takes {row.times:.2f} of its "
-                      f"time" for row in plain.itertuples())
+    saved = ", ".join(f"{row.network} takes {100 * abs(row.times - 1):.0f} % {'more' if row.times > 1 else 'less'} time "
+                      f"than its plain twin for {100 * (1 - row.macs):.0f} % fewer multiply-adds"
+                      for row in plain.itertuples())
     count = int(of_condition(measured, batch, threads, engine).turn.nunique())
     turns = (f"{count} turns" if count > 2 else
              f"only {count} turn{'s' if count > 1 else ''} so far: no more than a first look")

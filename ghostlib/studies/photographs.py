@@ -136,13 +136,14 @@ def _planned(one: Contrast) -> int:
 
 
 def secondary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of `answers` the secondary ones, and `told`: each as a sentence that says what is corrected for being one of several
-    and what is not."""
+    """Of `answers` the secondary ones with their `evidence`, and `told`: each as a sentence that says what is corrected for
+    being one of several and what is not."""
     table = answers(rows)
     own, found = table[table.question.str.startswith("Secondary")], contrasts_of(rows)
     evidence = {f"{one.first} − {one.second}": one.evidence() + one.equivalence(MARGIN) for one in found}
+    own = own.assign(evidence=own.difference.map(evidence))
     return own.assign(told=[
-        f"{row.question} {row.difference}: {row.verdict} ({evidence[row.difference]}; p {row.p} after Holm's correction for "
+        f"{row.question} {row.difference}: {row.verdict} ({row.evidence}; p {row.p} after Holm's correction for "
         f"{len(SECONDARY)} contrasts; interval and margin are this contrast's own)."
         for row in own.itertuples()])
 

@@ -183,6 +183,9 @@ def test_two_networks_stand_beside_each_other(tmp_path):
     assert np.array_equal(first.explorer.pictures, second.explorer.pictures)
     page.beside.value = "none"
     assert page.columns == [first] and len(page._row.children) == 1
+    first.layer.value = "features.7"
+    page.beside.value = "untrained"
+    assert page.columns[1].layer.value == "features.7"  # the same layer of both, until one is moved
 
 
 def test_a_network_that_cannot_stand_beside_the_first_leaves_it_alone(tmp_path):

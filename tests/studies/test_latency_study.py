@@ -38,10 +38,10 @@ def test_turns_are_compared_within():
 
 
 @pytest.mark.parametrize(("ghost", "words", "pairs"), [
-    (12, "less than their multiply-adds promise: GhostNet 1.0 has 0.50 of its plain twin's multiply-adds and takes 0.80",
+    (12, "less than their multiply-adds promise: GhostNet 1.0 takes 20 % less time than its plain twin for 50 %",
      "sooner in each of 3 turns: 0 of 1 pairs of network and engine; later: 1;"),
-    (6, "what their multiply-adds promise, at least in part: GhostNet 1.0 has 0.50 of its plain twin's multiply-adds and "
-        "takes 0.40", "sooner in each of 3 turns: 1 of 1 pairs of network and engine; later: 0;")])
+    (6, "what their multiply-adds promise, at least in part: GhostNet 1.0 takes 60 % less time than its "
+        "plain twin for 50 % fewer", "sooner in each of 3 turns: 1 of 1 pairs of network and engine; later: 0;")])
 def test_the_answer_follows_the_rows(ghost, words, pairs):
     measured = times({"GhostNet 1.0": ghost, "thin of 1.0": 10, "plain 1.0": 15})
     told = latency.answer(measured, LAYERS, threads=2)
