@@ -52,7 +52,7 @@ def on_fewer_channels_of(rows: pd.DataFrame) -> list[str]:
     if difference not in told.index:
         return []
     row = told.loc[difference]
-    return [f"On Imagenette's photographs the verdict on GhostNet minus a thinner one without ghosts is: {row.verdict} "
+    return [f"On Imagenette's photographs, GhostNet minus a thinner network without ghosts: {row.verdict} "
             f"({row.evidence})."]
 
 

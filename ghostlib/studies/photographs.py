@@ -165,7 +165,7 @@ def answers(rows: pd.DataFrame) -> pd.DataFrame:
 def _verdict(one: Contrast, corrected: float) -> str:
     """Of a contrast with all its seeds; that two networks differ takes a p-value that says so after its correction."""
     if not is_whole(one):
-        return f"none yet: {len(one.seeds)} of {_planned(one)} seeds"
+        return f"no verdict yet, {len(one.seeds)} of {_planned(one)} seeds"
     judged = one.judged(MARGIN)
     return judged if judged.startswith("within") or corrected < LEVEL else "undecided"
 

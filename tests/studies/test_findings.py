@@ -82,7 +82,7 @@ def test_three_are_told():
     likeness = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
     told = findings.three(rows, on_cifar10(), on_cifar10(table="regime_cifar10"), likeness)
     assert len(told) == 3 and all(one.startswith("**") and "?** " in one for one in told)
-    assert "GhostNet minus a thinner one without ghosts is: " in told[0]
+    assert "GhostNet minus a thinner network without ghosts: " in told[0]
     assert findings.on_fewer_channels_of(rows[rows.network != "thin"]) == []
 
 

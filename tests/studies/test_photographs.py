@@ -58,7 +58,7 @@ def test_the_answer_follows_the_seeds(ghostnet, rival, start):
     assert photographs.answers(own).question.tolist() == ["Primary: is GhostNet better than MobileNetV3?"]
     early = own[own.seed < 5]
     assert photographs.answer(early).startswith("**Answer.** Not known yet: so far top-1 on Imagenette's test photographs ")
-    assert photographs.answers(early).verdict.tolist() == ["none yet: 5 of 6 seeds"]
+    assert photographs.answers(early).verdict.tolist() == ["no verdict yet, 5 of 6 seeds"]
 
 
 def test_seeds_are_those_of_the_grid(root):
