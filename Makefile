@@ -23,7 +23,7 @@ help:  ## this list
 	@$(PY) -m pip install --quiet --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-tour: .venv/installed  ## train a Ghost network on real digits and look at it (2 minutes)
+tour: .venv/installed  ## train a Ghost network on real digits and look at it (one to five minutes)
 	@$(PY) tools/tour.py
 	@$(PY) -m ghostlib report data/runs/tour
 

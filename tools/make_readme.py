@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, contents, paper, photographs, regime
+from ghostlib.studies import ablation, contents, paper, photographs, regime, speeds
 from ghostlib.studies import findings as found
 from ghostlib.studies import rivals as beside_rivals
 from ghostlib.studies.report import markdown
@@ -23,6 +23,11 @@ def tour() -> str:
     rows = read_table(RESULTS / "tour.csv")
     return (f"top-1 of **{100 * rows.top1.mean():.1f} %** (mean of {len(rows)} seeds, {100 * rows.top1.min():.1f} to "
             f"{100 * rows.top1.max():.1f} %)")
+
+
+def tour_time() -> str:
+    rows = read_table(RESULTS / "tour.csv")
+    return f"{rows.seconds.min():.0f} to {rows.seconds.max():.0f} seconds ({speeds.machine(rows)})"
 
 
 def findings() -> str:
@@ -164,7 +169,7 @@ def campaign() -> str:
 
 
 PAGES: dict[Path, tuple[Callable[[], str], ...]] = {
-    README: (tour, findings, as_printed),
+    README: (tour_time, tour, findings, as_printed),
     Path("docs/findings.md"): (on_photographs, on_few_photographs, redundancy, kernels, lesioned, ablations),
     Path("docs/comparison.md"): (networks, rivals, speed_in_short, speed, causes),
     Path("docs/reliability.md"): (campaign,), Path("docs/ascend.md"): (reference,),

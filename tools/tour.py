@@ -11,5 +11,5 @@ FOLDER = Path("data/runs/tour")
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     os.environ.update({**UNATTENDED, **os.environ})
-    print("training a Ghost network on digits, in notebooks/train.ipynb: a minute or two on two cores ...", flush=True)
+    print("training a Ghost network on digits, in notebooks/train.ipynb: one to five minutes on two cores ...", flush=True)
     execute("notebooks/train.ipynb", FOLDER / "train.ipynb", {"overwrite": True}, watched=True)

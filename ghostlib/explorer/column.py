@@ -43,12 +43,14 @@ class Column:
         config: The notebook's network; others can be chosen instead.
         network: A key of `networks`.
         layer: Which to begin with; None is the second, as the first is often a stem.
-        beside: Another column, in whose layer this one begins where its network has one of that name.
         choices: Gives what all columns share, at the moment.
+        beside: Another column, in whose layer this one begins where its network has one of that name.
     """
 
     def __init__(self, config: Config, network: str, layer: str | None, choices: Callable[[], Choices],
                  beside: "Column | None" = None):
+        # Said before its first use, in another column: mypy infers no type from an assignment that comes later.
+        self.layer: widgets.Dropdown
         self._config, self._choices = config, choices
         self.explorer = self._of(network)
         if beside is not None and beside.layer.value in self.explorer.layers:
@@ -193,8 +195,9 @@ class Column:
                 f"It knows {len(before):,} names and always gives one.")
         table = tiles.answers([self.explorer.classes[one] for one in best], columns)
         picture = tiles.as_html([Tile(self.explorer.pictures[0], "the picture")], max(size, 96))
-        self.says.value = (f'<div style="display:flex;gap:16px;align-items:flex-start;line-height:17px">{picture}'
-                           f'<div style="min-width:0">{table}<div>{html.escape(told)}</div></div></div>')
+        # What is told takes the width that the table has, and no more: it must not push the table below the picture.
+        self.says.value = (f'<div style="display:flex;gap:16px;flex-wrap:wrap;align-items:flex-start;line-height:17px">'
+                           f'{picture}<div>{table}<div style="width:0;min-width:100%">{html.escape(told)}</div></div></div>')
 
     def _draw_maps(self, layer: str, view: View, d: int, chosen: Choices) -> None:
         own, silent = self.explorer.is_ghost(layer), set(self.silent.value)
@@ -223,7 +226,7 @@ class Column:
         shown = f"{total}" if len(view.maps) == total else f"{len(view.maps)} of its {total}"
         ghosts = np.setdiff1d(np.arange(len(view.maps)), view.intrinsic)
         known = view.r2[ghosts][np.isfinite(view.r2[ghosts])]
-        r2 = (f". R²: how much of a ghost a {d} × {d} filter of its source explains, found here: {np.median(known):.2f} in "
+        r2 = (f". R²: how much of a ghost a {d} × {d} filter, fitted here, makes of its source: {np.median(known):.2f} in "
               f"the median" if len(known) else "")
         if r2 and self.explorer.is_ghost(layer) and view.maps[ghosts].min() >= 0:
             r2 += ". It cannot cut off what is below 0, as the network's ReLU does"

@@ -15,6 +15,7 @@ from PIL import Image
 
 from ghostlib import notebook, sweep
 from ghostlib.errors import InputError, nearest
+from ghostlib.redundancy.sources import TRAINED, UNTRAINED
 from ghostlib.results import read_table
 from ghostlib.studies import (
     ablation,
@@ -22,7 +23,6 @@ from ghostlib.studies import (
     catalogue,
     cheap_kernels,
     contrasts,
-    findings,
     fine_tuning,
     latency,
     lesions,
@@ -101,8 +101,8 @@ def _runs(results: Path) -> str:
         return NOTHING
     done, planned = (sum(numbers) for numbers in zip(*(runs_of(name, results) for name in names)))
     grids = "grid that has" if len(names) == 1 else "grids that have"
-    return (f"{done} runs of this lab are recorded, of the {planned} in the {len(names)} {grids} been begun "
-            f"({', '.join(names)}).")
+    return (f"With a grid and `ghostlib sweep`: so {done} runs of this lab are recorded, of the {planned} in the "
+            f"{len(names)} {grids} been begun ({', '.join(names)}).")
 
 
 def runs_of(grid: str, results: str | Path = "data/results") -> tuple[int, int]:
@@ -115,7 +115,17 @@ def _neighbours(results: Path) -> str:
     rows = _rows(results, "digits_kernel")
     rows = rows.assign(network="d = " + rows.kernel.astype(str), percent=100 * rows.top1)
     one = contrasts.contrast(rows, "d = 3", "d = 1", "percent")
-    return f"On digits a cheap filter of 3 x 3 instead of 1 x 1 is {one.judged(MATTERS)} ({one.evidence()})."
+    return (f"With a grid, a difference between runs of one seed, and a sentence that follows its interval, such as this: "
+            f"on digits a cheap filter of 3 x 3 instead of 1 x 1 is {one.judged(MATTERS)} ({one.evidence()}).")
+
+
+def _measured(results: Path) -> str:
+    """How likeness is measured, and by how much one fools oneself who takes it for what training did."""
+    rows = _rows(results, "redundancy").query("s == 1 and filter == 3 and stage == 'ReLU'")
+    share = 100 * rows.groupby("source").r2.mean()
+    return (f"By least squares, on other images than those it is judged on: so the best other map explains "
+            f"{share[TRAINED]:.0f} % of a map's variance in small trained networks, and {share[UNTRAINED]:.0f} % before "
+            f"training, which one would else take for what they learned.")
 
 
 def _hands(_results: Path) -> str:
@@ -127,8 +137,7 @@ PARTS: dict[str, list[Entry]] = {
         Entry("tutorials/1_ghost_module", _half), Entry("train", picture="tour.png"),
         Entry("explore", _hands), Entry("tutorials/2_ghostnet", _whole)],
     "Are feature maps redundant?": [
-        Entry("tutorials/4_see_redundancy", lambda results: findings.on_likeness(
-            _rows(results, "redundancy").query("s == 1 and filter == 3"))),
+        Entry("tutorials/4_see_redundancy", _measured),
         Entry("redundancy", _likeness, "matched_maps.png"),
         Entry("redundancy_at_size", lambda results: at_size.answer(at_size.named(_rows(results, "at_size_redundancy")))),
         Entry("cheap_kernels", lambda results: cheap_kernels.answer(

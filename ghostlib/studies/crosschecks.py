@@ -77,7 +77,7 @@ def answer(table: pd.DataFrame) -> str:
 def in_short(table: pd.DataFrame) -> str:
     """The same without the numbers."""
     ours = table[table["first"] == OURS]
-    parts = [f"{measure}: {_verdict(own)}; once we allow for number and size of maps {_verdict(own, 'given_')}"
+    parts = [f"{measure}: {_verdict(own)}; once we allow for number and size of maps, {_verdict(own, 'given_')}"
              for measure, own in ours.groupby("second", sort=False)]
     return f"{_headline(ours)}. {'. '.join(f'{part[0].upper()}{part[1:]}' for part in parts)}."
 

@@ -6,6 +6,7 @@ from ghostlib.redundancy.sources import SHUFFLED, TRAINED, UNTRAINED
 from ghostlib.studies import ablation, photographs
 from ghostlib.studies.ablation import THIN
 from ghostlib.studies.contrasts import contrast, mean_interval, within
+from ghostlib.studies.copies import copy_of
 from ghostlib.studies.redundancy import LITTLE
 
 
@@ -19,7 +20,7 @@ def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.Dat
         longer: The same of regime_cifar10.csv.
         likeness: As for `redundancy.answer`.
     """
-    fewer = " ".join([on_fewer_channels(on_cifar10, longer), *on_fewer_channels_of(on_photographs)])
+    fewer = on_fewer_channels(on_cifar10, longer) + on_thinner_rivals(on_photographs)
     return [f"**Do ghosts beat simply having fewer channels?** {fewer}",
             f"**Are feature maps alike because networks learn it?** {on_likeness(likeness)}",
             f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs)}"]
@@ -30,7 +31,7 @@ def on_the_rival(rows: pd.DataFrame) -> str:
     said = photographs.answer(rows).removeprefix("**Answer.** ").partition(" GhostNet recognises")[0]
     told = photographs.conditions(rows).replace(
         "(squashed copy)", "on photographs resized to a square without cropping (the squashed copy)")
-    return f"{said} Seen on Imagenette, {told}."
+    return f"{said.replace(f' ({copy_of(rows)})', '')} Seen on Imagenette, {told}."  # of which copy is said once
 
 
 def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:
@@ -40,20 +41,17 @@ def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:
     first, by = one.told(ablation.MARGIN, {"within": "No", "better": "Yes", "worse": "No"}, "Not known")
     share = 90 if by.startswith("within") else 95  # the interval that the verdict is made by
     mean, low, high = mean_interval(one.values, share / 100)
-    return (f"{first}. The Ghost network minus a plain one with as many multiply-adds: {mean:+.2f} points ({share} % "
-            f"interval over {len(one.seeds)} seeds {low:+.2f} to {high:+.2f}), {by}, in a small VGG-16 after "
-            f"{rows.epochs.iloc[0]} epochs of CIFAR-10. {ablation.after_longer(longer)} {ablation.beside_plain(rows)}")
+    return (f"{first}, in a small VGG-16 after {rows.epochs.iloc[0]} epochs of CIFAR-10. The Ghost network minus a plain "
+            f"one with as many multiply-adds: {mean:+.2f} points ({share} % interval over {len(one.seeds)} seeds {low:+.2f} "
+            f"to {high:+.2f}), {by}. {ablation.after_longer(longer)} {ablation.beside_plain(rows)}")
 
 
-def on_fewer_channels_of(rows: pd.DataFrame) -> list[str]:
-    """What the photographs study says on the same question; nothing where no seeds can be paired yet."""
-    told = photographs.secondary(rows).set_index("difference")
-    difference = f"{photographs.GHOSTNET} − {photographs.THIN}"
-    if difference not in told.index:
-        return []
-    row = told.loc[difference]
-    return [f"On Imagenette's photographs, GhostNet minus a thinner network without ghosts: {row.verdict} "
-            f"({row.evidence})."]
+def on_thinner_rivals(rows: pd.DataFrame) -> str:
+    """What the photographs study says on the same question; "" where no seeds can be paired yet."""
+    found = photographs.secondary(rows).query("difference == @thinner", local_dict={
+        "thinner": f"{photographs.GHOSTNET} − {photographs.THIN}"})
+    return "".join(f" On Imagenette's photographs ({copy_of(rows)}), GhostNet minus a thinner network without ghosts: "
+                   f"{row.verdict} ({row.evidence})." for row in found.itertuples())
 
 
 def on_likeness(rows: pd.DataFrame) -> str:

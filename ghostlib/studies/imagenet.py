@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ghostlib.config import Config
+from ghostlib.studies.copies import FINGERPRINT, copy_of
 
 # Epochs show about 5,000 images of either.
 HUNDRED: dict[str, Any] = {"data_dir": "data/imagenette-hundred", "num_classes": 10, "epochs": 50}
@@ -54,6 +55,16 @@ def doubts(config: Config, whole: bool) -> str:
              "MindSpore; code that scales by another rule gets other pixels, and a result that differs by an unknown "
              "amount."]
     return "\n".join(f"- {doubt}" for doubt in told)
+
+
+def whose_copy(config: Config, fingerprint: str) -> str:
+    """Which copy of Imagenette the hundred photographs are of, in brackets behind a space; "" for other images.
+
+    Args:
+        config: The run's.
+        fingerprint: Of its data.
+    """
+    return f" ({copy_of(pd.DataFrame({FINGERPRINT: [fingerprint]}))})" if config.data_dir == HUNDRED["data_dir"] else ""
 
 
 def answer(config: Config, seen: str, classes: int, missing: Sequence[str], gaps: Mapping[str, float]) -> str:

@@ -45,7 +45,8 @@ def test_every_grid_that_has_rows_is_counted(tmp_path):
     rows = read_table("data/results/digits_kernel.csv")
     rows.iloc[:5].to_csv(tmp_path / "digits_kernel.csv", index=False)
     assert contents.answer(entry, tmp_path) == (
-        "5 runs of this lab are recorded, of the 12 in the 1 grid that has been begun (digits_kernel).")
+        "With a grid and `ghostlib sweep`: so 5 runs of this lab are recorded, of the 12 in the 1 grid that has been begun "
+        "(digits_kernel).")
     assert "digits_kernel" in contents.answer(entry, ROOT / "data" / "results")
 
 

@@ -18,16 +18,15 @@ def on_cifar10(lead=0.0, table="ablate_cifar10"):
     return rows
 
 
+SEEN = ", in a small VGG-16 after 6 epochs of CIFAR-10. "
 MINUS = "The Ghost network minus a plain one with as many multiply-adds: "
 
 
 @pytest.mark.parametrize(("lead", "said"), [
-    (0, f"No. {MINUS}+0.12 points (90 % interval over 5 seeds -0.23 to "
-        "+0.47), within 0.5 points, in a small VGG-16 after 6 epochs"),
-    (5, f"Yes. {MINUS}+5.12 points (95 % interval over 5 seeds +4.67 to "
-        "+5.57), by more than 0.5 points, in"),
-    (0.5, f"Yes. {MINUS}+0.62 points (95 % interval over 5 seeds +0.17 "),
-    (-5, f"No. {MINUS}-4.88 points (95 % interval over 5 seeds -5.33")])
+    (0, f"No{SEEN}{MINUS}+0.12 points (90 % interval over 5 seeds -0.23 to +0.47), within 0.5 points. "),
+    (5, f"Yes{SEEN}{MINUS}+5.12 points (95 % interval over 5 seeds +4.67 to +5.57), by more than 0.5 points. "),
+    (0.5, f"Yes{SEEN}{MINUS}+0.62 points (95 % interval over 5 seeds +0.17 "),
+    (-5, f"No{SEEN}{MINUS}-4.88 points (95 % interval over 5 seeds -5.33")])
 def test_fewer_channels(lead, said):
     longer = on_cifar10(lead, "regime_cifar10")
     told = findings.on_fewer_channels(on_cifar10(lead), longer)
@@ -64,7 +63,7 @@ def test_the_rival_waits_for_all_its_seeds():
     rows = photographs.counted(read_table(RESULTS / "photographs.csv"))
     first = rows[rows.seed == 0]
     told = findings.on_the_rival(first)
-    assert told.startswith("Not known yet: so far top-1 on Imagenette's test photographs (squashed copy) is 71.9 % ")
+    assert told.startswith("Not known yet: so far top-1 on Imagenette's test photographs is 71.9 % ")
     ends = (" Seen on Imagenette, after 15 epochs at 128 x 128 on photographs resized to a square without cropping (the "
             "squashed copy).")
     assert told.endswith(f"all 6 planned seeds of both.{ends}") and "*" not in told
@@ -83,7 +82,7 @@ def test_three_are_told():
     told = findings.three(rows, on_cifar10(), on_cifar10(table="regime_cifar10"), likeness)
     assert len(told) == 3 and all(one.startswith("**") and "?** " in one for one in told)
     assert "GhostNet minus a thinner network without ghosts: " in told[0]
-    assert findings.on_fewer_channels_of(rows[rows.network != "thin"]) == []
+    assert findings.on_thinner_rivals(rows[rows.network != "thin"]) == ""
 
 
 def test_the_published_file_is_the_one_that_is_recorded():

@@ -6,7 +6,7 @@ import pytest
 
 from ghostlib.config import Config
 from ghostlib.data import imagenette
-from ghostlib.studies import imagenet, paper
+from ghostlib.studies import copies, imagenet, paper
 
 
 def test_a_run_on_other_images_is_not_compared():
@@ -45,3 +45,4 @@ def test_what_stands_in_for_imagenet(there, tmp_path, monkeypatch):
     told = imagenet.doubts(config, whole=False)
     assert ("A hundred photographs" in told) == there and ("Eight things" in told) != there and "No NPU" in told
     assert not there or not files["train"] & files["val"]
+    assert imagenet.whose_copy(config, copies.SQUASHED) == (" (squashed copy)" if there else "")
