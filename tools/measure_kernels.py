@@ -3,52 +3,77 @@
     python tools/measure_kernels.py notebooks/params/photographs.yaml landmarks.onnx
 
 writes data/results/cheap_kernels.csv, for each Ghost layer of every kept network of a sweep, trained and as it was at the
-start, and of ONNX files; and data/results/cheap_kernels_drawn.csv, a few kernels of a few layers to look at. Networks that
-the tables have and whose files are gone stay.
+start, and of ONNX files; of a kept plain GhostNet (s = 1) the kernels that would make half of its maps from the others best;
+and data/results/cheap_kernels_drawn.csv, a few kernels of a few layers to look at. Networks that the tables have and whose
+files are gone stay.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from mindspore import nn
 
 from ghostlib import results, sweep
+from ghostlib.config import Config
+from ghostlib.data import unaugmented
 from ghostlib.features import OnnxNetwork
 from ghostlib.models.build import build
+from ghostlib.progress import progress_bar
+from ghostlib.redundancy.cut import CutNetwork
+from ghostlib.redundancy.fitted_kernels import Fitted, fitted_kernels
 from ghostlib.redundancy.kernels import cheap_kernels, shares, summary, turned
 from ghostlib.studies.catalogue import network_of
+from ghostlib.studies.cheap_kernels import FITTED, START, TRAINED
 from ghostlib.sweep.rows import kept_file
 from ghostlib.weights import load_weights
 
 TABLE, DRAWN = Path("data/results/cheap_kernels.csv"), Path("data/results/cheap_kernels_drawn.csv")
 KEY = ["network", "s", "d", "seed", "when"]
 LAYERS, EACH = 8, 12  # how many layers are drawn, evenly over depth, and how many kernels of each
+PHOTOGRAPHS = 240  # training photographs that kernels are fitted to, chosen by and judged by, a third each
+
+Kernels = Mapping[str, tuple[np.ndarray, np.ndarray]]  # of each layer, with their strength
 
 
-def networks(sources: list[str]) -> Iterator[tuple[dict, dict, dict | None]]:
-    """What is said of each network, its kernels, and those that it started from where they are known."""
+def networks(sources: list[str]) -> Iterator[tuple[dict, dict[str, Kernels], dict[str, dict[str, float]]]]:
+    """What is said of each network, its kernels by when they are what they are, and how well those of layers do that were
+    fitted."""
     for source in sources:
         if source.endswith(".onnx"):
-            net = OnnxNetwork(source)
-            found = cheap_kernels(net)
+            found = cheap_kernels(OnnxNetwork(source))
             if found:
                 size = next(iter(found.values()))[0].shape[1]
-                yield {"network": Path(source).stem, "s": "", "d": size, "seed": ""}, found, None
+                yield {"network": Path(source).stem, "s": "", "d": size, "seed": ""}, {TRAINED: found}, {}
             continue
         grid = sweep.read(source)
         for point in grid.points:
             config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
-            if path.exists() and config.ratio != 1 and config.kernel > 1:
-                net = build(config)
-                start = cheap_kernels(net)
+            if not path.exists() or not config.model.startswith("ghostnet") or config.kernel == 1:
+                continue
+            about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
+            net = build(config)
+            if config.ratio == 1:
                 load_weights(net, str(path))
-                yield ({"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed},
-                       cheap_kernels(net), start)
+                fitted = _fitted(net.set_train(False), config)
+                yield (about, {FITTED: {name: (one.kernels, one.strength) for name, one in fitted.items()}},
+                       {"r2": {name: float(np.nanmean(one.r2)) for name, one in fitted.items()},
+                        "r2_copied": {name: float(np.nanmean(one.r2_copied)) for name, one in fitted.items()}})
+                continue
+            start = cheap_kernels(net)
+            load_weights(net, str(path))
+            yield about, {TRAINED: cheap_kernels(net), START: start}, {}
 
 
-def drawn(found: dict) -> Iterator[dict]:
+def _fitted(net: nn.Cell, config: Config) -> dict[str, Fitted]:
+    network = CutNetwork(net, config.image_size)
+    with progress_bar(len(network.modules), f"layers of {network_of(config)}, seed {config.seed}") as bar:
+        return fitted_kernels(network, unaugmented(config, PHOTOGRAPHS), seed=config.seed, step=bar.update)
+
+
+def drawn(found: Kernels) -> Iterator[dict]:
     """Kernels that a network's layers have, evenly over depth and over how much of an edge they are."""
     for place in np.unique(np.linspace(0, len(found) - 1, LAYERS).round().astype(int)):
         layer = list(found)[place]
@@ -63,13 +88,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("sources", nargs="+", help="sweeps that keep last.safetensors, and ONNX files")
     rows, pictures, given = [], [], parser.parse_args()
-    for about, kernels, start in networks(given.sources):
-        for when, own in (("trained", kernels), ("at the start", start)):
-            if own is not None:
-                moved = {layer: turned(start[layer][0], own[layer][0]) for layer in own} if start else {}
-                table = summary(own).assign(**about, when=when)
-                rows.append(table.assign(turned=table.layer.map(moved)))
-                pictures += [{**about, "when": when, **one} for one in drawn(own)]
+    for about, found, explained in networks(given.sources):
+        for when, own in found.items():
+            start = found.get(START)
+            moved = {layer: turned(start[layer][0], own[layer][0]) for layer in own} if start else {}
+            table = summary(own).assign(**about, when=when)
+            rows.append(table.assign(turned=table.layer.map(moved), **{
+                name: table.layer.map(explained.get(name, {})) for name in ("r2", "r2_copied")}))
+            pictures += [{**about, "when": when, **one} for one in drawn(own)]
     if not rows:
         parser.exit(1, f"{', '.join(given.sources)}: no network with cheap operations is kept in data/runs; run the sweep "
                        f"first\n")

@@ -17,7 +17,7 @@ import numpy as np
 
 from ghostlib import results, sweep
 from ghostlib.config import Config
-from ghostlib.data import load
+from ghostlib.data import load, unaugmented
 from ghostlib.data.batches import balanced_images
 from ghostlib.models.build import build
 from ghostlib.progress import progress_bar
@@ -35,7 +35,7 @@ def networks(grid: sweep.Sweep) -> Iterator[tuple[dict, Config, Path]]:
     """What is said of each kept GhostNet, its Config and its file."""
     for point in grid.points:
         config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
-        # With val_share the run did not see what is taken for training photographs below.
+        # With val_share the run did not see what `unaugmented` gives.
         if path.exists() and config.model.startswith("ghostnet") and not config.val_share:
             yield {"network": f"{config.model} {config.width:g}", "s": config.ratio, "d": config.kernel,
                    "seed": config.seed, "point": point.key, "epochs": config.epochs}, config, path
@@ -46,9 +46,8 @@ def photographs(dataset: str, data_dir: str, size: int, classes: int, count: int
     """Photographs to judge by with their labels, and training photographs, as they are; the same for all networks. And the
     dataset's fingerprint."""
     config = Config(dataset=dataset, data_dir=data_dir, image_size=size, num_classes=classes)
-    held = config.having(val_share=0.2)  # a part of the training images, without augmentation
-    data, training = load(config), balanced_images(load(held).test, min(TRAINING, count))[0]
-    return (*balanced_images(data.test, count), training), data.contents.fingerprint
+    data = load(config)
+    return (*balanced_images(data.test, count), unaugmented(config, min(TRAINING, count))), data.contents.fingerprint
 
 
 def there(about: dict) -> bool:

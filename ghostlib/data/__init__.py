@@ -14,9 +14,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from ghostlib.config import Config
 from ghostlib.data import cifar10, digits, examples, folders, imagenette
-from ghostlib.data.batches import Data
+from ghostlib.data.batches import Data, balanced_images
 from ghostlib.errors import InputError
 
 
@@ -55,3 +57,11 @@ def load(config: Config, rank: int = 0, ranks: int = 1) -> Data:
         raise InputError(f"batch_size: {config.batch_size} given; {ranks} device(s) share {data.train.images} training "
                          f"images, allowed are 1 to {data.train.images // ranks}")
     return data
+
+
+def unaugmented(config: Config, count: int) -> np.ndarray:
+    """So many training images (count, 3, H, W), as many of each class, as a test would show them: to fit to.
+
+    They are among those that `val_share` would hold out; a run that has it did not see them.
+    """
+    return balanced_images(load(config.having(val_share=0.2)).test, count)[0]

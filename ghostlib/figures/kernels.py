@@ -9,7 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ghostlib.figures.ablation import COLOURS, MARKERS
 from ghostlib.redundancy.kernels import references
-from ghostlib.studies.cheap_kernels import PATTERNS, START, TRAINED, by_depth
+from ghostlib.studies.cheap_kernels import FITTED, PATTERNS, START, TRAINED, by_depth
 
 COLUMNS = 4  # kernels beside each other in a layer's picture
 
@@ -67,7 +67,7 @@ def _tiled(layer: pd.DataFrame) -> np.ndarray:
 
 def fig_patterns(rows: pd.DataFrame) -> Figure:
     """How much of the kernels' energy lies in each pattern, layer by layer: a panel for each pattern, a colour for each
-    network; dashed is the same network before training.
+    network; dashed is the same network before training, dotted what a plain network would want.
 
     Args:
         rows: Of `cheap_kernels.named`.
@@ -76,12 +76,12 @@ def fig_patterns(rows: pd.DataFrame) -> Figure:
     for place, name in enumerate(dict.fromkeys(rows.name)):
         found = by_depth(rows, name)
         for ax, pattern in zip(axes, PATTERNS):
-            for when, line in ((TRAINED, "-"), (START, "--")):
+            for when, line in ((TRAINED, "-"), (START, "--"), (FITTED, ":")):
                 own = found[found.when == when]
                 if len(own):
                     ax.plot(own.deep, own[pattern], line, color=COLOURS[place], linewidth=1.2, markersize=3.5,
-                            marker=MARKERS[place] if when == TRAINED else None,
-                            label=name if when == TRAINED else f"{name}, before training")
+                            marker=None if when == START else MARKERS[place],
+                            label=name + {TRAINED: "", START: ", before training", FITTED: ", least squares"}[when])
     for ax, pattern in zip(axes, PATTERNS):
         ax.set(title=pattern, ylim=(0, None), xlabel="Ghost layer")
         ax.set_xticks([0, 1], ["first", "last"])

@@ -7,26 +7,31 @@ from ghostlib.redundancy.kernels import PATTERNS
 from ghostlib.studies.catalogue import epochs_of, network_names
 from ghostlib.studies.contrasts import listed
 
-TRAINED, START = "trained", "at the start"
+TRAINED, START, FITTED = "trained", "at the start", "least squares"
+MEANS = "turned", "r2", "r2_copied"  # of layers, where they have them
 STAYED, TURNED = "still points nearly where it began", "has turned away from the random one it began as"
 HARDLY = 0.9  # a mean cosine from which on kernels have "hardly turned", 26 degrees; ours
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with `name`: the network, with its s where that is known; and `epochs` where the network is ours."""
-    return rows.assign(name=network_names(rows), epochs=epochs_of(rows))
+    """The rows with `name`: the network, with its s where that is known; `epochs` where the network is ours; and each
+    of MEANS, nan where a layer has none."""
+    return rows.assign(name=network_names(rows), epochs=epochs_of(rows),
+                       **{name: rows.get(name, np.nan) for name in MEANS})
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for each network and `when`, over all its kernels and seeds: kernels, the mean share of energy in each of
-    PATTERNS (in percent), how many kernels in percent are called a copy, an edge and so on, and how far they turned."""
+    PATTERNS (in percent), how many kernels in percent are called a copy, an edge and so on, how far they turned, and the
+    mean R2 of fitted ones."""
     table = []
     for (name, when), own in rows.groupby(["name", "when"], sort=False):
         count = int(own.ghosts.sum())
         table.append({"network": name, "when": when, "networks": own.seed.nunique(dropna=False), "kernels": count,
                       **{pattern: 100 * float(np.average(own[pattern], weights=own.ghosts)) for pattern in PATTERNS},
                       **{f"called {kind}": 100 * own[f"n_{kind}"].sum() / count for kind in (*PATTERNS, "dead")},
-                      "turned": float(np.average(own.turned, weights=own.ghosts)) if own.turned.notna().all() else np.nan})
+                      **{name: float(np.average(own[name], weights=own.ghosts)) if own[name].notna().all() else np.nan
+                         for name in MEANS}})
     return pd.DataFrame(table)
 
 
@@ -57,7 +62,19 @@ def answer(rows: pd.DataFrame) -> str:
                   for moved, names in known.items()]
         parts += [f"*Nearly* is a mean cosine of {HARDLY:g} or more, {np.degrees(np.arccos(HARDLY)):.0f} degrees or less."]
         parts += [f"The average counts layers with many kernels most. {layers(rows, ours(rows)[0])}"]
-    return " ".join([*parts, *([_sentence(theirs)] if theirs else [])])
+    return " ".join([*parts, *([_sentence(theirs)] if theirs else []), *_wanted(rows, table)])
+
+
+def _wanted(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    """What plain networks would want of ghosts, in two sentences for each."""
+    told = []
+    for name, own in table[table.index.get_level_values("when") == FITTED].droplevel("when").iterrows():
+        size = int(rows.d[rows.name == name].iloc[0])
+        told.append(f"Without ghosts: in {_subject(rows, name)}, the best {size} x {size} kernels to make half of a layer's "
+                    f"maps from the other half are copies in {own['called copy']:.0f} % of cases, and the middle weight "
+                    f"holds {own['copy']:.0f} % of their energy. They explain {100 * own.r2:.0f} % of these maps; one "
+                    f"weight instead of {size**2} explains {100 * own.r2_copied:.0f} %.")
+    return told
 
 
 def _how_many(some: int, whole: int) -> str:
@@ -126,5 +143,7 @@ def by_depth(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """A network's layers by how deep they lie, from 0 to 1: when, depth, and shares in percent, averaged over seeds."""
     own = rows[rows.name == name]
     found = own.groupby(["when", "depth"], sort=False)[[*PATTERNS, "turned"]].mean().reset_index()
+    # Ours have equally many layers; of a plain one those with the smallest maps, the last, have no rows.
+    deepest = (rows.depth[rows.epochs.notna()] if own.epochs.notna().all() else found.depth).max()
     return found.assign(**{pattern: 100 * found[pattern] for pattern in PATTERNS},
-                        deep=(found.depth - 1) / max(1, found.depth.max() - 1))
+                        deep=(found.depth - 1) / max(1, deepest - 1))
