@@ -27,8 +27,8 @@ tour: .venv/installed  ## train a Ghost network on real digits and look at it (o
 	@$(PY) tools/tour.py
 	@$(PY) -m ghostlib report data/runs/tour
 
-test: check  ## the whole suite, after the check
-	@$(PYTEST) --durations=40
+test: check  ## the whole suite, after the check; SHARE=1/4: of the slow tests the first of four parts
+	@$(PYTEST) --durations=40 $(if $(SHARE),--share $(SHARE))
 
 check: .venv/installed  ## ruff, on notebooks too, and types
 	@$(PY) -m ruff check --quiet .

@@ -11,6 +11,7 @@ from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from zlib import crc32
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several at once: MindSpore's threads spin, so each keeps to one
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -31,6 +32,26 @@ avoid_reference_convolutions()  # before the first test runs a convolution
 if "PYTEST_XDIST_WORKER" not in os.environ:  # which has it from the process that started it
     _cache = tempfile.TemporaryDirectory(prefix="ghostlib-tests-")
     os.environ["GHOSTLIB_CACHE"] = _cache.name
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", metavar="K/N", help="of the slow tests only the K-th of N parts, beside all others")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if share := config.getoption("--share"):
+        others = [item for item in items
+                  if item.get_closest_marker("slow") and not in_share(f"{item.path.name} {item.name}", share)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
+
+
+def in_share(name: str, share: str) -> bool:
+    """Whether a test is in the K-th of N parts ("K/N"). A test stays in its part whatever is added."""
+    part, _, parts = share.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise pytest.UsageError(f"--share: {share} given; allowed is K/N with K from 1 to N")
+    return crc32(name.encode()) % int(parts) == int(part) - 1
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, in_share
 
 
 def run(words, cwd, **environment):
@@ -237,3 +237,13 @@ def test_nothing_is_tracked_that_a_machine_left_there(root):
     homes = re.compile(r"/(?:home|Users|root)/" + r"\w")
     texts = {name: (root / name).read_text(errors="ignore") for name in tracked() if not name.endswith((".png", ".npz"))}
     assert not {name: found[0] for name, text in texts.items() if (found := homes.search(text))}
+
+
+def test_every_slow_test_is_in_one_share_and_stays_there():
+    names = [f"test_{number}[{number % 7}]" for number in range(400)]
+    parts = [{name for name in names if in_share(name, f"{part}/4")} for part in range(1, 5)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 400 and min(map(len, parts)) > 70
+    assert in_share("test_cli.py test_train_report_validate_collect", "2/4")  # by its name alone, on every machine
+    for share in ("0/4", "5/4", "2", "a/b", "1/0"):
+        with pytest.raises(pytest.UsageError, match=f"--share: {share} given; allowed is K/N with K from 1 to N"):
+            in_share("test_a", share)
