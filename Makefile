@@ -57,7 +57,7 @@ lab: .venv/installed  ## JupyterLab on the lab's contents page, on this machine 
 		--LabApp.app_settings_dir=tools/jupyter --ServerApp.contents_manager_class=ghostlib.lab.KernelsAtTheTop \
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
-figures: .venv/installed  ## rebuild figures/ and the README's tables from committed tables and notebooks
+figures: .venv/installed  ## rebuild figures/ and the tables in README and docs/ from committed tables and notebooks
 	@$(PY) tools/make_figures.py
 	@$(PY) tools/make_readme.py
 

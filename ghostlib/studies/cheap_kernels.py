@@ -57,8 +57,8 @@ def answer(rows: pd.DataFrame) -> str:
              f"chance {chance:.0f} %."]
     if known:
         whole = sum(map(len, known.values()))
-        parts += [f"In {_how_many(len(names), whole)} of our networks the average kernel {moved}: "
-                  f"{listed(_subject(rows, name) for name in names)} ({_by_how_much(table, names)})."
+        parts += [f"In {_how_many(len(names), whole)} of our networks the average kernel {moved} "
+                  f"({_by_how_much(table, names)}): {listed(_subject(rows, name) for name in names)}."
                   for moved, names in known.items()]
         parts += [f"*Nearly* is a mean cosine of {HARDLY:g} or more, {np.degrees(np.arccos(HARDLY)):.0f} degrees or less."]
         parts += [f"The average counts layers with many kernels most. {layers(rows, ours(rows)[0])}"]
@@ -96,11 +96,12 @@ def _span(values: pd.Series, digits: int) -> str:
 
 
 def _subject(rows: pd.DataFrame, name: str) -> str:
-    """A network's name with its epochs, where the name does not say them, and how many seeds."""
+    """A network's name, and in brackets its s, its epochs and how many seeds."""
     own = rows[rows.name == name]
     count, epochs = own.seed.nunique(dropna=False), own.epochs.iloc[0]
-    trained = "" if np.isnan(epochs) or "epochs" in name else f"{epochs:.0f} epochs, "
-    return f"{name}, {trained}{count} seed{'' if count == 1 else 's'}"
+    base, _, more = name.partition(", ")  # as "GhostNet 0.5, s = 2"
+    trained = [] if np.isnan(epochs) or "epochs" in name else [f"{epochs:.0f} epochs"]
+    return f"{base} ({', '.join([*([more] if more else []), *trained, f'{count} seed' + 's' * (count > 1)])})"
 
 
 def first_seeds(rows: pd.DataFrame) -> pd.DataFrame:

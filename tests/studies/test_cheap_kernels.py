@@ -26,9 +26,9 @@ def rows(turned=0.95, copy=0.12, copies=0, others=True):
 @pytest.mark.parametrize(("changes", "said"), [
     ({}, "Trained cheap kernels are no copies: at most 0.0 % of any network's are near to one, and the middle weight holds "
          "11 to 12 % of the energy, by chance 11 %. In the one kind of our networks the average kernel still points nearly "
-         "where it began: GhostNet 0.5, s = 2, 15 epochs, 2 seeds (mean cosine 0.95; edges hold 22 % of the energy, 22 % at "
-         "the start). *Nearly* is a mean cosine of 0.9 or more, 26 degrees or less."),
-    ({"turned": 0.3}, "kernel has turned away from the random one it began as: GhostNet 0.5, s = 2, 15 epochs"),
+         "where it began (mean cosine 0.95; edges hold 22 % of the energy, 22 % at the start): GhostNet 0.5 (s = 2, 15 "
+         "epochs, 2 seeds). *Nearly* is a mean cosine of 0.9 or more, 26 degrees or less."),
+    ({"turned": 0.3}, "kernel has turned away from the random one it began as (mean cosine 0.30; edges"),
     ({"copies": 4}, "Some trained cheap kernels are copies: at most 40.0 %"),
     ({}, "In landmarks, trained by others, edges hold 35 % and smoothing 11 %")])
 def test_the_answer_follows_the_numbers(changes, said):
@@ -53,7 +53,7 @@ def test_epochs_are_those_of_the_rows_and_unknown_of_others():
         "ghostnet 0.5": 15, "ghostnet 0.5, 80 epochs": 80, "landmarks": pytest.approx(np.nan, nan_ok=True)}
     assert cheap_kernels.ours(named) == ["GhostNet 0.5, 80 epochs, s = 2", "GhostNet 0.5, s = 2"]
     assert "In all 2 kinds of our networks the average kernel still points nearly where" in cheap_kernels.answer(named)
-    assert "began: GhostNet 0.5, 80 epochs, s = 2, 2 seeds (mean" in cheap_kernels.answer(cheap_kernels.named(longer))
+    assert "GhostNet 0.5 (80 epochs, s = 2, 2 seeds)." in cheap_kernels.answer(cheap_kernels.named(longer))
 
 
 def test_a_summary_is_over_kernels_and_seeds():
@@ -90,7 +90,7 @@ def test_what_a_plain_network_would_want_stands_beside():
         r2_copied=0.57)
     both = cheap_kernels.named(pd.concat([rows(), plain.query("depth < 3")]))
     assert cheap_kernels.answer(both).endswith(
-        "Without ghosts: in thin GhostNet 0.395, 15 epochs, 2 seeds, the best 3 x 3 kernels to make half of a layer's maps "
+        "Without ghosts: in thin GhostNet 0.395 (15 epochs, 2 seeds), the best 3 x 3 kernels to make half of a layer's maps "
         "from the other half are copies in 90 % of cases, and the middle weight holds 89 % of their energy. They explain "
         "59 % of these maps; one weight instead of 9 explains 57 %.")
     assert "Without ghosts" not in cheap_kernels.answer(rows())
