@@ -81,7 +81,8 @@ def fig_accuracy(rows: pd.DataFrame, summary: pd.DataFrame, published: pd.DataFr
 
 
 def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
-    """Differences in accuracy: every seed a point, mean and interval, and the margin within which nobody cares.
+    """Differences in accuracy: every seed a point, mean and interval, and the margin within which nobody cares. The axis is
+    for all seeds and for intervals of three seeds and more; where one of two seeds goes on beyond it, an arrow says so.
 
     Args:
         contrasts: From `ablation.contrasts_of`, in points of percent.
@@ -99,14 +100,28 @@ def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
     ax.text(1.01, 1, "mean", transform=ax.transAxes, va="center", fontsize=8, color="0.35")
     ax.axvline(0, color="0.3", linewidth=1, zorder=1)
     ax.set(yticks=range(len(contrasts)), yticklabels=[f"{one.first} − {one.second}" for one in contrasts],
-           xlabel="difference in top-1, points of percent", ylim=(len(contrasts) - 0.5, -0.5))
+           xlabel="difference in top-1, percentage points", ylim=(len(contrasts) - 0.5, -0.5))
     ax.hlines(np.arange(1, len(contrasts)) - 0.5, 0, 1, transform=ax.get_yaxis_transform(), color="0.9", linewidth=0.8,
               zorder=0)
+    _fit_to(ax, contrasts, margin)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     _legend(figure, [ax])
     return figure
+
+
+def _fit_to(ax: Axes, contrasts: Sequence[Contrast], margin: float) -> None:
+    """Gives the axis of differences its range."""
+    ends = np.concatenate([[-margin, margin], *(one.values for one in contrasts),
+                           *(one.interval[1:] for one in contrasts if len(one.seeds) > 2)])
+    room = 0.05 * (ends.max() - ends.min())
+    left, right = ends.min() - room, ends.max() + room
+    ax.set_xlim(left, right)
+    for place, one in enumerate(contrasts):
+        for end, edge, arrow in ((one.interval[1], left, "<"), (one.interval[2], right, ">")):
+            if (end - edge) * (1 if arrow == ">" else -1) > 0:
+                ax.plot(edge, place - 0.1, arrow, color=TEST, markersize=7, clip_on=False, label="goes on")
 
 
 def fig_cost(summary: pd.DataFrame, looks: Mapping[str, tuple[str, str]] | None = None, *,

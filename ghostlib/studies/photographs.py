@@ -143,21 +143,22 @@ def secondary(rows: pd.DataFrame) -> pd.DataFrame:
     evidence = {f"{one.first} − {one.second}": one.evidence() + one.equivalence(MARGIN) for one in found}
     own = own.assign(evidence=own.difference.map(evidence))
     return own.assign(told=[
-        f"{row.question} {row.difference}: {row.verdict} ({row.evidence}; p {row.p} after Holm's correction for "
-        f"{len(SECONDARY)} contrasts; interval and margin are this contrast's own)."
+        f"{row.question} {row.difference}: {row.verdict} ({row.evidence}; "
+        f"{f'p {row.p} after Holm correction for {len(SECONDARY)} contrasts, ' if row.p else ''}interval not corrected)."
         for row in own.itertuples()])
 
 
 def answers(rows: pd.DataFrame) -> pd.DataFrame:
     """What was asked and what came of it, the primary contrast first: question, difference, points with their 95 % interval
-    over seeds, seeds, p (the secondary ones' after Holm's correction for all five, also while some are missing) and
-    verdict."""
+    over seeds, seeds, p (of 0; the secondary ones' after Holm's correction for all five, also while some are missing; none
+    before all seeds are there) and verdict."""
     found = {(one.first, one.second): one for one in contrasts_of(rows)}
     p_values = {pair: one.p_value for pair, one in found.items()}
     corrected = p_values | dict(zip(SECONDARY, holm([p_values.get(pair, 1.0) for pair in SECONDARY])))
     return pd.DataFrame([{"question": _question(one), "difference": f"{one.first} − {one.second}",
                           "points": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval), "seeds": len(one.seeds),
-                          "p": f"{corrected[pair]:.3f}", "verdict": _verdict(one, corrected[pair])}
+                          "p": f"{corrected[pair]:.3f}" if is_whole(one) else "",
+                          "verdict": _verdict(one, corrected[pair])}
                          for pair, one in found.items()],
                         columns=["question", "difference", "points", "seeds", "p", "verdict"])
 
@@ -178,18 +179,18 @@ def _question(one: Contrast) -> str:
 
 
 def checks(rows: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
-    """Each contrast by seeds alone and by the bootstrap over seeds and photographs together.
+    """Each contrast that has all its planned seeds, by seeds alone and by the bootstrap over seeds and photographs together.
 
     Args:
         rows: Of `named`.
         answered: Of `answers.compact`; runs that it lacks are left out.
 
     Returns:
-        difference, seeds, and two intervals in points of percent.
+        difference, seeds, and two 95 % intervals in points of percent.
     """
     table, there = [], rows[rows.point.isin(answered.columns)]
     point_of = there.set_index(["network", "seed"]).point
-    for one in contrasts_of(there):
+    for one in filter(is_whole, contrasts_of(there)):
         right = {name: right_of(answered, [point_of[name, seed] for seed in one.seeds])
                  for name in (one.first, one.second)}
         mean, low, high = bootstrap(right, one.first, one.second)

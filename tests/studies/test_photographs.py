@@ -70,14 +70,15 @@ def test_seeds_are_those_of_the_grid(root):
 
 
 def test_secondary_contrasts_are_corrected_together():
-    own = photographs.named(rows({"GhostNet": [80, 81, 80.5], "MobileNetV3-Small": [79, 80, 80], "thin": [79, 80.2, 79.4],
-                                  "MobileNetV2": [70, 71, 70.4]}))
+    own = photographs.named(rows({"GhostNet": [80, 81, 80.5] * 2, "MobileNetV3-Small": [79, 80, 80] * 2,
+                                  "thin": [79, 81.5, 79.4, 80.5, 80, 79], "MobileNetV2": [70, 71, 70.4]}))
     primary, thin, v2 = photographs.contrasts_of(own)
     assert (primary.first, primary.second) == photographs.PRIMARY
     table = photographs.answers(own).set_index("question")
     assert v2.p_value < thin.p_value  # five are asked, also while three are not there
     assert table.p.tolist() == [f"{p:.3f}" for p in (primary.p_value, 4 * thin.p_value, 5 * v2.p_value)]
     assert "Secondary: do ghosts beat fewer channels?" in table.index
+    assert photographs.answers(own[own.seed < 3]).p.tolist() == ["", "", f"{5 * v2.p_value:.3f}"]  # none before the end
 
 
 def test_a_secondary_verdict_that_two_differ_wants_the_corrected_p_value():
@@ -91,7 +92,7 @@ def test_a_secondary_verdict_that_two_differ_wants_the_corrected_p_value():
     for own, said in ((differ, ": undecided (+5.97 points, 95 % interval over 3 seeds +"), (within, "; 90 % interval -")):
         [told] = photographs.secondary(photographs.counted(rows(own))).told
         assert said in told and told.startswith("Secondary: does the spatial kernel matter? GhostNet − s2 d1: ")
-        assert told.endswith(" after Holm's correction for 5 contrasts; interval and margin are this contrast's own).")
+        assert told.endswith(" after Holm correction for 5 contrasts, interval not corrected).")
 
 
 @pytest.mark.parametrize(("column", "value", "said"), [
@@ -169,11 +170,14 @@ def test_what_is_there_and_what_bars_are_follows_the_rows():
     assert told[1].endswith("those networks that have two or more.") and told[2].endswith("over seeds.")
 
 
-def test_the_check_reads_each_runs_answers():
+def test_the_check_reads_each_runs_answers(monkeypatch):
     own = photographs.named(rows({"GhostNet": [75, 100], "MobileNetV3-Small": [50, 75]}))
     own["point"] = ["a", "b", "c", "d"]
     answered = pd.DataFrame({"image": ["1", "2", "3", "4"], "label": ["x", "x", "y", "y"], "a": [0, 0, 1, 0],
                              "b": [0, 0, 1, 1], "c": [0, 0, 0, 0], "d": [0, 0, 1, 0]})
+    assert photographs.checks(own, answered).empty  # 2 of 6 seeds
+    for name in photographs.PRIMARY:
+        monkeypatch.setitem(photographs.SEEDS, name, 2)
     [row] = photographs.checks(own, answered).to_dict("records")
     assert row["over seeds"].startswith("+25.00 (") and row["over seeds and photographs"].startswith("+25.00 (")
     assert photographs.checks(own, answered.drop(columns="d")).empty
