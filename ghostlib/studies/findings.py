@@ -9,6 +9,8 @@ from ghostlib.studies.contrasts import contrast, mean_interval, within
 from ghostlib.studies.copies import copy_of
 from ghostlib.studies.redundancy import LITTLE
 
+SAYS = {"within": "No", "better": "Yes", "worse": "No"}  # to whether something is better, by a verdict's first word
+
 
 def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.DataFrame,
           likeness: pd.DataFrame) -> list[str]:
@@ -20,7 +22,7 @@ def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.Dat
         longer: The same of regime_cifar10.csv.
         likeness: As for `redundancy.answer`.
     """
-    fewer = on_fewer_channels(on_cifar10, longer) + on_thinner_rivals(on_photographs)
+    fewer = f"{on_thinner_rivals(on_photographs)} {on_fewer_channels(on_cifar10, longer)}".strip()
     return [f"**Do ghosts beat simply having fewer channels?** {fewer}",
             f"**Are feature maps alike because networks learn it?** {on_likeness(likeness)}",
             f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs)}"]
@@ -38,7 +40,7 @@ def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:
     """A Ghost network beside a plain one of as many multiply-adds, and beside the whole plain one; the words follow the
     seeds."""
     one = contrast(rows, "s2 d3", THIN, "accuracy")
-    first, by = one.told(ablation.MARGIN, {"within": "No", "better": "Yes", "worse": "No"}, "Not known")
+    first, by = one.told(ablation.MARGIN, SAYS, "Not known")
     share = 90 if by.startswith("within") else 95  # the interval that the verdict is made by
     mean, low, high = mean_interval(one.values, share / 100)
     return (f"{first}, in a small VGG-16 after {rows.epochs.iloc[0]} epochs of CIFAR-10. The Ghost network minus a plain "
@@ -50,8 +52,9 @@ def on_thinner_rivals(rows: pd.DataFrame) -> str:
     """What the photographs study says on the same question; "" where no seeds can be paired yet."""
     found = photographs.secondary(rows).query("difference == @thinner", local_dict={
         "thinner": f"{photographs.GHOSTNET} − {photographs.THIN}"})
-    return "".join(f" On Imagenette's photographs ({copy_of(rows)}), GhostNet minus a thinner network without ghosts: "
-                   f"{row.verdict} ({row.evidence})." for row in found.itertuples())
+    return "".join(f"{SAYS.get(row.verdict.split()[0].strip(','), 'Not known')}, on Imagenette's photographs "
+                   f"({copy_of(rows)}). GhostNet minus a thinner network without ghosts: {row.verdict} ({row.evidence})."
+                   for row in found.itertuples())
 
 
 def on_likeness(rows: pd.DataFrame) -> str:
