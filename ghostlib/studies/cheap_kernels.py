@@ -10,7 +10,7 @@ from ghostlib.studies.contrasts import listed
 TRAINED, START, FITTED = "trained", "at the start", "least squares"
 MEANS = "turned", "r2", "r2_copied"  # of layers, where they have them
 STAYED, TURNED = "still points nearly where it began", "has turned away from the random one it began as"
-HARDLY = 0.9  # a mean cosine from which on kernels have "hardly turned", 26 degrees; ours
+HARDLY = 0.9  # a mean cosine from which on kernels have "hardly turned"; ours
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
@@ -51,8 +51,10 @@ def answer(rows: pd.DataFrame) -> str:
                           f"({2 * chance:.0f} and {chance:.0f} by chance)")
     trained = table.xs(TRAINED, level="when")
     copies = trained["called copy"].max()
+    before = table[table.index.get_level_values("when") == START]["called copy"]
+    were = f" (before training {before.max():.1f} %)" if len(before) else ""
     verdict = "Trained cheap kernels are no copies" if copies < 5 else "Some trained cheap kernels are copies"
-    parts = [f"**Answer.** {verdict}: at most {copies:.1f} % of any network's are near to one, and the middle weight "
+    parts = [f"**Answer.** {verdict}: at most {copies:.1f} % of any network's are near to one{were}, and the middle weight "
              f"holds {trained['copy'].min():.0f} to {trained['copy'].max():.0f} % of the energy, by "
              f"chance {chance:.0f} %."]
     if known:
@@ -60,7 +62,7 @@ def answer(rows: pd.DataFrame) -> str:
         parts += [f"In {_how_many(len(names), whole)} of our networks the average kernel {moved} "
                   f"({_by_how_much(table, names)}): {listed(_subject(rows, name) for name in names)}."
                   for moved, names in known.items()]
-        parts += [f"*Nearly* is a mean cosine of {HARDLY:g} or more, {np.degrees(np.arccos(HARDLY)):.0f} degrees or less."]
+        parts += [f"*Nearly* is a mean cosine of {HARDLY:g} or more."]
         parts += [f"The average counts layers with many kernels most. {layers(rows, ours(rows)[0])}"]
     return " ".join([*parts, *([_sentence(theirs)] if theirs else []), *_wanted(rows, table)])
 
