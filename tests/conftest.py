@@ -40,10 +40,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if share := config.getoption("--share"):
-        others = [item for item in items
-                  if item.get_closest_marker("slow") and not in_share(f"{item.path.name} {item.name}", share)]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in set(others)]
+        others = {item for item in items
+                  if item.get_closest_marker("slow") and not in_share(f"{item.path.name} {item.name}", share)}
+        config.hook.pytest_deselected(items=list(others))
+        items[:] = [item for item in items if item not in others]
 
 
 def in_share(name: str, share: str) -> bool:

@@ -33,6 +33,7 @@ from ghostlib.weights import load_weights
 TABLE, DRAWN = Path("data/results/cheap_kernels.csv"), Path("data/results/cheap_kernels_drawn.csv")
 KEY = ["network", "s", "d", "seed", "when"]
 LAYERS, EACH = 8, 12  # how many layers are drawn, evenly over depth, and how many kernels of each
+EXPLAINED = "r2", "r2_copied"  # of `Fitted`: by kernels, and by one weight of each
 PHOTOGRAPHS = 240  # training photographs that kernels are fitted to, chosen by and judged by, a third each
 
 Kernels = Mapping[str, tuple[np.ndarray, np.ndarray]]  # of each layer, with their strength
@@ -51,16 +52,17 @@ def networks(sources: list[str]) -> Iterator[tuple[dict, dict[str, Kernels], dic
         grid = sweep.read(source)
         for point in grid.points:
             config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
-            if not path.exists() or not config.model.startswith("ghostnet") or config.kernel == 1:
+            is_plain = config.ratio == 1
+            if not path.exists() or config.kernel == 1 or (is_plain and not config.model.startswith("ghostnet")):
                 continue
             about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
             net = build(config)
-            if config.ratio == 1:
+            if is_plain:
                 load_weights(net, str(path))
                 fitted = _fitted(net.set_train(False), config)
                 yield (about, {FITTED: {name: (one.kernels, one.strength) for name, one in fitted.items()}},
-                       {"r2": {name: float(np.nanmean(one.r2)) for name, one in fitted.items()},
-                        "r2_copied": {name: float(np.nanmean(one.r2_copied)) for name, one in fitted.items()}})
+                       {told: {name: float(np.nanmean(getattr(one, told))) for name, one in fitted.items()}
+                        for told in EXPLAINED})
                 continue
             start = cheap_kernels(net)
             load_weights(net, str(path))
@@ -94,7 +96,7 @@ if __name__ == "__main__":
             moved = {layer: turned(start[layer][0], own[layer][0]) for layer in own} if start else {}
             table = summary(own).assign(**about, when=when)
             rows.append(table.assign(turned=table.layer.map(moved), **{
-                name: table.layer.map(explained.get(name, {})) for name in ("r2", "r2_copied")}))
+                told: table.layer.map(explained.get(told, {})) for told in EXPLAINED}))
             pictures += [{**about, "when": when, **one} for one in drawn(own)]
     if not rows:
         parser.exit(1, f"{', '.join(given.sources)}: no network with cheap operations is kept in data/runs; run the sweep "

@@ -112,16 +112,17 @@ def fig_contrasts(contrasts: Sequence[Contrast], margin: float) -> Figure:
 
 
 def _fit_to(ax: Axes, contrasts: Sequence[Contrast], margin: float) -> None:
-    """Gives the axis of differences its range."""
+    """Gives the axis of differences its range, and arrows to the intervals that leave it."""
     ends = np.concatenate([[-margin, margin], *(one.values for one in contrasts),
                            *(one.interval[1:] for one in contrasts if len(one.seeds) > 2)])
     room = 0.05 * (ends.max() - ends.min())
     left, right = ends.min() - room, ends.max() + room
     ax.set_xlim(left, right)
     for place, one in enumerate(contrasts):
-        for end, edge, arrow in ((one.interval[1], left, "<"), (one.interval[2], right, ">")):
-            if (end - edge) * (1 if arrow == ">" else -1) > 0:
-                ax.plot(edge, place - 0.1, arrow, color=TEST, markersize=7, clip_on=False, label="goes on")
+        _, low, high = one.interval
+        for edge, arrow, leaves in ((left, "<", low < left), (right, ">", high > right)):
+            if leaves:
+                ax.plot(edge, place - 0.1, arrow, color=TEST, markersize=7, clip_on=False, label="the interval goes on")
 
 
 def fig_cost(summary: pd.DataFrame, looks: Mapping[str, tuple[str, str]] | None = None, *,

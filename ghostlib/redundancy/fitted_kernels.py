@@ -7,12 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ghostlib.ghost import split_channels
-from ghostlib.redundancy.cut import CutNetwork, Module
-from ghostlib.redundancy.measured import Splits, measure_all
+from ghostlib.redundancy.cut import CutNetwork
+from ghostlib.redundancy.measured import Sample, Splits, measure_all
 from ghostlib.redundancy.selection import most_telling, sources_among
 
-PIXELS = 2**18  # of each map, in each of three parts: enough for filters of ten weights
-LEAST = 64  # photographs in each part, however large maps are
+PIXELS = 2**18  # of each map, to fit to and to choose by: enough for filters of ten weights
 
 
 class Fitted(NamedTuple):
@@ -44,16 +43,18 @@ def fitted_kernels(network: CutNetwork, images: np.ndarray, ratio: int = 2, seed
 
     Args:
         network: Its modules at hand.
-        images: (N, 3, H, W), normalised; a third each to fit kernels, to choose maps, and to report how well they do.
+        images: (N, 3, H, W), normalised; a third each to fit kernels, to choose maps, fewer where these are large, and to
+            report how well they do.
         ratio: s, how many maps there are for each intrinsic one.
         seed: Of the thirds.
         step: Told after each module: 1.
     """
     found = {}
     for module in network.modules:
-        maps, before = network.maps(module, images[:_enough(network, module, images)])
+        maps, before = network.maps(module, images)
         if min(maps.shape[2:]) >= 2 * module.kernel:
-            by_size = measure_all(maps, before, Splits.draw(len(maps), seed), (1, module.kernel))
+            splits = Sample(Splits.draw(len(images), seed), module.channels, PIXELS).splits_of(*maps.shape[2:])
+            by_size = measure_all(maps, before, splits, (1, module.kernel))
             measured = by_size[module.kernel]
             intrinsic = most_telling(measured.choose)[:split_channels(module.channels, ratio)[0]]
             ghosts = np.setdiff1d(np.arange(module.channels), intrinsic)
@@ -64,8 +65,3 @@ def fitted_kernels(network: CutNetwork, images: np.ndarray, ratio: int = 2, seed
                                          *(one.report(sources, ghosts).r2 for one in (measured, by_size[1])))
         step(1)
     return found
-
-
-def _enough(network: CutNetwork, module: Module, images: np.ndarray) -> int:
-    """How many images do; fewer where maps are large."""
-    return 3 * max(LEAST, PIXELS // network.maps(module, images[:1])[0][0, 0].size)

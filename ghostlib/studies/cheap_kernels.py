@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from ghostlib.redundancy.kernels import PATTERNS
+from ghostlib.redundancy.kernels import NEAR, PATTERNS
 from ghostlib.studies.catalogue import epochs_of, network_names
 from ghostlib.studies.contrasts import listed
 
 TRAINED, START, FITTED = "trained", "at the start", "least squares"
 MEANS = "turned", "r2", "r2_copied"  # of layers, where they have them
 STAYED, TURNED = "still points nearly where it began", "has turned away from the random one it began as"
+MANY = 5  # percent of a network's kernels from which on "some" are copies; ours
 HARDLY = 0.9  # a mean cosine from which on kernels have "hardly turned"; ours
 
 
@@ -50,13 +51,11 @@ def answer(rows: pd.DataFrame) -> str:
             theirs.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
                           f"({2 * chance:.0f} and {chance:.0f} by chance)")
     trained = table.xs(TRAINED, level="when")
-    copies = trained["called copy"].max()
-    before = table[table.index.get_level_values("when") == START]["called copy"]
-    were = f" (before training {before.max():.1f} %)" if len(before) else ""
-    verdict = "Trained cheap kernels are no copies" if copies < 5 else "Some trained cheap kernels are copies"
-    parts = [f"**Answer.** {verdict}: at most {copies:.1f} % of any network's are near to one{were}, and the middle weight "
-             f"holds {trained['copy'].min():.0f} to {trained['copy'].max():.0f} % of the energy, by "
-             f"chance {chance:.0f} %."]
+    some = trained["called copy"].max() >= MANY
+    were = f", and {_copies(rows, START)} of ours before training" if known else ""
+    parts = [f"**Answer.** {'Some trained cheap kernels are copies' if some else 'Trained cheap kernels are no copies'}: "
+             f"{_copies(rows, TRAINED)} have {100 * NEAR:.0f} % of their energy in the middle weight{were}. On average it "
+             f"holds {trained['copy'].min():.0f} to {trained['copy'].max():.0f} %, by chance {chance:.0f} %."]
     if known:
         whole = sum(map(len, known.values()))
         parts += [f"In {_how_many(len(names), whole)} of our networks the average kernel {moved} "
@@ -67,13 +66,19 @@ def answer(rows: pd.DataFrame) -> str:
     return " ".join([*parts, *([_sentence(theirs)] if theirs else []), *_wanted(rows, table)])
 
 
+def _copies(rows: pd.DataFrame, when: str) -> str:
+    """How many of all kernels are called copies."""
+    own = rows[rows.when == when]
+    return f"{own.n_copy.sum():,} of {own.ghosts.sum():,}"
+
+
 def _wanted(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     """What plain networks would want of ghosts, in two sentences for each."""
     told = []
     for name, own in table[table.index.get_level_values("when") == FITTED].droplevel("when").iterrows():
         size = int(rows.d[rows.name == name].iloc[0])
         told.append(f"Without ghosts: in {_subject(rows, name)}, the best {size} x {size} kernels to make half of a layer's "
-                    f"maps from the other half are copies in {own['called copy']:.0f} % of cases, and the middle weight "
+                    f"maps from the other half are near copies in {own['called copy']:.0f} % of cases; the middle weight "
                     f"holds {own['copy']:.0f} % of their energy. They explain {100 * own.r2:.0f} % of these maps; one "
                     f"weight instead of {size**2} explains {100 * own.r2_copied:.0f} %.")
     return told

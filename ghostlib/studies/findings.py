@@ -50,11 +50,12 @@ def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:
 
 def on_thinner_rivals(rows: pd.DataFrame) -> str:
     """What the photographs study says on the same question; "" where no seeds can be paired yet."""
-    found = photographs.secondary(rows).query("difference == @thinner", local_dict={
-        "thinner": f"{photographs.GHOSTNET} − {photographs.THIN}"})
-    return "".join(f"{SAYS.get(row.verdict.split()[0].strip(','), 'Not known')}, on Imagenette's photographs "
-                   f"({copy_of(rows)}). GhostNet minus a thinner network without ghosts: {row.verdict} ({row.evidence})."
-                   for row in found.itertuples())
+    found, thinner = photographs.secondary(rows).set_index("difference"), f"{photographs.GHOSTNET} − {photographs.THIN}"
+    if thinner not in found.index:
+        return ""
+    row = found.loc[thinner]
+    return (f"{SAYS.get(row.verdict.split()[0].strip(','), 'Not known')}, on Imagenette's photographs ({copy_of(rows)}). "
+            f"GhostNet minus a thinner network without ghosts: {row.verdict} ({row.evidence}).")
 
 
 def on_likeness(rows: pd.DataFrame) -> str:

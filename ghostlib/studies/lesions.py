@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, UNLIKELY
+from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
 from ghostlib.studies import map_guides
 from ghostlib.studies.catalogue import network_names
 from ghostlib.studies.contrasts import mean_interval
@@ -132,6 +132,8 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
            f"{own.photographs.iloc[0]:,} test photographs ({copy_of(own)}), as many of each class; that is averaged over "
            f"{own.modules.iloc[0]} modules.")
     yield few(rows, single, name)
+    yield (f"Replaced by what the best filters make of unrelated maps, they cost "
+           f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told()}.")
     gap, apart = estimate(rows_of(overall, name, first, second), "lost"), over_modules(rows, name, first, second)
     costlier = judged(gap, apart, "Half of the intrinsic maps cost more", "Half of the intrinsic maps cost less")
     if costlier == UNDECIDED:
@@ -151,7 +153,8 @@ def few(rows: pd.DataFrame, single: pd.DataFrame, name: str) -> str:
     of_one = ""
     if len(alone) and alone.max() > lost[most] / 2:
         of_one = f", where one ghost alone (map {alone.idxmax()}) costs {alone.max():.1f}"
-    return f"Module {most} makes {lost[most]:.0f} of the {lost.sum():.0f} points lost in all{of_one}; {typical}."
+    return (f"One module is lesioned at a time. Module {most} loses {lost[most]:.0f} of the {lost.sum():.0f} points that "
+            f"all lose in sum{of_one}; {typical}.")
 
 
 def on_the_draw(rows: pd.DataFrame) -> str:

@@ -65,7 +65,7 @@ def at_once(single: pd.DataFrame) -> str:
                         f"({guided(single, name, guide).mean:+.2f} within modules)")
         parts.append(f"Over all maps of {name} at once the rank correlation of a map's cost (cross-entropy) is "
                      f"{listed(said)}.")
-    return " ".join([*parts, "The rest comes from differences between modules."])
+    return " ".join([*parts, "What the two differ by may come from differences between modules."])
 
 
 def answer(single: pd.DataFrame, name: str) -> str:

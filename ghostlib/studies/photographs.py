@@ -142,10 +142,10 @@ def secondary(rows: pd.DataFrame) -> pd.DataFrame:
     own, found = table[table.question.str.startswith("Secondary")], contrasts_of(rows)
     evidence = {f"{one.first} − {one.second}": one.evidence() + one.equivalence(MARGIN) for one in found}
     own = own.assign(evidence=own.difference.map(evidence))
+    corrected = f" after Holm's correction for {len(SECONDARY)} contrasts"
     return own.assign(told=[
-        f"{row.question} {row.difference}: {row.verdict} ({row.evidence}; "
-        f"{f'p {row.p} after Holm correction for {len(SECONDARY)} contrasts, ' if row.p else ''}interval not corrected)."
-        for row in own.itertuples()])
+        f"{row.question} {row.difference}: {row.verdict} ({row.evidence}; {f'p {row.p}{corrected}, ' if row.p else ''}"
+        f"interval and margin not corrected)." for row in own.itertuples()])
 
 
 def answers(rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT
 from matplotlib import pyplot as plt
@@ -13,6 +14,7 @@ from ghostlib import figures, results
 from ghostlib.figures.labels import Point, emptiest, heap, write_names
 from ghostlib.figures.style import TEST
 from ghostlib.studies import ablation
+from ghostlib.studies.contrasts import contrast
 
 ROWS = ablation.named(results.read_table(ROOT / "data" / "results" / "ablate_cifar10.csv"))
 TABLE = ablation.summary(ROWS)
@@ -129,6 +131,18 @@ def test_the_margin_and_the_means_are_written():
     assert [text.get_text() for text in figure.axes[0].texts] == ["+2.44", "+0.12", "−2.45", "−5.47", "+0.17", "mean"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "within 0.5 points", "one seed", "mean and 95 % interval over seeds"]
+
+
+def test_an_interval_of_two_seeds_does_not_stretch_the_axis():
+    table = pd.DataFrame([{"network": name, "seed": seed, "accuracy": accuracy} for name, seeds in
+                          {"a": [70.0, 71, 70.5], "b": [69.0, 70.2, 69.4], "c": [69.0, 67]}.items()
+                          for seed, accuracy in enumerate(seeds)])
+    wide = contrast(table, "a", "c", "accuracy")
+    [ax] = figures.fig_contrasts([contrast(table, "a", "b", "accuracy"), wide], 1.0).axes
+    left, right = ax.get_xlim()
+    assert wide.interval[1] < left < -1 and 4 < right < wide.interval[2]  # all seeds are inside
+    assert {line.get_marker(): line.get_xdata()[0] for line in ax.lines if line.get_marker() in "<>"} == {
+        "<": pytest.approx(left), ">": pytest.approx(right)}
 
 
 def crowded(places):

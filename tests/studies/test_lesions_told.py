@@ -69,7 +69,8 @@ def per_module(spread=0.0):
     ({"width": 9}, "Whether half of the intrinsic maps cost more or less is undecided (ghosts less"),
     ({"seeds": 3}, "95 % interval over 3 networks 2.85 to 3.35")])
 def test_the_answer_follows_the_numbers(changes, said):
-    assert said in lesions.answer(overall(**changes), single(), per_module())
+    told = lesions.answer(overall(**changes), single(), per_module())
+    assert said in told and "Replaced by what the best filters make of unrelated maps, they cost " in told
 
 
 @pytest.mark.parametrize(("spread", "said", "of_ghosts", "of_the_twin"), [
@@ -109,10 +110,11 @@ def test_how_few_modules_make_the_mean_is_told():
     rows.loc[ghosts & (rows.depth == 4), ["lost", "low", "high"]] = 0, -1, 1
     name = "GhostNet 0.5, s = 2, 15 epochs"
     told = lesions.few(rows, single(), name)
-    assert told == "Module 2 makes 51 of the 57 points lost in all; the median module loses 3.0 points."
+    assert told == ("One module is lesioned at a time. Module 2 loses 51 of the 57 points that all lose in sum; the median "
+                    "module loses 3.0 points.")
     assert told in lesions.answer(overall(), single(), rows)
     maps = single()
-    for lost, said in ((20, "lost in all; the"), (40, "lost in all, where one ghost alone (map 3) costs 40.0; the")):
+    for lost, said in ((20, "lose in sum; the"), (40, "lose in sum, where one ghost alone (map 3) costs 40.0; the")):
         maps.loc[(maps.depth == 2) & (maps.channel == 3), "lost"] = lost
         assert said in lesions.few(rows, maps, name)
     assert "In 1 of 4 modules it still cost clearly more (intervals over photographs apart), in module 2 of GhostNet 0.5, " \

@@ -92,7 +92,7 @@ def test_a_secondary_verdict_that_two_differ_wants_the_corrected_p_value():
     for own, said in ((differ, ": undecided (+5.97 points, 95 % interval over 3 seeds +"), (within, "; 90 % interval -")):
         [told] = photographs.secondary(photographs.counted(rows(own))).told
         assert said in told and told.startswith("Secondary: does the spatial kernel matter? GhostNet − s2 d1: ")
-        assert told.endswith(" after Holm correction for 5 contrasts, interval not corrected).")
+        assert told.endswith(" after Holm's correction for 5 contrasts, interval and margin not corrected).")
 
 
 @pytest.mark.parametrize(("column", "value", "said"), [
