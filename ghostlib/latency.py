@@ -19,8 +19,8 @@ from typing import Any
 
 from ghostlib import onnx_files, processor
 from ghostlib.config import Config
+from ghostlib.cores import own_cores
 from ghostlib.errors import RunError, last_line
-from ghostlib.sweep.cores import own_cores
 
 WARM, LEAST, SECONDS = 3, 7, 1.5  # calls that do not count, calls at least, seconds at least
 KERNEL = "_kernel_time"  # ends the names of what ONNX Runtime's profile tells of an operator's own work
@@ -37,7 +37,7 @@ def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threa
         engine: One of `engines.ENGINES`.
         batches: How many images at a time.
         threads: What the engine may use; None is what `processor.threads` says. It has as many cores, if they are free
-            (`sweep.cores`).
+            (`cores`).
 
     Returns:
         For each batch a row: engine, threads, batch, ms (median of the calls) and images_per_second.

@@ -55,9 +55,33 @@ main(['validate', 'run/config.yaml', '--weights', 'run/last.safetensors'], stand
 main(['models'], standalone_mode=False)
 """
 
+# Every module but these is the core's: what it imports at its top comes with `pip install .`.
+OF_EXTRAS = {"deploy.onnx_graph", "explorer.column", "explorer.panel", "explorer.tiles", "explorer.views", "figures", "lab",
+             "notebook", "redundancy.cut", "redundancy.fitted_kernels", "redundancy.lesions", "redundancy.replacements",
+             "studies.contents", "sweep", "watched"}
+EVERY_MODULE = """
+import pkgutil
+from importlib import import_module
+import ghostlib
+
+for module in pkgutil.walk_packages(ghostlib.__path__, 'ghostlib.'):
+    if module.name != 'ghostlib.__main__':
+        try:
+            import_module(module.name)
+        except ModuleNotFoundError as error:
+            print('wants', module.name.removeprefix('ghostlib.'), error.name)
+"""
+
 
 def without_extras(code, cwd):
     return subprocess.run([sys.executable, "-c", WITHOUT + code], cwd=cwd, capture_output=True, text=True)
+
+
+def test_no_other_module_imports_what_an_extra_brings(tmp_path):
+    done = without_extras(EVERY_MODULE, tmp_path)
+    assert done.returncode == 0, done.stderr
+    wanting = dict(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("wants "))
+    assert set(wanting) == OF_EXTRAS, wanting
 
 
 @pytest.mark.slow

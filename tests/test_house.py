@@ -164,7 +164,7 @@ def test_no_config_is_changed_without_being_checked():
 
 # The floors of the house, from the ground: a module may import from its own floor and from those below.
 FLOORS = [
-    {"atomic", "cache", "cells", "device", "errors", "extras", "former_names", "hooks", "lab", "lock", "notebook",
+    {"atomic", "cache", "cells", "cores", "device", "errors", "extras", "former_names", "hooks", "lab", "lock", "notebook",
      "onnx_files", "paths", "processor", "progress", "randomness", "watched", "yaml_input"},
     {"complexity", "config", "ghost", "mindcv_recipes", "results"},
     {"data", "models", "weights"},

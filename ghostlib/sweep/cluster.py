@@ -14,10 +14,10 @@ from typing import Any
 import nbformat
 
 from ghostlib import atomic, results
+from ghostlib.cores import own_cores
 from ghostlib.errors import InputError, RunError, in_a_line, some
 from ghostlib.notebook import execute, read
 from ghostlib.progress import progress_bar, tell
-from ghostlib.sweep.cores import own_cores
 from ghostlib.sweep.grid import Point, Sweep
 from ghostlib.sweep.rows import store
 from ghostlib.sweep.table import Table

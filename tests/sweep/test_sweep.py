@@ -21,11 +21,11 @@ from conftest import ROOT
 
 from ghostlib import results, sweep
 from ghostlib.__main__ import main
+from ghostlib.cores import own_cores
 from ghostlib.errors import InputError, RunError
 from ghostlib.lock import hold
 from ghostlib.sweep import cluster
 from ghostlib.sweep.cluster import npus_wanted
-from ghostlib.sweep.cores import own_cores
 
 # A notebook of this kind is over in a second: it waits, fails if told to, and says which devices it had.
 CELLS = ['value = 1\nwait = 0.0\nseed = 0\nfail = 0\nrun_dir = "run"', '''
@@ -441,7 +441,7 @@ def test_seeds_come_last_so_that_what_ends_early_is_a_smaller_study(here):
 def test_each_process_has_cores_of_its_own_and_a_killed_one_gives_them_back(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     code = (f"import tempfile, time; tempfile.tempdir = {str(tmp_path)!r}\n"
-            "from ghostlib.sweep.cores import own_cores\n"
+            "from ghostlib.cores import own_cores\n"
             "with own_cores(1) as cores: print(cores, flush=True); time.sleep(60)")
     allowed = os.sched_getaffinity(0)
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
