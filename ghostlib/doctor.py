@@ -1,8 +1,11 @@
 """What this machine has, and which parts of the lab can run on it."""
 
 import os
+import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ghostlib import processor
@@ -13,6 +16,14 @@ PACKAGES = ("mindspore", "numpy", "pydantic")  # without which nothing runs
 OPTIONAL = ("papermill", "jupyterlab", "matplotlib", "seaborn", "ray", "onnx", "onnxruntime", "openvino",
             "nbval")
 GIB = 2**30
+# Where Huawei's software says its version, by what it is; its own guide, "Querying the Software Package Version". CANN's
+# set_env.sh names its folder in CANN_FOLDERS.
+ASCEND = Path("/usr/local/Ascend")
+CANN_FOLDERS = "ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"
+VERSION_FILES = {"CANN": ("*-linux/ascend_toolkit_install.info", "version.info", "share/info/runtime/version.info"),
+                 "driver": ("driver/version.info",), "firmware": ("firmware/version.info",)}
+VERSION = re.compile(r"^version\s*=\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+ASKED = 60  # seconds that npu-smi may take
 
 
 def examine(device: str = "CPU") -> tuple[list[str], bool]:
@@ -33,12 +44,36 @@ def examine(device: str = "CPU") -> tuple[list[str], bool]:
         healthy = False
     lines += [f"cores       {os.cpu_count()}", _memory(),
               f"disk        {shutil.disk_usage('.').free / GIB:.1f} GiB free in this folder"]
+    if device == "Ascend" or processor.npus():
+        lines += [f"{name:<11} {version or 'not found'}" for name, version in ascend_versions().items()]
     if healthy:
         devices, healthy = _devices(device)
         lines += devices
     lines.append("not proven  nothing in this project has been run on an Ascend NPU yet: what is said of NPUs follows "
                  "MindSpore's documentation")
     return lines, healthy
+
+
+def ascend_versions() -> dict[str, str]:
+    """The versions of CANN, driver and firmware, as their files say; "" where none is found."""
+    cann = [Path(os.environ[name]) for name in CANN_FOLDERS if name in os.environ]
+    cann += [ASCEND / "cann", ASCEND / "ascend-toolkit" / "latest"]
+
+    def found(name: str) -> Iterator[str]:
+        for folder in cann if name == "CANN" else [ASCEND]:
+            for pattern in VERSION_FILES[name]:
+                for path in sorted(folder.glob(pattern)):
+                    yield from VERSION.findall(path.read_text(errors="replace"))
+    return {name: next(found(name), "") for name in VERSION_FILES}
+
+
+def npu_smi() -> list[str]:
+    """What `npu-smi info` says, line by line: cards with their names and states; none where it is not here."""
+    try:
+        done = subprocess.run(["npu-smi", "info"], capture_output=True, text=True, errors="replace", timeout=ASKED)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return (done.stdout + done.stderr).splitlines()
 
 
 def _memory() -> str:
@@ -53,7 +88,7 @@ def _memory() -> str:
 def _devices(device: str) -> tuple[list[str], bool]:
     """Which NPUs there are, and one real operation on the device that is asked for."""
     from ghostlib.device import ONEDNN_ISA, use_device
-    from ghostlib.errors import InputError
+    from ghostlib.errors import InputError, in_a_line
     lines = []
     cards = processor.npus()
     lines.append(f"Ascend      {', '.join(cards) + ' present' if cards else 'no NPU here'}")
@@ -77,4 +112,4 @@ def _devices(device: str) -> tuple[list[str], bool]:
                      + (f"; device: Ascend may be tried on {len(cards)} card(s)" if cards else ""))
         return lines, True
     except (InputError, RuntimeError, ImportError) as error:
-        return [*lines, f"{device:<11} FAILS: {str(error).strip().splitlines()[0]}"], False
+        return [*lines, f"{device:<11} FAILS: {in_a_line(error)}"], False

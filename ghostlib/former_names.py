@@ -40,11 +40,11 @@ def current_names(named: Any) -> Any:
     """A mapping by layer with the names of now, and a remark if there was a former one; anything else as it is."""
     if not isinstance(named, Mapping):
         return named
-    former = [name for name in named if current_name(name) != name]
+    former = [name for name in named if current_name(str(name)) != str(name)]  # YAML makes a number of a key 1:
     if not former:
         return named
     remark(former)
-    return {current_name(name): value for name, value in named.items()}
+    return {current_name(str(name)): value for name, value in named.items()}
 
 
 def in_rows(rows: pd.DataFrame) -> pd.DataFrame:

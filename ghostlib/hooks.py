@@ -7,7 +7,7 @@ import mindspore
 from mindspore import Tensor, nn
 
 from ghostlib.device import avoid_reference_convolutions
-from ghostlib.errors import InputError, RunError
+from ghostlib.errors import InputError, RunError, in_a_line
 
 Hook = Callable[[nn.Cell, tuple[Tensor, ...], Tensor], None]  # called with a cell, its inputs and its output
 
@@ -40,7 +40,7 @@ def run_once(net: nn.Cell, images: Tensor, hooks: Mapping[str, Hook], unfit: str
         net.set_train(False)
         net(images)
     except (ValueError, RuntimeError, TypeError) as error:
-        raise InputError(f"{unfit}: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{unfit}: {in_a_line(error)}") from error
     finally:
         for handle in handles:
             handle.remove()

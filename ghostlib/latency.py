@@ -1,10 +1,13 @@
 """How long a trained network takes to answer, by each engine: measured in a process of its own, with threads of its own, on
 as many cores.
 
-Threads of one engine go on spinning for a while when another is asked, and would be measured with it. And an engine may have
-more of them than it is told: MindSpore, told to use one, kept one and a half cores busy.
+Threads of one engine go on spinning for a while when another is asked, and would be measured with it. So what runs ONNX gets
+a file, as others would use it, which another process wrote: with MindSpore beside it OpenVINO took a tenth to a quarter
+longer (docs/performance.md). And an engine may have more threads than it is told: MindSpore, told to use one, kept one and a
+half cores busy.
 """
 
+import functools
 import json
 import math
 import os
@@ -20,6 +23,7 @@ from typing import Any
 from ghostlib import onnx_files, processor
 from ghostlib.config import Config
 from ghostlib.cores import own_cores
+from ghostlib.deploy import engines
 from ghostlib.errors import RunError, last_line
 
 WARM, LEAST, SECONDS = 3, 7, 1.5  # calls that do not count, calls at least, seconds at least
@@ -46,9 +50,24 @@ def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threa
         RunError: If the process ended badly, with its last line.
     """
     threads = threads or processor.threads()
-    times = _in_own_process("times", config, threads, engine=engine, batches=list(batches))
+    with tempfile.TemporaryDirectory() as folder:
+        task: dict[str, Any] = {"engine": engine, "batches": list(batches)}
+        if engine in engines.OF_ONNX:
+            task["file"] = f"{folder}/network.onnx"
+            Path(task["file"]).write_bytes(onnx_of(config.model_dump_json()))
+        times = _in_own_process("times", config, threads, **task)
     return [{"engine": engine, "threads": threads, "batch": batch, "ms": 1e3 * seconds, "images_per_second": batch / seconds}
             for batch, seconds in zip(batches, times)]
+
+
+@functools.cache  # the same network is measured by several engines, in any order
+def onnx_of(config: str, batch: int | None = None) -> bytes:
+    """A Config's network (as JSON), with random weights, as `ghostlib export` would write it, for a number of images or for
+    any; made in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        _in_own_process("write", Config.model_validate_json(config), 1, file=str(path), batch=batch)
+        return path.read_bytes()
 
 
 def measure_layers(config: Config, batch: int = 1, threads: int = 1) -> list[dict[str, Any]]:
@@ -58,7 +77,10 @@ def measure_layers(config: Config, batch: int = 1, threads: int = 1) -> list[dic
         A row for each operator, in their order: layer (the cell that it comes from), operator, kind (what it does: one of
         `operator_kind`'s), ms (median of the calls) and macs, for the whole batch.
     """
-    return _in_own_process("layers", config, threads, batch=batch)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        path.write_bytes(onnx_of(config.model_dump_json(), batch))
+        return _in_own_process("layers", config, threads, batch=batch, file=str(path))
 
 
 def _in_own_process(what: str, config: Config, threads: int, **task: Any) -> Any:
@@ -71,16 +93,18 @@ def _in_own_process(what: str, config: Config, threads: int, **task: Any) -> Any
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _times(config: Config, engine: str, batches: Sequence[int]) -> list[float]:
+def _times(config: Config, engine: str, batches: Sequence[int], file: str | None = None) -> list[float]:
     """Seconds that one call takes for each batch."""
     import numpy as np
 
-    from ghostlib.deploy import engines
-    from ghostlib.device import use_device
-    from ghostlib.models.build import build
-    use_device("CPU")
     shape = (3, config.image_size, config.image_size)
-    ready = engines.of_network(build(config).set_train(False), shape, engine)
+    if file:
+        ready = engines.of_file(file, engine)
+    else:
+        from ghostlib.device import use_device
+        from ghostlib.models.build import build
+        use_device("CPU")
+        ready = engines.of_network(build(config).set_train(False), shape, engine)
     return [_seconds_of_a_call(ready, np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32))
             for batch in batches]
 
@@ -96,9 +120,7 @@ def _seconds_of_a_call(call: Any, images: Any) -> float:
     return statistics.median(seconds)
 
 
-def _layers(config: Config, batch: int) -> list[dict[str, Any]]:
-    import numpy as np
-
+def _write(config: Config, file: str, batch: int | None) -> None:
     from ghostlib.deploy import fold_batchnorm
     from ghostlib.deploy.onnx_graph import as_onnx
     from ghostlib.device import use_device
@@ -106,6 +128,14 @@ def _layers(config: Config, batch: int) -> list[dict[str, Any]]:
     use_device("CPU")
     shape = (3, config.image_size, config.image_size)
     model = as_onnx(fold_batchnorm(build(config).set_train(False), shape), shape, batch)
+    Path(file).write_bytes(model.SerializeToString())
+
+
+def _layers(config: Config, batch: int, file: str) -> list[dict[str, Any]]:
+    import numpy as np
+    import onnx
+
+    shape, model = (3, config.image_size, config.image_size), onnx.load(file)
     with tempfile.TemporaryDirectory() as folder:
         session = onnx_files.session(model.SerializeToString(), f"{folder}/profile")
         images = np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32)
@@ -166,6 +196,6 @@ def _macs(model: Any) -> dict[str, int]:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    tasks: dict[str, Callable[..., list]] = {"times": _times, "layers": _layers}
+    tasks: dict[str, Callable[..., Any]] = {"write": _write, "times": _times, "layers": _layers}
     what, own = tasks[given.pop("what")], Config.of(given.pop("config"))
     print(json.dumps(what(own, **given)))

@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,13 @@ def version_of(package: str) -> str:
 
 
 def _commit() -> str:
-    """The commit checked out where this package lies, with "+" where files differ from it; "" outside a checkout."""
+    """The commit checked out where this package lies, with "+" where files differ from it; "" outside a checkout of it, such
+    as in an environment that lies in somebody else's."""
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
                               check=True).stdout.strip()
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py", "*.?pp") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
@@ -123,7 +125,7 @@ def collect(run_dirs: Iterable[str | Path], needs: Mapping[str, type] | None = N
     return pd.DataFrame([read_row(run_dir, needs) for run_dir in run_dirs])
 
 
-def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool = False) -> str:
+def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool = False, stay: Collection[str] = ()) -> str:
     """Puts rows into a recorded table; no row of another point or run is lost, unless told, also when several do it at once.
 
     A row that says what it said before stays as it is written there, to the byte, and so does every row of others.
@@ -133,6 +135,8 @@ def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool
         rows: What is to be in it; these come first. Must have rows.
         key: The columns by which rows are of one point or run; one may have several rows, which are replaced together.
         prune: Whether rows of points or runs that are not among `rows` go.
+        stay: Values of a key of one column whose rows stay all the same: what is meant to be there, though not on this
+            machine.
 
     Returns:
         What happened, in words.
@@ -144,10 +148,10 @@ def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool
     path = Path(path)
     with hold(path.parent, str(path), f".{path.name}{LOCK}"):  # the table alone: who calls may hold its folder
         remove_parts(path)
-        return _record(path, _as_text(rows.to_csv(index=False)), key, prune)
+        return _record(path, _as_text(rows.to_csv(index=False)), key, prune, set(stay))
 
 
-def _record(path: Path, fresh: pd.DataFrame, key: Sequence[str], prune: bool) -> str:
+def _record(path: Path, fresh: pd.DataFrame, key: Sequence[str], prune: bool, stay: Collection[str]) -> str:
     check_recorded(path, key)
     old = _as_text(_content(path)) if path.exists() else fresh[:0]
     groups, before = ({one: list(own) for one, own in _by_key(table, key)} for table in (fresh, old))
@@ -155,8 +159,9 @@ def _record(path: Path, fresh: pd.DataFrame, key: Sequence[str], prune: bool) ->
             and list(map(_normal, own)) == list(map(_normal, before[one]))}
     parts = [f"{sum(len(own) for one, own in groups.items() if one not in before)} new",
              f"{sum(len(own) for one, own in groups.items() if one in before and one not in same)} replaced"]
-    others = {} if prune else {one: own for one, own in before.items() if one not in groups}
-    if left := sum(len(own) for one, own in before.items() if one not in groups):
+    absent = {one: own for one, own in before.items() if one not in groups}
+    others = {one: own for one, own in absent.items() if not prune or (len(one) == 1 and one[0] in stay)}
+    if left := sum(len(own) for one, own in absent.items() if not (prune and one in others)):
         parts.append(f"{left} that are not among these {'went' if prune else 'stay (--prune removes them)'}")
     whole = [row for one, own in {**groups, **others}.items() for row in (before[one] if one in same else own)]
     columns = list(dict.fromkeys([*(fresh if prune or not len(old) else old), *fresh]))

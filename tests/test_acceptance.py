@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from safetensors.numpy import save_file
 
-from ghostlib import acceptance, device, processor
-from ghostlib.acceptance import CHECKS, FAILED, PASSED, SKIPPED, checks
+from ghostlib import __version__, acceptance, device, doctor, processor
+from ghostlib.acceptance import CHECKS, FAILED, LATE, PASSED, SKIPPED, checks
 from ghostlib.commands import main
 from ghostlib.config import Config
 from ghostlib.errors import InputError
@@ -31,7 +31,8 @@ def test_everything_holds_on_a_cpu(tmp_path, monkeypatch):
     assert measured["logits"]["difference"] == measured["step"]["difference"] == measured["resume"]["difference"] == 0
     assert measured["precision"]["loss_scale"] < checks.SCALE and measured["resume"]["stopped_after"] == 1
     assert measured["speed"]["rows"][0]["images_per_second"] > 0 and written["device"] == "CPU" and written["commit"]
-    assert done.stdout.splitlines()[-1] == f"{target}: 7 of 8 hold; not tried: sink"
+    assert written["ghostlib"] == __version__
+    assert done.stdout.splitlines()[-1] == f"{target}: 7 of 8 hold; not here: sink"
 
 
 def children(monkeypatch, code):
@@ -59,9 +60,20 @@ def test_what_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(acceptance, "LONGEST", 1.0)
     _, one = outcomes(monkeypatch, ["ranks"])
     assert one.status == FAILED and one.told.startswith("its process was not done after 1 s: waiting for HCCL; try:")
-    monkeypatch.setattr(acceptance, "SECONDS", 0.0)
-    _, one = outcomes(monkeypatch, ["ranks"])
-    assert one.status == SKIPPED and one.told == "0 minutes were over"
+
+
+def test_what_there_is_no_time_for_is_neither_here_nor_held(monkeypatch, tmp_path):
+    monkeypatch.setattr(acceptance, "CHECKS", {name: CHECKS[name] for name in ("versions", "logits")})
+    monkeypatch.setattr(acceptance, "_check", lambda name, folder, seconds, advice="": acceptance.Outcome(
+        name, LATE if name == "logits" else PASSED, "", 0.0, {}))
+    target = tmp_path / "accept.json"
+    done = CliRunner().invoke(main, ["accept", *SMALL, "--json", str(target), "--minutes", "0.001"])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == f"{target}: 1 of 2 hold; no time for: logits (--minutes gives more)"
+
+
+def test_a_check_without_time_is_not_begun(tmp_path):
+    assert acceptance._check("ranks", tmp_path, 0.0).status == LATE
 
 
 def test_without_an_npu_each_check_fails_in_words_and_all_are_tried(monkeypatch, tmp_path):
@@ -77,10 +89,9 @@ def test_without_an_npu_each_check_fails_in_words_and_all_are_tried(monkeypatch,
 @pytest.mark.parametrize(("name", "gap", "allowed"), [("logits", 0.02, "0.01"), ("step", 0.06, "0.05")])
 def test_a_device_that_computes_otherwise_is_found(name, gap, allowed, monkeypatch, tmp_path):
     def computed(config):
-        off = gap if config.device == "Ascend" else 0
-        array = checks.np.array([1.0 + off])
+        array = checks.np.array([1.0 + (gap if config.device == "Ascend" else 0)])
         return {"logits": array, "loss": array, "step.weight": array}
-    monkeypatch.setattr(checks, "_computed", computed)
+    monkeypatch.setattr(checks, "COMPUTED", dict.fromkeys(checks.COMPUTED, computed))
     config = Config(device="Ascend")
     checks.reference(config, tmp_path)
     with pytest.raises(checks.RunError, match=rf"differ from a CPU's by {gap} of the largest; allowed is {allowed}"):
@@ -111,7 +122,7 @@ def test_what_is_no_number_is_found_wherever_it_stands(name, monkeypatch, tmp_pa
     def computed(config):
         other = np.array([1.0, np.nan if config.device == "Ascend" else 2.0])
         return {"logits": other, "step.first": np.ones(2), "step.second": other}
-    monkeypatch.setattr(checks, "_computed", computed)
+    monkeypatch.setattr(checks, "COMPUTED", dict.fromkeys(checks.COMPUTED, computed))
     checks.reference(Config(device="Ascend"), tmp_path)
     with pytest.raises(checks.RunError, match="differ from a CPU's by inf of the largest"):
         getattr(checks, name)(Config(device="Ascend"), tmp_path)
@@ -139,3 +150,24 @@ def test_a_run_that_warns_much_is_stopped_all_the_same(monkeypatch, tmp_path):
     monkeypatch.setattr(launch, "command", lambda *_: [sys.executable, "-c", code])
     told, found = checks.resume(Config(), tmp_path)
     assert told == "stopped after epoch 1 and gone on with, weights are equal to the bit" and found["stopped_after"] == 1
+
+
+def test_huaweis_versions_and_cards_are_written_down(monkeypatch, tmp_path):
+    """As an Ascend server has them; what is not there is said."""
+    for name, text in (("cann/x86_64-linux/ascend_toolkit_install.info", "package_name=toolkit\nversion=8.0.RC3\n"),
+                       ("driver/version.info", "Version=24.1.rc3\nascendhal_version=7.35\n")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(doctor, "ASCEND", tmp_path)
+    for name in doctor.CANN_FOLDERS:
+        monkeypatch.delenv(name, raising=False)
+    assert doctor.ascend_versions() == {"CANN": "8.0.RC3", "driver": "24.1.rc3", "firmware": ""}
+    monkeypatch.setenv("ASCEND_TOOLKIT_HOME", str(tmp_path / "other"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "version.info").write_text("version = 8.5.0\n")
+    assert doctor.ascend_versions()["CANN"] == "8.5.0"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.npu_smi() == []
+    (tmp_path / "npu-smi").write_text("#!/bin/sh\necho '| 0     910B3 | OK |'\n")
+    (tmp_path / "npu-smi").chmod(0o755)
+    assert doctor.npu_smi() == ["| 0     910B3 | OK |"]

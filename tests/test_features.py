@@ -3,6 +3,7 @@
 import mindspore
 import numpy as np
 import pytest
+from mindspore import nn
 
 from ghostlib import features, models
 from ghostlib.errors import InputError
@@ -39,8 +40,16 @@ def test_a_layer_that_does_not_exist_is_refused(name, message):
         features.activations(models.resnet20(0.25), images(), [name])
 
 
+def test_a_cell_that_says_nothing_as_it_fails_is_told_by_its_error():
+    class Silent(nn.Cell):
+        def construct(self, _):
+            raise NotImplementedError
+    with pytest.raises(InputError, match="NotImplementedError"):
+        features.activations(nn.SequentialCell(nn.Conv2d(3, 2, 3), Silent()), images(), ["0"])
+
+
 def test_ghost_layers_are_found_in_both_forms():
     assert features.ghost_layers(models.ghostnet(0.5, ratio=1)) == {}
     found = features.ghost_layers(models.ghostnet(0.5))
-    assert found["blocks.0.0.ghost1"] == 4 and len(found) == 32
+    assert found["blocks.0.0.ghost1"] == (4, 2) and len(found) == 32
     assert len(features.ghost_layers(models.vgg16(0.25, ratio=4))) == 13

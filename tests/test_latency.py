@@ -1,6 +1,7 @@
 """Times of engines and of operators: what is measured is the network that was meant. No speed is asserted."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -22,6 +23,15 @@ def test_an_engine_is_measured_in_a_process_of_its_own():
         assert 0 < row["ms"] < 1e4 and row["images_per_second"] == pytest.approx(1e3 * row["batch"] / row["ms"])
     with pytest.raises(RunError, match=r"engine: tensorrt was not measured \(.*engine: 'tensorrt' given"):
         latency.measure(SMALL, "tensorrt")
+
+
+def test_what_runs_onnx_is_measured_without_mindspore_beside_it(tmp_path):
+    """Whose threads would spin on the same cores."""
+    (tmp_path / "network.onnx").write_bytes(latency.onnx_of(SMALL.model_dump_json()))
+    code = ("import sys; sys.modules['mindspore'] = None\nfrom ghostlib import latency\nfrom ghostlib.config import Config\n"
+            f"print(latency._times(Config.of({SMALL.model_dump()!r}), 'onnxruntime', [2], 'network.onnx'))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and float(done.stdout.strip("[]\n")) > 0, done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no process is held to cores here")

@@ -94,7 +94,7 @@ def of_grid() -> Iterator[dict]:
         seconds, processor = timed(finish)
         yield {"what": "finished run", **shared, "seconds": seconds / LAST, "processor_seconds": processor / LAST}
 
-        seconds, processor = timed(lambda planned=planned, table=table: sweep.collect(planned, table._rows))
+        seconds, processor = timed(lambda planned=planned, table=table: sweep.write_rows(planned, table._rows))
         yield {"what": "rows.csv written", **shared, "seconds": seconds, "processor_seconds": processor}
         said, seconds, processor = in_child("-m", "ghostlib", "sweep", "grid.yaml")
         assert f"all {len(points)} points are there" in said, said[-200:]

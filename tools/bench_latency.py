@@ -2,12 +2,12 @@
 
     .venv/bin/python tools/bench_latency.py data/results/latency.csv --turns 3
     .venv/bin/python tools/bench_latency.py data/results/latency_layers.csv --layers
+    .venv/bin/python tools/bench_latency.py data/results/photographs_latency.csv --study photographs --threads 1
 
 Needs a machine that does nothing else. Each network, engine and number of threads is a process of its own; within a turn
 they come in random order, and a turn is whole before the next begins. What the file already holds of this machine is not
 measured again, so it may be stopped at any time and the same command goes on; rows of another machine stay, and are not
-compared with. --layers tells ONNX Runtime's operators apart, one image, one
-thread.
+compared with. --layers tells ONNX Runtime's operators apart, one image, one thread.
 """
 
 import argparse
@@ -22,12 +22,13 @@ from ghostlib.config import Config
 from ghostlib.deploy import engines
 from ghostlib.models.build import build
 from ghostlib.progress import progress_bar
+from ghostlib.studies import latency as published
+from ghostlib.studies import photographs_latency as photographs
 from ghostlib.studies import speeds
-from ghostlib.studies.latency import NETWORKS, config_of
 
 KEY = ["network", "engine", "threads", "turn"]  # of one machine
+STUDIES = {"latency": published, "photographs": photographs}  # each names its networks, and their Configs
 BATCHES = 1, 32
-THREADS = 1, 2
 
 
 def costs(config: Config) -> dict[str, float]:
@@ -39,18 +40,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("csv", type=Path)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--study", choices=STUDIES, default="latency", help="whose networks")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--layers", action="store_true")
     parser.add_argument("--engines", nargs="+", default=engines.installed(), choices=engines.ENGINES)
     options = parser.parse_args()
+    study = STUDIES[options.study]
     if options.layers:
-        rows = [{"network": name, **row} for name in NETWORKS for row in latency.measure_layers(config_of(name))]
+        rows = [{"network": name, **row} for name in study.NETWORKS for row in latency.measure_layers(study.config_of(name))]
         told = {"instruction_sets": processor.instruction_sets(), **results.provenance()}
         results.write_table(options.csv, pd.DataFrame(rows).round(5).assign(**told))
         return
     table = results.read_table(options.csv) if options.csv.exists() else pd.DataFrame(columns=KEY)
     known: dict[str, dict[str, float]] = {}
-    jobs = [(turn, name, engine, threads) for turn in range(options.turns) for name in NETWORKS for engine in options.engines
-            for threads in THREADS]
+    jobs = [(turn, name, engine, threads) for turn in range(options.turns) for name in study.NETWORKS
+            for engine in options.engines for threads in options.threads]
     shuffled = sorted((jobs[place] for place in np.random.default_rng(0).permutation(len(jobs))), key=lambda job: job[0])
     here = {"instruction_sets": processor.instruction_sets(), **results.provenance()}
     own = speeds.of_machine(table, here) if len(table) else table
@@ -58,7 +62,7 @@ def main() -> None:
     left = [job for job in shuffled if job not in done]
     with progress_bar(len(left), "measurements") as bar:
         for turn, name, engine, threads in left:
-            config = config_of(name)
+            config = study.config_of(name)
             if name not in known:
                 known[name] = costs(config)
             rows = [{"network": name, "turn": turn, **row, **known[name]} for row in

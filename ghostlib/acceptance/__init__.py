@@ -16,28 +16,28 @@ from ghostlib.config import Config
 from ghostlib.errors import InputError, last_line, printable
 from ghostlib.results import read_json
 
-SECONDS = 15 * 60.0  # for all checks together
+MINUTES = 15.0  # for all checks together, unless more are given
 LONGEST = 7 * 60.0  # for one: compiling GhostNet 0.5 for eight cards took mindcv 125 s to 383 s
 LINES = 40  # of what a failed check said that are kept
-PASSED, FAILED, SKIPPED = "passed", "FAILED", "skipped"
-# In their order; for each what to try when it fails.
+PASSED, FAILED, SKIPPED, LATE = "passed", "FAILED", "skipped", "NO TIME"  # skipped is what a machine does not have
+# In their order, what compiles least and tells most first; for each what to try when it fails.
 CHECKS = {
     "versions": "compare MindSpore, CANN and driver with docs/ascend.md; 'npu-smi info' must list every card as OK",
     "logits": "Ascend convolves in HF32 unless mindspore.device_context.ascend.op_precision.conv_allow_hf32(False) says "
               "otherwise; differences of 1e-3 come from there",
     "step": "as for logits; then -p amp O0 and -p optimizer momentum, to find which part differs",
     "precision": "-p amp O2 in place of O3, -p loss_scale 1024; run with MS_SUBMODULE_LOG_v unset for MindSpore's own words",
+    "speed": "'ghostlib bench PARAMS.yaml' tells training, evaluation and pipeline apart; minutes of compiling are usual",
     "ranks": "'npu-smi info' for a second card; -p port for a free port; HCCL's own logs lie in ~/ascend/log",
     "sink": "-p sink false feeds batches from the host and is slower",
     "resume": "set_deterministic(True) of mindspore, if the two differ only a little; else please tell us",
-    "speed": "'ghostlib bench PARAMS.yaml' tells training, evaluation and pipeline apart; minutes of compiling are usual",
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check ended: its name, one of PASSED, FAILED and SKIPPED, a line, how long it took, what it measured, and of a
-    failed one the last of what it said."""
+    """How one check ended: its name, one of PASSED, FAILED, SKIPPED and LATE, a line, how long it took, what it measured,
+    and of a failed one the last of what it said."""
 
     name: str
     status: str
@@ -62,14 +62,15 @@ def of(config: Config, run_dir: str) -> Config:
                          run_dir=run_dir)
 
 
-def run(config: Config) -> Iterator[Outcome]:
+def run(config: Config, minutes: float = MINUTES) -> Iterator[Outcome]:
     """Tries all CHECKS, the next one after each failure, and gives each outcome as it is known; before them that of what the
     CPU computes for comparison, if it failed.
 
     Args:
         config: What is to be trained later; its device is what is tried.
+        minutes: For all checks together; what they leave no time for is LATE.
     """
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory(prefix="ghostlib-accept-") as scratch:
         folder = Path(scratch)
         (folder / "params.yaml").write_text(of(config, str(folder / "run")).to_yaml())
@@ -83,7 +84,7 @@ def run(config: Config) -> Iterator[Outcome]:
 def _check(name: str, folder: Path, seconds: float, advice: str = "") -> Outcome:
     start, target = time.monotonic(), folder / f"{name}.json"
     if seconds <= 0:
-        return Outcome(name, SKIPPED, f"{SECONDS / 60:.0f} minutes were over", 0.0, {})
+        return Outcome(name, LATE, "not tried: the time was over; --minutes gives more", 0.0, {})
     words = [sys.executable, "-m", "ghostlib.acceptance.one", name, str(folder)]
     try:
         done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=seconds,

@@ -5,7 +5,7 @@ What does not hold raises, with the reason. `reference` is no check: it leaves w
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,27 +45,48 @@ def versions(config: Config, folder: Path) -> Found:
                                  if "FAILS" in line or "CLASH" in line or "missing" in line))
     cards = len(processor.npus())
     return (f"MindSpore {results.version_of('mindspore')}, Python {sys.version.split()[0]}, {cards} NPU(s); {config.device} "
-            f"computes a convolution"), {"doctor": lines, "cards": cards}
+            f"computes a convolution"), {"doctor": lines, "cards": cards, "npu-smi": doctor.npu_smi()}
 
 
-def _computed(config: Config) -> dict[str, np.ndarray]:
-    """What a device makes of fixed images: logits in evaluation, and by how much one training step moves each weight."""
+def _logits(config: Config) -> dict[str, np.ndarray]:
+    """What a device answers to fixed images, in evaluation."""
+    net, images, _ = _prepared(config)
+    return {"logits": net.set_train(False)(images).asnumpy()}
+
+
+def _step(config: Config) -> dict[str, np.ndarray]:
+    """By how much one training step on fixed images moves each weight on a device, and its loss."""
+    net, images, labels = _prepared(config)
+    before = {name: weight.asnumpy().copy() for name, weight in net.parameters_and_names()}
+    step = TrainStep(net, make_optimizer(net, config), config).set_train(True)
+    loss = step(images, labels, Tensor(np.float32(config.peak_lr)))[0].asnumpy()
+    return {"loss": loss, **{f"step.{name}": weight.asnumpy() - before[name] for name, weight in net.parameters_and_names()}}
+
+
+COMPUTED: Mapping[str, Callable[[Config], dict[str, np.ndarray]]] = {"logits": _logits, "step.": _step}
+"""By how the names of what it gives begin, what is computed: each compiles one graph, which takes an NPU minutes."""
+
+
+def _prepared(config: Config) -> tuple[Any, Tensor, Tensor]:
+    """A network on the Config's device, fixed images and their labels."""
     use_device(config.device)
     rng = np.random.default_rng(0)
     images = Tensor(rng.normal(size=(IMAGES, 3, config.image_size, config.image_size)).astype(np.float32))
     labels = Tensor(rng.integers(0, config.num_classes, IMAGES).astype(np.int32))
-    plain = config.having(amp="O0", dropout=0.0, mixup=0.0, cutmix=0.0, loss_scale=1.0, loss_scale_dynamic=False)
-    net = build(plain)
-    found = {"logits": net.set_train(False)(images).asnumpy()}
-    before = {name: weight.asnumpy().copy() for name, weight in net.parameters_and_names()}
-    step = TrainStep(net, make_optimizer(net, plain), plain).set_train(True)
-    found["loss"] = step(images, labels, Tensor(np.float32(plain.peak_lr)))[0].asnumpy()
-    return found | {f"step.{name}": weight.asnumpy() - before[name] for name, weight in net.parameters_and_names()}
+    return build(config), images, labels
+
+
+def _plain(config: Config, device: str) -> Config:
+    """In float32 and without chance, so that two devices can be compared."""
+    return config.having(device=device, amp="O0", dropout=0.0, mixup=0.0, cutmix=0.0, loss_scale=1.0,
+                         loss_scale_dynamic=False)
 
 
 def reference(config: Config, folder: Path) -> Found:
     """Leaves what a CPU computes."""
-    np.savez(folder / "reference.npz", **_computed(config.having(device="CPU")))
+    plain = _plain(config, "CPU")
+    np.savez(folder / "reference.npz", **{name: array for compute in COMPUTED.values()
+                                          for name, array in compute(plain).items()})
     return "computed", {}
 
 
@@ -74,7 +95,7 @@ def _difference(config: Config, folder: Path, start: str) -> float:
     path = folder / "reference.npz"
     if not path.exists():
         raise RunError("the CPU's own numbers are missing: the network did not run there")
-    found = _computed(config)
+    found = COMPUTED[start](_plain(config, config.device))
     with np.load(path) as expected:
         names = [name for name in expected if name.startswith(start)]
         gap = _largest(found[name] - expected[name] for name in names)

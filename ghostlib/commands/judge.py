@@ -1,5 +1,6 @@
 """A trained network: tested, asked, and made ready for other programs."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ ENGINE_HELP = "What runs it: auto, mindspore, kernel, onnxruntime or openvino."
 @click.option("--answers", "target", type=PATH, help="A CSV file that gets each image's label, answer and probability, and "
               "the engine.")
 @click.option("--engine", default=None, type=TEXT, help=f"{ENGINE_HELP} By default MindSpore, with the kernel where "
-              "there is a compiler, as in recorded studies.")
+              "there is a compiler, as trainings are tested.")
 def validate(params: Path, pairs, weights: str, target: Path | None, engine: str | None) -> None:
     """Test a network's weights on the test split, on one device; writes nothing but what --answers asks for."""
     from ghostlib.config import Config
@@ -54,12 +55,16 @@ def validate(params: Path, pairs, weights: str, target: Path | None, engine: str
 @click.option("--weights", required=True, type=TEXT,
               help="A run's last.safetensors, which says all by itself; a published name; or an ONNX file of ours.")
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
-              help="A field in place of what the weights or PARAMS.yaml say; the value is read as YAML.")
+              help="A field of the network or its images in place of what the weights or PARAMS.yaml say; the value is read "
+              "as YAML.")
 @click.option("--engine", default="auto", show_default=True, type=TEXT, help=ENGINE_HELP)
 @click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="Answers of each picture.")
-@click.option("--csv", "target", type=PATH, help="A file that gets image, rank, answer and probability.")
+@click.option("--csv", "target", type=PATH, help="A file that gets image, rank, answer, probability and engine.")
 def predict(images: tuple[str, ...], weights: str, pairs, engine: str, top: int, target: Path | None) -> None:
-    """Say what pictures show: files, folders or patterns, the likeliest answers of each with their probabilities."""
+    """Say what pictures show: files, folders or patterns, the likeliest answers of each with their probabilities.
+
+    Pictures that cannot be read are named at the end, and the status is 1.
+    """
     from ghostlib.paths import expand
     params = [name for name in images if name.endswith((".yaml", ".yml"))]
     if len(params) > 1:
@@ -82,11 +87,12 @@ def predict(images: tuple[str, ...], weights: str, pairs, engine: str, top: int,
     if len(unreadable) == len(files):
         raise InputError(f"IMAGE: none of {len(files)} can be read")
     if target:
-        results.write_table(target, table)
+        results.write_table(target, table.assign(engine=trained.engine.name))
     for name, rows in table.groupby("image", sort=False):
         answers = ", ".join(f"{answer} {100 * probability:.1f} %" for answer, probability in
                             zip(rows.answer, rows.probability))
         click.echo(f"{name}: {answers}")
+    sys.exit(1 if unreadable else 0)  # for scripts: not all that was asked is answered
 
 
 def _fields_of(params: list[str]) -> dict:
@@ -109,7 +115,8 @@ def _fields_of(params: list[str]) -> dict:
               help="Weights and arithmetic in 8 bits (ONNX), calibrated with the pictures in DIR; says what that costs.")
 @click.option("--test", "test", type=PATH, metavar="DIR",
               help="A folder with a folder of pictures for each class, on which accuracy is told before and after.")
-@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="A field that the weights do not say.")
+@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+              help="A field of the network or its images that the weights do not say.")
 def export(target: Path, weights: str, kind: str | None, batch: int | None, half: bool, calibration: Path | None,
            test: Path | None, pairs) -> None:
     """Write a trained network for other programs, as ONNX or MINDIR, checked before it is there."""

@@ -41,7 +41,7 @@ def load(config: Config, rank: int = 0, ranks: int = 1) -> Data:
     """The dataset that a Config names.
 
     Args:
-        config: Fields dataset, data_dir, image_size, batch_size, augment, seed, workers, decoded and num_classes are used.
+        config: What it says of the data, of how images are scaled and changed, of batches and of the seed is used.
         rank, ranks: Which share of the images to give, of how many.
 
     Raises:
@@ -60,7 +60,8 @@ def load(config: Config, rank: int = 0, ranks: int = 1) -> Data:
 
 
 def unaugmented(config: Config, count: int) -> np.ndarray:
-    """So many training images (count, 3, H, W), as many of each class, as a test would show them: to fit to.
+    """So many training images (n, 3, H, W), as many of each class and so at most `count`, as a test would show them: to fit
+    to.
 
     They are among those that `val_share` would hold out; a run that has it did not see them.
     """

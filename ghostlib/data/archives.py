@@ -11,7 +11,7 @@ import pooch
 import requests
 
 from ghostlib.cache import cache_folder
-from ghostlib.errors import InputError, RunError
+from ghostlib.errors import InputError, RunError, in_a_line
 from ghostlib.lock import hold
 from ghostlib.progress import progress_bar
 
@@ -75,7 +75,7 @@ def _download(url: str, archive: Path) -> None:
             if total and archive.stat().st_size < total:
                 raise OSError(f"{archive.stat().st_size:,} of {total:,} bytes came; the next try goes on behind them")
     except OSError as error:  # requests' own errors are such, too
-        raise RunError(f"{url}: cannot be downloaded ({str(error).splitlines()[0]})") from None
+        raise RunError(f"{url}: cannot be downloaded ({in_a_line(error)})") from None
 
 
 def _unpack(archive: Path, url: str, inside: str, target: Path) -> None:

@@ -1,6 +1,6 @@
 """What a dataset is to the rest: two splits in batches of one fixed size; those that are held in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -183,6 +183,36 @@ def first_images(split: Batches, count: int) -> np.ndarray:
     raise InputError(f"images: {count} given; the split has {sum(map(len, parts))}")
 
 
+def spread_images(split: Batches, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """So many images of a split that is tested with, of all its classes: the first, or, where they come class by class, as
+    in folders, some that are spread evenly over it. Those that cannot be read are left out.
+
+    Returns:
+        Images (n, 3, H, W), normalised, and their places in the split (n,).
+
+    Raises:
+        InputError: Where there are fewer.
+    """
+    if count > split.images:
+        raise InputError(f"images: {count} given; the split has {split.images}")
+    in_order = len(split.labels) > 1 and bool((np.diff(split.labels) >= 0).all())
+    places = np.linspace(0, split.images - 1, count).round().astype(int) if in_order else np.arange(count)
+    found = _at(split, set(places.tolist()))
+    kept = np.array([place for place in places.tolist() if place in found], int)
+    return np.stack([found[place] for place in kept]), kept
+
+
+def _at(split: Batches, wanted: Collection[int]) -> dict[int, np.ndarray]:
+    """The images of a split at some places, by these; without those that cannot be read."""
+    found: dict[int, np.ndarray] = {}
+    last = max(wanted)
+    for batch in split.epoch():
+        found |= {place: image.copy() for place, image in zip(batch.places.tolist(), batch.images) if place in wanted}
+        if batch.places.max(initial=0) >= last:
+            break
+    return found
+
+
 def balanced_images(split: Batches, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """As many images of each class, drawn at random from a split that is tested with, and mixed.
 
@@ -192,7 +222,7 @@ def balanced_images(split: Batches, count: int, seed: int = 0) -> tuple[np.ndarr
         seed: Of the draw.
 
     Returns:
-        Images (count, 3, H, W), normalised, and their labels (count,).
+        Images (n, 3, H, W), normalised, and their labels (n,); n is `count`, or what is left of it if classes share alike.
 
     Raises:
         InputError: Where a class has fewer.
@@ -204,10 +234,8 @@ def balanced_images(split: Batches, count: int, seed: int = 0) -> tuple[np.ndarr
         raise InputError(f"images: {count} given; allowed are {classes:,} to {classes * most:,}, as many of each of the "
                          f"{classes:,} classes")
     wanted = order[np.sort(np.concatenate([own[:each] for own in of_class]))]
-    found: dict[int, np.ndarray] = {}
     chosen = set(wanted.tolist())
-    for batch in split.epoch():
-        found |= {place: image.copy() for place, image in zip(batch.places.tolist(), batch.images) if place in chosen}
+    found = _at(split, chosen)
     if missing := chosen - set(found):
         raise InputError(f"images: {some(map(split.name, missing))} cannot be read; allowed are those that can")
     return np.stack([found[place] for place in wanted.tolist()]), split.labels[wanted]

@@ -15,9 +15,9 @@ from ghostlib.data.listing import SUFFIXES, Listing, images_below
 from ghostlib.errors import InputError, some
 
 
-def find(places: Sequence[str]) -> list[str]:
+def find(places: Sequence[str], field: str = "image") -> list[str]:
     """The pictures that are named: a file whatever its name, all below a folder that `listing` takes for pictures, and what
-    a pattern such as ``holiday/*.jpg`` fits; each once, in the order of the places.
+    a pattern such as ``holiday/*.jpg`` fits; each once, in the order of the places, which were given as `field`.
 
     Raises:
         InputError: For a place that is not there, or that holds no picture.
@@ -31,7 +31,7 @@ def find(places: Sequence[str]) -> list[str]:
             own = [place] if os.path.exists(place) else sorted(filter(os.path.isfile, glob.glob(place, recursive=True)))
             missing = "does not exist; allowed are pictures, folders of them and patterns"
         if not own:
-            raise InputError(f"image: {place} {missing}")
+            raise InputError(f"{field}: {place} {missing}")
         found.update(dict.fromkeys(own))
     return list(found)
 

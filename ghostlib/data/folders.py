@@ -185,7 +185,8 @@ class FolderBatches:
 
     def _first_readable(self, order: np.ndarray, place: int, box: Box | None) -> tuple[int, np.ndarray]:
         """The image at a place of the epoch; in training the next that can be read, if it cannot."""
-        tries = min(self._config.broken_limit + 1, len(order)) if self._training else 1
+        most = (self._config.broken_limit + 1) * self._config.repeats  # an image comes so often in a row
+        tries = min(most, len(order)) if self._training else 1
         for ahead in range(tries):
             index = order[(place + ahead) % len(order)]
             try:

@@ -61,28 +61,28 @@ class Listing:
         return (path[start:] for path in self.files)
 
 
-def scan(folder: Path) -> Listing:
-    """Lists a folder of class folders.
+def scan(folder: Path, field: str = "data_dir") -> Listing:
+    """Lists a folder of class folders, which was given as `field`.
 
     Raises:
         InputError: For a missing folder, one without classes, a class without images, or two folders of one name.
     """
     if not folder.is_dir():
-        raise InputError(f"data_dir: {folder} does not exist; wanted is a folder with one subfolder for each class")
+        raise InputError(f"{field}: {folder} does not exist; wanted is a folder with one subfolder for each class")
     folders, others = _entries(folder)
     if not folders:
         flat = sum(name.lower().endswith(SUFFIXES) for name in others)
-        raise InputError(f"data_dir: {folder} has no class folders" + (
+        raise InputError(f"{field}: {folder} has no class folders" + (
             f" but {flat:,} images side by side; 'ghostlib prepare-imagenet ARCHIVES {folder.parent}' sorts ImageNet's "
             f"archives into classes" if flat else "; wanted is one subfolder for each class"))
     composed = sorted((unicodedata.normalize("NFC", name), name) for name in folders)
     for (one, first), (other, second) in itertools.pairwise(composed):
         if one == other:
-            raise InputError(f"data_dir: {folder} has two folders for class {one}: {first!a} and {second!a}, the same "
+            raise InputError(f"{field}: {folder} has two folders for class {one}: {first!a} and {second!a}, the same "
                              f"letters composed in two ways; allowed is one")
     passed = [os.path.join(folder, name) for name in others]
     files = FilePaths(_classes(folder, [name for _, name in composed], passed))
-    remark = (f"data_dir: {len(passed):,} file(s) or folder(s) in {folder} are no images by their names and are passed "
+    remark = (f"{field}: {len(passed):,} file(s) or folder(s) in {folder} are no images by their names and are passed "
               f"over, first {passed[0]}" if passed else "")
     return Listing(str(folder), files, files.folder_of, [one for one, _ in composed], remark)
 

@@ -10,7 +10,7 @@ from mindspore import Tensor, nn
 
 from ghostlib.deploy.engines import IMAGES, TOLERANCE, difference
 from ghostlib.device import avoid_reference_convolutions
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, in_a_line
 
 SIZES = 32, 64, 224  # pixels that are tried, the first that the network takes
 
@@ -77,6 +77,6 @@ def _first_accepted(net: nn.Cell, batches: list[np.ndarray], what: str) -> tuple
         except (ValueError, RuntimeError, TypeError) as error:
             if number + 1 == len(batches):
                 raise InputError(f"net: {what} compares answers before and after, and the network takes no image of "
-                                 f"{' x '.join(map(str, batch.shape[1:]))} ({str(error).splitlines()[0][:120]}); "
+                                 f"{' x '.join(map(str, batch.shape[1:]))} ({in_a_line(error, 120)}); "
                                  f"give shape=(channels, height, width)") from None
     raise AssertionError("no batch")

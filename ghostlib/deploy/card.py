@@ -8,11 +8,12 @@ from ghostlib.config import Config
 from ghostlib.data import DATASETS, imagenette
 from ghostlib.data.examples import imagenet_classes, in_words
 from ghostlib.data.picture import seen_whole
-from ghostlib.errors import InputError
+from ghostlib.errors import InputError, some
 from ghostlib.weights import classes_of, described
 from ghostlib.weights.description import FIELDS
 
 IMAGENET = 1000  # classes, whose names are known
+ELSEWHERE = "-"  # in the place of a folder that others do not have, and that is none of their business
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Card:
         told = {"classes": list(self.classes), "mean": list(dataset.mean), "std": list(dataset.std),
                 "size": config.image_size, "whole": whole,
                 "resize": config.image_size if whole else round(config.image_size / config.crop_ratio),
-                "interpolation": config.interpolation, "config": {name: getattr(config, name) for name in FIELDS},
+                "interpolation": config.interpolation,
+                "config": {name: getattr(config, name) for name in FIELDS} | {"data_dir": ELSEWHERE},
                 "made_by": results.provenance()}
         return {name: json.dumps(value) for name, value in told.items()}
 
@@ -61,8 +63,11 @@ def card_of(source: str, given: dict | None = None) -> Card:
         given: Fields of Config in place of what the source says, or for what it does not say.
 
     Raises:
-        InputError: For a source that says nothing of its network while nothing is given.
+        InputError: For a source that says nothing of its network while nothing is given, or a field that is of training, or
+            of the device: what is trained is used on the CPU.
     """
+    if others := [name for name in given or {} if name not in FIELDS]:
+        raise InputError(f"{others[0]}: given, and is no field of a network or its images; allowed are {some(FIELDS)}")
     fields = {**described(source), **(given or {})}
     if "model" not in fields:
         raise InputError(f"weights: {source} does not say what network it is for; allowed are a bundle of a run, a "

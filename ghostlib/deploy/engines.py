@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ghostlib import extras, onnx_files, processor
-from ghostlib.errors import InputError, in_a_line, nearest, some
+from ghostlib.errors import InputError, in_a_line, some
 
 AUTO = "auto"
 TOLERANCE = 1e-4  # of the largest logit: what two engines, or a network before and after it is rewritten, may differ by
@@ -113,7 +113,7 @@ def installed(among: Collection[str] = ENGINES) -> list[str]:
 def check(name: str, among: Collection[str] = ENGINES) -> str:
     """An engine's name or `auto`; `InputError` for one that is not known, or not here. No other is looked for."""
     if name != AUTO and name not in among:
-        raise InputError(f"engine: {name!r} given; {nearest(name, (AUTO, *among))}; allowed are {some((AUTO, *among))}")
+        raise InputError(f"engine: {name!r} given; allowed are {some((AUTO, *among))}")
     if name != AUTO and not _is_here(name):
         how = "wants a C++ compiler, see docs/performance.md" if name == "kernel" else extras.hint(name)
         raise InputError(f"engine: {name!r} given, which is not here ({how}); here are "
@@ -194,8 +194,8 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
             named, nothing is compared: the network that the file was made of is not here.
 
     Raises:
-        InputError: For a file that is missing or no ONNX, one with other inputs, or an engine that takes none or, of those
-            that `auto` tries, can run it.
+        InputError: For a file that is missing or no ONNX, one with other inputs, an engine that takes none, or one that
+            cannot run it.
     """
     if name in OF_CELLS:
         raise InputError(f"engine: {name!r} given; {path} is ONNX, which {' and '.join(OF_ONNX)} take")
@@ -211,15 +211,14 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     def made(one: str) -> Engine:
         logits = OF_ONNX[one](content)
         return Engine(one, partial(in_batches, logits, size=size) if size else logits)
-    if name != AUTO or len(able) == 1:
-        return made(able[0] if name == AUTO else name)
+    tried = able if name == AUTO else [name]
     sides = [side if isinstance(side, int) and side else free for side, free in zip(shape[1:], FREE)]
     images = np.random.default_rng(0).normal(size=(IMAGES, *sides)).astype(np.float32)
     answers, failed = {}, []
-    for one in able:
+    for one in tried:
         try:
             engine = made(one)
-            answers[one] = engine, engine(images)
+            answers[one] = engine, engine(images) if len(tried) > 1 else images
         except Exception as problem:  # those of the engines have nothing in common
             failed.append(_failure(one, problem))
     if not answers:

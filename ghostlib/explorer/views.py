@@ -135,7 +135,7 @@ class Explorer:
 
     def intrinsic(self, layer: str) -> int:
         """How many of a layer's maps, the first, are intrinsic; all where it has no ghosts of its own."""
-        return self._ghosts.get(layer, self.channels(layer))
+        return self._ghosts[layer].intrinsic if layer in self._ghosts else self.channels(layer)
 
     def maps(self, layer: str) -> np.ndarray:
         """A layer's maps (N, C, H, W) of the picture looked at and others, after its convolution where that can be told
@@ -199,9 +199,8 @@ class Explorer:
 
     def _sources(self, layer: str) -> np.ndarray:
         """For each of a Ghost layer's maps the intrinsic one that it is made of; an intrinsic one's is itself."""
-        intrinsic, (ratio, _) = self._ghosts[layer], self.ghosts_of(layer)
-        made_of = redundancy.source_of_ghosts(len(self._means[layer]), intrinsic, ratio)
-        return np.concatenate([np.arange(intrinsic), made_of])
+        made_of = redundancy.source_of_ghosts(len(self._means[layer]), self._ghosts[layer])
+        return np.concatenate([np.arange(self._ghosts[layer].intrinsic), made_of])
 
     def _numbers(self, layer: str) -> np.ndarray:
         """Which of a layer's maps are looked at."""

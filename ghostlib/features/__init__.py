@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 
-from ghostlib.features.bounds import MOST_BYTES, STAGES
+from ghostlib.features.bounds import MOST_BYTES, STAGES, GhostLayer
 from ghostlib.features.graphs import OnnxNetwork
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Network: TypeAlias = Union["nn.Cell", OnnxNetwork]
 
-__all__ = ["STAGES", "Network", "OnnxNetwork", "activations", "ghost_layers", "layer_names", "stages"]
+__all__ = ["STAGES", "GhostLayer", "Network", "OnnxNetwork", "activations", "ghost_layers", "layer_names", "stages"]
 
 
 def layer_names(net: Network) -> list[str]:
@@ -27,9 +27,8 @@ def layer_names(net: Network) -> list[str]:
     return cells.layer_names(net)
 
 
-def ghost_layers(net: Network) -> dict[str, int]:
-    """The names of a network's Ghost layers that have ghosts, with how many of their maps, the first, are intrinsic; ONNX
-    does not say which of its layers are."""
+def ghost_layers(net: Network) -> dict[str, GhostLayer]:
+    """A network's Ghost layers that have ghosts, by name; ONNX does not say which of its layers are."""
     if isinstance(net, OnnxNetwork):
         return {}
     from ghostlib.features import cells

@@ -1,6 +1,8 @@
-"""What all kinds of networks have in common: the stages that maps are looked at in, and how much memory they may take."""
+"""What all kinds of networks have in common: the stages that maps are looked at in, what a Ghost layer is known by, and how
+much memory maps may take."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +11,18 @@ from ghostlib.errors import InputError
 OUTPUT = "output"  # of a group of layers, where it is asked for by name
 STAGES = "convolution", "BatchNorm", "ReLU", "activation", OUTPUT  # activation is any other than ReLU
 MOST_BYTES = 4 * 2**30  # of the maps of all images
+
+
+class GhostLayer(NamedTuple):
+    """What tells a Ghost layer's ghosts from its other maps, and whose they are.
+
+    Attributes:
+        intrinsic: How many of its maps, the first ones, are intrinsic.
+        ratio: Its s: s - 1 filters see each intrinsic map, though the last of their ghosts may not be kept.
+    """
+
+    intrinsic: int
+    ratio: int
 
 
 def check_memory(parts: Mapping[str, Sequence[np.ndarray]], images: int, most_bytes: int) -> None:

@@ -7,7 +7,7 @@ from mindspore import Tensor, nn
 
 from ghostlib.cells import convolution_groups
 from ghostlib.errors import InputError, nearest
-from ghostlib.features.bounds import MOST_BYTES, STAGES, check_memory
+from ghostlib.features.bounds import MOST_BYTES, STAGES, GhostLayer, check_memory
 from ghostlib.ghost import GhostConv2d, GhostModule
 from ghostlib.hooks import Hook, run_once
 
@@ -17,9 +17,9 @@ def layer_names(net: nn.Cell) -> list[str]:
     return [name for name, _ in net.cells_and_names() if name]
 
 
-def ghost_layers(net: nn.Cell) -> dict[str, int]:
+def ghost_layers(net: nn.Cell) -> dict[str, GhostLayer]:
     """See `features.ghost_layers`."""
-    return {name: cell.intrinsic for name, cell in net.cells_and_names()
+    return {name: GhostLayer(cell.intrinsic, cell.ratio) for name, cell in net.cells_and_names()
             if isinstance(cell, (GhostModule, GhostConv2d)) and cell.ghosts}
 
 

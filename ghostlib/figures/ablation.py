@@ -133,7 +133,7 @@ def fig_cost(summary: pd.DataFrame, looks: Mapping[str, tuple[str, str]] | None 
 
     Args:
         summary: Of `ablation.summary`, or of `ablation.with_speeds`: then a panel each for training and evaluation, with
-            the slowest and the fastest turn.
+            the slowest and the fastest turn; or of `photographs_latency.with_times`: then a panel for the time of one image.
         looks: Colour and marker by network, where they are another figure's.
         with_weights: Whether there is a panel for weights, too; in millions, as multiply-adds.
     """
@@ -144,6 +144,9 @@ def fig_cost(summary: pd.DataFrame, looks: Mapping[str, tuple[str, str]] | None 
             summary = summary.assign(**{f"{part}_ms": 1e3 / summary[part]})
             spread[f"{part}_ms"] = summary[f"{part}_ms"] - 1e3 / summary[f"{part}_high"], (
                 1e3 / summary[f"{part}_low"] - summary[f"{part}_ms"])
+    if "ms" in summary and summary.ms.notna().any():
+        panels["ms"] = "one image, ms"
+        spread["ms"] = summary.ms - summary.ms_low, summary.ms_high - summary.ms
     figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels) + 1.3, 3.8), sharey=True, squeeze=False,
                                 width_ratios=[1.35, *[1] * (len(panels) - 1)])
     drawn = {}

@@ -8,9 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ghostlib.features import GhostLayer
 from ghostlib.figures.style import GHOST, INTRINSIC
+from ghostlib.redundancy import source_of_ghosts
 
-Layer = tuple[np.ndarray, int] | tuple[np.ndarray, int, np.ndarray]
+Layer = tuple[np.ndarray, GhostLayer] | tuple[np.ndarray, GhostLayer, np.ndarray]
 INCHES = 0.66  # a map's edge
 GAP, SIDE, HEAD = 0.1, 0.3, 0.62  # of an edge: between maps, for the rows' names, for a layer's name
 TILE = 0.42  # of an edge: a filter
@@ -41,8 +43,8 @@ def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, Layer], columns: in
 
     Args:
         picture: (H, W, 3) uint8.
-        layers: For each layer's name its maps (C, H', W'), how many of them, the first ones, are intrinsic, and, to be
-            drawn between the two, the filters (ghosts, d, d) that make the ghosts, in the ghosts' order.
+        layers: For each layer's name its maps (C, H', W'), what `features.ghost_layers` has of it, and, to be drawn between
+            intrinsic maps and ghosts, the filters (ghosts, d, d) that make the ghosts, in the ghosts' order.
         columns: Maps in a row at most. Each map has its own grey scale, each filter its own scale of colours.
         title: What is written above the picture; a second line is set smaller.
     """
@@ -71,7 +73,7 @@ def fig_ghost_maps(picture: np.ndarray, layers: Mapping[str, Layer], columns: in
                 ax.axis("off")
                 _head(canvas, left, top, *title.split("\n", 1))
             else:
-                pairs, (maps, intrinsic) = shown[name], layers[name][:2]
+                pairs, maps, intrinsic = shown[name], layers[name][0], layers[name][1].intrinsic
                 _head(canvas, left + SIDE, top, in_words(name), f"{pairs.shape[1]} of {intrinsic} shown")
                 _layer(figure, canvas, (left, top + HEAD), pairs, maps, intrinsic, drawn[name])
             left += widths[name] + SIDE
@@ -141,12 +143,10 @@ def _framed(ax: Axes, colour: str, width: float) -> None:
         spine.set(visible=True, color=colour, linewidth=width)
 
 
-def _paired(maps: np.ndarray, intrinsic: int) -> np.ndarray:
-    """Indices of maps (rows, intrinsic): the intrinsic ones, then their ghosts; -1 where there are no more.
-
-    A depthwise convolution with s - 1 kernels for each map puts out the ghosts of one map one after the other.
-    """
-    ghosts = len(maps) - intrinsic
-    each = -(-ghosts // intrinsic)
-    index = intrinsic + np.arange(each)[:, None] + each * np.arange(intrinsic)
-    return np.vstack([np.arange(intrinsic), np.where(index < len(maps), index, -1)])
+def _paired(maps: np.ndarray, layer: GhostLayer) -> np.ndarray:
+    """Indices of maps (rows, intrinsic): the intrinsic ones, then their ghosts; -1 where there are no more."""
+    source = source_of_ghosts(len(maps), layer)
+    rank = np.arange(len(source)) - np.searchsorted(source, source)  # of a ghost among those of its source
+    index = np.full((rank.max(initial=-1) + 1, layer.intrinsic), -1)
+    index[rank, source] = layer.intrinsic + np.arange(len(source))
+    return np.vstack([np.arange(layer.intrinsic), index])

@@ -9,7 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ghostlib.figures.ablation import COLOURS, MARKERS
 from ghostlib.redundancy.kernels import references
-from ghostlib.studies.cheap_kernels import FITTED, PATTERNS, START, TRAINED, by_depth
+from ghostlib.studies.cheap_kernels import FITTED, HARDLY, PATTERNS, START, TRAINED, by_depth
 
 COLUMNS = 4  # kernels beside each other in a layer's picture
 
@@ -66,27 +66,34 @@ def _tiled(layer: pd.DataFrame) -> np.ndarray:
 
 
 def fig_patterns(rows: pd.DataFrame) -> Figure:
-    """How much of the kernels' energy lies in each pattern, layer by layer: a panel for each pattern, a colour for each
-    network; dashed is the same network before training, dotted what a plain network would want.
+    """How much of the kernels' energy lies in each pattern, layer by layer, and how far training has turned them: a panel
+    for each, a colour for each network; dashed is the same network before training, dotted what a plain network would want,
+    grey what a random kernel has.
 
     Args:
         rows: Of `cheap_kernels.named`.
     """
-    figure, axes = plt.subplots(1, len(PATTERNS), figsize=(2.7 * len(PATTERNS), 3.1), sharex=True)
+    panels = {**{pattern: f"{pattern}, % of the energy" for pattern in PATTERNS}, "turned": "cosine with the start"}
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.4 * len(panels), 3.4), sharex=True)
     for place, name in enumerate(dict.fromkeys(rows.name)):
         found = by_depth(rows, name)
-        for ax, pattern in zip(axes, PATTERNS):
+        for ax, column in zip(axes, panels):
             for when, line in ((TRAINED, "-"), (START, "--"), (FITTED, ":")):
                 own = found[found.when == when]
-                if len(own):
-                    ax.plot(own.deep, own[pattern], line, color=COLOURS[place], linewidth=1.2, markersize=3.5,
+                if len(own) and own[column].notna().any() and (column, when) != ("turned", START):
+                    ax.plot(own.deep, own[column], line, color=COLOURS[place], linewidth=1.2, markersize=3.5,
                             marker=None if when == START else MARKERS[place],
                             label=name + {TRAINED: "", START: ", before training", FITTED: ", least squares"}[when])
-    for ax, pattern in zip(axes, PATTERNS):
-        ax.set(title=pattern, ylim=(0, None), xlabel="Ghost layer")
+    share = 100 / int(rows.d.min()) ** 2
+    for ax, (column, title) in zip(axes, panels.items()):
+        if column in (chance := {"copy": share, "smoothing": share, "edge": 2 * share}):
+            ax.axhline(chance[column], color="0.6", linewidth=3, alpha=0.5, zorder=0, label="a random kernel")
+        elif column == "turned":
+            ax.axhline(HARDLY, color="0.6", linewidth=0.8, zorder=0)
+        ax.set_title(title, fontsize=9)
+        ax.set(ylim=(0, None), xlabel="Ghost layer")
         ax.set_xticks([0, 1], ["first", "last"])
         ax.grid(axis="y", color="0.92")
-    axes[0].set_ylabel("share of the energy, %")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     return figure

@@ -60,7 +60,7 @@ def fig_kinds(kinds: pd.DataFrame) -> Figure:
     """Where each network's time goes: a bar for each, its parts the kinds of operators.
 
     Args:
-        kinds: Rows of `studies.latency.by_kind`.
+        kinds: Rows of `studies.latency_layers.by_kind`.
     """
     table = kinds.pivot_table(index="network", columns="kind", values="share", sort=False).fillna(0)
     table = 100 * table[table.mean().sort_values(ascending=False).index]

@@ -57,13 +57,11 @@ def fig_runs(curves: pd.DataFrame) -> Figure:
             ax.plot(run.epoch, run.accuracy, color=colour, linewidth=1, label=None if place else "one seed")
         ax.set_title(f"{name}, {own.seed.nunique()} seed{'s' if own.seed.nunique() > 1 else ''}", fontsize=9)
         ax.grid(axis="y", color="0.92")
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+        ax.tick_params(labelbottom=True)
         ax.legend(fontsize=7, loc="lower right")
-    for place, ax in enumerate(axes.flat):
-        if place >= len(names):
-            ax.set_axis_off()
-        elif place + columns >= len(names):  # nothing below it has the numbers
-            ax.tick_params(labelbottom=True)
+    for ax in axes.flat[len(names):]:
+        ax.set_axis_off()
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("top-1 on test photographs, %", fontsize=9)
     return figure

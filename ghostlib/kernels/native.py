@@ -17,6 +17,7 @@ import mindspore
 
 from ghostlib import processor
 from ghostlib.cache import cache_folder
+from ghostlib.errors import in_a_line
 from ghostlib.kernels import options
 
 SOURCE = Path(__file__).with_name("fused.cpp")
@@ -46,7 +47,7 @@ def library() -> Path | None:
         options.check(loaded)  # a difference is a mistake in the sources, not a machine without passes: it is raised
         loaded.use_threads(processor.threads())
     except (OSError, subprocess.CalledProcessError) as error:
-        why = ((getattr(error, "stderr", None) or "").strip() or str(error)).splitlines()[0]
+        why = in_a_line((getattr(error, "stderr", None) or "").strip().partition("\n")[0] or error)
         warnings.warn(f"ghostlib's CPU kernel is not there ({why}); MindSpore's own operators do the same, slower",
                       RuntimeWarning, stacklevel=2)
         return None

@@ -17,7 +17,7 @@ from ghostlib.features import Network, OnnxNetwork, ghost_layers
 from ghostlib.redundancy.layers import LayerStudy, Place, Rows, places
 from ghostlib.redundancy.measured import Measured, Sample, Splits, measure_all, work_of
 from ghostlib.redundancy.products import Step
-from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, SOURCES, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import GREY, OTHER_IMAGE, SCRAMBLED, SHUFFLED_WEIGHTS, SOURCES, TRAINED, UNTRAINED
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 KERNELS, THRESHOLDS = (1, 3, 5, 7), (0.5, 0.7, 0.9)  # Table 2's d; ours
@@ -163,7 +163,7 @@ def intrinsic_study(ghost: Network, plain: Network, images: np.ndarray, kernels:
 def pair_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
                draws: int = 20) -> LayerStudy:
     """What makes `intrinsic_study`, as its table "intrinsic"."""
-    drawn, counts, rng = _Drawn.of(len(images), seed), ghost_layers(ghost), np.random.default_rng(seed)
+    drawn, counts, rng = _Drawn.of(len(images), seed), _intrinsic(ghost), np.random.default_rng(seed)
     found = places(ghost, images, list(counts))
     # All in advance, so that a layer gets the same whether those before it are made again or not.
     subsets = {(place.name, kernel): [rng.permutation(place.shape[0])[:counts[place.layer]] for _ in range(draws)]
@@ -193,6 +193,11 @@ def pair_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequ
         return sum(work_of(channels, (channels, *place.shape[1:]), drawn.splits, place.fitting(kernels))
                    for channels in (counts[place.layer], place.shape[0]))
     return LayerStudy({"ghost": (ghost, images), "plain": (plain, images)}, found, rows, work)
+
+
+def _intrinsic(net: Network) -> dict[str, int]:
+    """How many maps of each Ghost layer are intrinsic."""
+    return {name: layer.intrinsic for name, layer in ghost_layers(net).items()}
 
 
 @dataclass(frozen=True)
@@ -230,7 +235,7 @@ def _pair(source: str, maps: Mapping[str, np.ndarray], images: np.ndarray, drawn
     own = maps[TRAINED]
     if source == GREY:
         return grey_filtered(images, own.shape[1] - 1, (own.shape[2], own.shape[3]), drawn.seed), own
-    if source == SHUFFLED:
+    if source == OTHER_IMAGE:
         return of_another_image(own, drawn.splits, drawn.seed), own
     return maps[source], maps[source]
 

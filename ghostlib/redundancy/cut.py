@@ -18,7 +18,7 @@ from ghostlib import onnx_files
 from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.deploy.onnx_graph import INPUT, OUTPUT, as_onnx
 from ghostlib.errors import InputError, nearest, some
-from ghostlib.features import OnnxNetwork
+from ghostlib.features import GhostLayer, OnnxNetwork
 from ghostlib.ghost import GhostModule
 from ghostlib.redundancy.likeness import source_of_ghosts
 
@@ -95,7 +95,7 @@ class CutNetwork:
             inside = "/Slice_" if cell.has_surplus else ".cheap_operation.0/Conv_"
             before, last = [*before, self._made_by(layer, inside)], "/Concat_"
         maps = self._made_by(layer, last) if relu or cell.has_ghosts else before[0]
-        made_of = source_of_ghosts(cell.out_channels, m, cell.ratio)
+        made_of = source_of_ghosts(cell.out_channels, GhostLayer(m, cell.ratio))
         return Module(layer, depth, cell.kernel, np.concatenate([np.arange(m), made_of]), cell.ghosts, relu, maps,
                       tuple(before))
 

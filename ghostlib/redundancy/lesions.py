@@ -17,7 +17,7 @@ from ghostlib.redundancy.cut import CutNetwork, Module
 from ghostlib.redundancy.replacements import errors, fit_filters
 from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
 from ghostlib.redundancy.splits import resamples
-from ghostlib.training.evaluation import rank_of
+from ghostlib.training.evaluation import judge
 
 SINGLE = 8  # maps of a module that are replaced alone, half of them of each set where there are enough
 BATCH = 50  # photographs that are run at a time
@@ -170,10 +170,8 @@ def lesions_of(module: Module, predictable: np.ndarray, rng: np.random.Generator
 
 def _judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether each answer is right, 0 or 1, and its cross-entropy in nats: (N,) each."""
-    high = logits.max(axis=1, keepdims=True)
-    shifted = (logits - high).astype(np.float64)
-    own = shifted[np.arange(len(labels)), labels]
-    return (rank_of(logits, labels) == 1).astype(float), np.log(np.exp(shifted).sum(axis=1)) - own
+    _, rank, nats, _ = judge(logits, labels)
+    return (rank == 1).astype(float), nats
 
 
 def _overall(whole: dict[tuple[str, str], list[Lost]], weights: np.ndarray) -> list[dict[str, Any]]:

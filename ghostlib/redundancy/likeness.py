@@ -3,6 +3,7 @@
 import numpy as np
 
 from ghostlib.errors import InputError
+from ghostlib.features import GhostLayer
 
 
 def similarity(maps: np.ndarray) -> np.ndarray:
@@ -35,31 +36,25 @@ def matched_pairs(alike: np.ndarray, count: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def source_of_ghosts(channels: int, intrinsic: int, ratio: int | None = None) -> np.ndarray:
-    """The intrinsic map that each ghost of a Ghost layer comes from: (channels - intrinsic,).
-
-    Args:
-        channels, intrinsic: Of the layer, in all and intrinsic.
-        ratio: Its s, which says how many filters see each intrinsic map, though the last ghosts of these may not be kept;
-            None is as few as there must be, which is the same wherever s divides the channels.
-    """
-    ghosts = channels - intrinsic
-    return np.arange(ghosts) // max(1, -(-ghosts // intrinsic) if ratio is None else ratio - 1)
+def source_of_ghosts(channels: int, layer: GhostLayer) -> np.ndarray:
+    """The intrinsic map that each ghost of a Ghost layer of so many channels comes from: (channels - intrinsic,). The ghosts
+    of one map come one after the other."""
+    return np.arange(channels - layer.intrinsic) // max(1, layer.ratio - 1)
 
 
-def ghost_likeness(maps: np.ndarray, intrinsic: int) -> dict[str, float]:
+def ghost_likeness(maps: np.ndarray, layer: GhostLayer) -> dict[str, float]:
     """How alike ghosts are to the maps they came from, and intrinsic maps to one another.
 
     Args:
         maps: A Ghost layer's output (N, C, H, W).
-        intrinsic: How many of its channels, the first ones, are intrinsic.
+        layer: As `features.ghost_layers` has it.
 
     Returns:
         Medians of the absolute correlation over pixels and images, for "ghost and its source" and for "two intrinsic
         maps". Maps that are constant do not count; nan where no pair is left.
     """
-    correlation = np.abs(similarity(maps))
-    source = source_of_ghosts(len(correlation), intrinsic)
+    correlation, intrinsic = np.abs(similarity(maps)), layer.intrinsic
+    source = source_of_ghosts(len(correlation), layer)
     pairs = {"ghost and its source": correlation[np.arange(intrinsic, len(correlation)), source],
              "two intrinsic maps": correlation[:intrinsic, :intrinsic][np.triu_indices(intrinsic, 1)]}
     return {name: float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ghostlib.data.batches import first_images
+from ghostlib.data.batches import spread_images
 from ghostlib.data.decoding import decode
 from ghostlib.errors import InputError
 from ghostlib.features import Network, OnnxNetwork, layer_names
@@ -42,15 +42,16 @@ class LookedAt:
 
 
 def of_run(run: "Run", images: int) -> LookedAt:
-    """A run's network, beside itself before training, and the first of its test images, or all where there are fewer."""
+    """A run's network, beside itself before training, and some of its test images, or all where there are fewer."""
     from ghostlib.features import stages
     from ghostlib.training import build
     config, test = run.config, run.data.test
     state = f"top-1 {100 * run.test.top1:.1f} % of {run.test.count} test images" if config.trained else "random weights"
     title = f"{config.model} at width {config.width:g}, s = {config.ratio}, {state}"
-    shown = first_images(test, min(images, test.images))
+    shown, places = spread_images(test, min(images, test.images))
     layer = LAYERS.get(config.model) or _early(list(stages(run.net)))
-    return LookedAt(title, run.net, {UNTRAINED: build(config).set_train(False)}, shown, test.picture, layer)
+    return LookedAt(title, run.net, {UNTRAINED: build(config).set_train(False)}, shown,
+                    lambda place: test.picture(int(places[place])), layer)
 
 
 def of_file(path: str | Path, folder: str | Path | None, normalise: str, images: int, seed: int = 0) -> LookedAt:

@@ -12,7 +12,7 @@ from mindspore import nn
 from ghostlib import results
 from ghostlib.complexity import count
 from ghostlib.config import Config
-from ghostlib.data.batches import first_images
+from ghostlib.data.batches import first_images, spread_images
 from ghostlib.errors import InputError, check_kernel
 from ghostlib.features import stages
 from ghostlib.progress import progress_bar, tell
@@ -34,7 +34,7 @@ class Subject:
     Attributes:
         about: What every row of its tables says of it: dataset, model, width, seed, epochs, top1, s and d.
         net, untrained: Both in evaluation state.
-        images: (N, 3, H, W), normalised; the first of the test split.
+        images: (N, 3, H, W), normalised, of the test split (`spread_images`).
     """
 
     about: dict[str, Any]
@@ -51,7 +51,7 @@ def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:
     net, data, _ = prepare(config)
     about = {name: row[name] for name in ("dataset", "model", "width", "seed", "epochs", "top1")}
     return Subject({**about, "s": row["ratio"], "d": row["kernel"]}, net.set_train(False), build(config).set_train(False),
-                   first_images(data.test, images))
+                   spread_images(data.test, images)[0])
 
 
 def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool = True,
@@ -74,6 +74,9 @@ def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool
     with progress_bar(len(run_dirs), "runs read", progress) as bar:
         for run_dir in run_dirs:
             one = of_run(run_dir, images)
+            if (number := _identities(subjects, images).get(_key(one, images))) is not None:
+                raise InputError(f"{run_dir}: a run of the same {', '.join(OF_ONE_RUN[:-1])} as {run_dirs[number]}, by "
+                                 f"which rows are told apart; allowed is one of them")
             add(one, network_study(one.net, one.untrained, one.images, KERNELS, THRESHOLDS, int(one.about["seed"])))
             subjects.append(one)
             bar.update(1)
@@ -103,7 +106,8 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
         images: Training images, a third each to fit, choose and report.
 
     Returns:
-        One row for each layer and ratio, with columns layer, ratio, loss (nan where not measured), macs, chosen.
+        One row for each layer and ratio, with columns layer, ratio, loss (nan where not measured), macs and chosen; and what
+        all share: networks (how many), images, filter (d), and the commit and machine.
 
     Raises:
         InputError: For runs that are not of one plain network, or one without a layer whose maps are large enough.
@@ -138,6 +142,14 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
 def _identity(subject: Subject, images: int) -> dict[str, Any]:
     """What tells one run's rows from another's, as OF_ONE_RUN does."""
     return {name: {**subject.about, "images": images}[name] for name in OF_ONE_RUN}
+
+
+def _key(subject: Subject, images: int) -> tuple[str, ...]:
+    return tuple(map(str, _identity(subject, images).values()))
+
+
+def _identities(subjects: Sequence[Subject], images: int) -> dict[tuple[str, ...], int]:
+    return {_key(one, images): number for number, one in enumerate(subjects)}
 
 
 def _remark(kept: KeptRows, study: LayerStudy) -> str | None:

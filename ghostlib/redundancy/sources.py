@@ -3,7 +3,7 @@
 TABLES = "redundancy", "allowed_ratio", "intrinsic"  # files data/results/NAME.csv
 OF_ONE_RUN = "dataset", "model", "width", "seed", "epochs", "s", "d", "images"  # columns by which rows are of one run
 # Those of a trained network, and what they are compared with.
-TRAINED, UNTRAINED, SCRAMBLED, GREY, SHUFFLED = SOURCES = (
+TRAINED, UNTRAINED, SCRAMBLED, GREY, OTHER_IMAGE = SOURCES = (
     "trained", "untrained", "phase-scrambled images", "greyscale input", "maps of another image")
 TARGETS = 32  # maps of a layer of a full-size network, at most, that are predicted (`at_size.py`)
 SHUFFLED_WEIGHTS = "shuffled weights"  # in the place of the untrained network, where there is none: see `shuffled.py`

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ghostlib.studies import paper, speeds
-from ghostlib.studies.contrasts import Contrast, contrast, mean_interval
+from ghostlib.studies.contrasts import Contrast, contrast, mean_interval, with_interval
 
 PLAIN, THIN, BY_LAYER = "plain", "thin", "by layer"
 MARGIN = 0.5  # points of percent; less is nobody's reason to choose a network. Chosen when the runs were known.
@@ -64,7 +64,7 @@ def contrasts_of(rows: pd.DataFrame, questions: Sequence[tuple[str, str]] = tupl
 def answers(contrasts: Sequence[Contrast]) -> pd.DataFrame:
     """What was asked and what came of it: question, difference, points (with its 95 % interval over seeds) and verdict."""
     return pd.DataFrame([{"question": QUESTIONS[one.first, one.second], "difference": f"{one.first} − {one.second}",
-                          "points": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval),
+                          "points": with_interval(*one.interval),
                           "verdict": one.judged(MARGIN)} for one in contrasts])
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import GREY, OTHER_IMAGE, SCRAMBLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
 from ghostlib.studies.at_size import CONVOLUTION, FILTER, effects, fullest, named, verdict
 from ghostlib.studies.contrasts import mean_interval, within
 from ghostlib.studies.redundancy import COPY, LITTLE
@@ -14,7 +14,7 @@ NEARLY = f"Is the typical map nearly a copy of another (R² of {COPY:g} or more)
 NOT_CLEAR = "not clear"
 # Whose R2 the trained network's is compared with, and the answer if its own is larger, smaller, or hardly another. Judged by
 # intervals over layers beside LITTLE, which was chosen by CIFAR-10's rows after the rows judged here were recorded.
-QUESTIONS = {"Does a map of the same image tell more than one of another image?": (SHUFFLED, "yes", "no, less", "hardly"),
+QUESTIONS = {"Does a map of the same image tell more than one of another image?": (OTHER_IMAGE, "yes", "no, less", "hardly"),
              "Does another map tell more than the grey image?": (GREY, "yes", "no, less", "hardly"),
              "Do things in the image matter, beyond how smooth it is?": (SCRAMBLED, "yes, more alike", "yes, less alike",
                                                                          "hardly")}

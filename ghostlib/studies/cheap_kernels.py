@@ -39,31 +39,58 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def answer(rows: pd.DataFrame) -> str:
     """What the rows say, in sentences; the words follow the numbers."""
     table, chance = summary(rows).set_index(["network", "when"]), 100 / int(rows.d.min()) ** 2
-    known: dict[str, list[str]] = {}
-    theirs = []
-    for name in dict.fromkeys(rows.name):
-        if (name, TRAINED) not in table.index:
-            continue
-        own = table.loc[(name, TRAINED)]
-        if (name, START) in table.index:
-            known.setdefault(STAYED if own.turned >= HARDLY else TURNED, []).append(name)
-        else:
-            theirs.append(f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
-                          f"({2 * chance:.0f} and {chance:.0f} by chance)")
-    trained = table.xs(TRAINED, level="when")
+    trained, known = table.xs(TRAINED, level="when"), ours(rows)
     some = trained["called copy"].max() >= MANY
     were = f", and {_copies(rows, START)} of ours before training" if known else ""
     parts = [f"**Answer.** {'Some trained cheap kernels are copies' if some else 'Trained cheap kernels are no copies'}: "
-             f"{_copies(rows, TRAINED)} have {100 * NEAR:.0f} % of their energy in the middle weight{were}. On average it "
-             f"holds {trained['copy'].min():.0f} to {trained['copy'].max():.0f} %, by chance {chance:.0f} %."]
+             f"{_copies(rows, TRAINED)} have {100 * NEAR:.0f} % of their energy in the middle weight{were}."]
     if known:
-        whole = sum(map(len, known.values()))
-        parts += [f"In {_how_many(len(names), whole)} of our networks the average kernel {moved} "
-                  f"({_by_how_much(table, names)}): {listed(_subject(rows, name) for name in names)}."
-                  for moved, names in known.items()]
-        parts += [f"*Nearly* is a mean cosine of {HARDLY:g} or more."]
-        parts += [f"The average counts layers with many kernels most. {layers(rows, ours(rows)[0])}"]
+        parts += [_turning(rows, known), strongest(rows, known[0])]
+    theirs = [f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
+              f"({2 * chance:.0f} and {chance:.0f} by chance)" for name, own in trained.iterrows() if name not in known]
     return " ".join([*parts, *([_sentence(theirs)] if theirs else []), *_wanted(rows, table)])
+
+
+def averages(rows: pd.DataFrame) -> str:
+    """What the average kernel of each of our networks does, in sentences. Layers with many kernels count most."""
+    table, chance = summary(rows).set_index(["network", "when"]), 100 / int(rows.d.min()) ** 2
+    trained = table.xs(TRAINED, level="when")
+    parts = [f"On average the middle weight holds {_span(trained['copy'], 0)} % of a trained kernel's energy, by chance "
+             f"{chance:.0f} %."]
+    moved: dict[str, list[str]] = {}
+    for name in ours(rows):
+        moved.setdefault(STAYED if trained.turned[name] >= HARDLY else TURNED, []).append(name)
+    whole = sum(map(len, moved.values()))
+    parts += [f"In {_how_many(len(names), whole)} of our networks the average kernel {word} ({_by_how_much(table, names)}): "
+              f"{listed(_subject(rows, name) for name in names)}." for word, names in moved.items()]
+    return " ".join(parts) + (f" *Nearly* is a mean cosine of {HARDLY:g} or more." if STAYED in moved else "")
+
+
+def _turning(rows: pd.DataFrame, names: list[str]) -> str:
+    """Which layers' kernels training has turned, in sentences: the early and the late half, then layer by layer."""
+    halves: list[tuple[float, float]] = []
+    told: dict[float, list[tuple[int, int, int]]] = {}
+    for name in names:
+        after = _layers_when(rows, name, TRAINED).turned
+        early = after.index <= after.index.max() / 2
+        halves.append((after[early].mean(), after[~early].mean()))
+        turned = after < HARDLY
+        first = int(turned.cummin().sum())  # from the first layer on, without a gap
+        told.setdefault(_epochs(rows, name), []).append((int(turned.sum()), len(after), first))
+    early, late = (pd.Series(values) for values in zip(*halves))
+    word = ("Training turns the kernels of early layers, those of late ones hardly"
+            if (early < HARDLY).all() and (late >= HARDLY).all() else
+            "Training turns the kernels of early layers more than those of late ones" if (early < late).all() else
+            "Early layers' kernels are not turned more than late ones' in all of our networks")
+    by_time = "; ".join(f"{epochs:.0f} epochs turn {_whole_span(counts, 0)} of {counts[0][1]} layers, the first "
+                        f"{_whole_span(counts, 2)} among them" for epochs, counts in told.items())
+    return (f"{word}: in the first half of the layers the mean cosine between a kernel and itself before is "
+            f"{_span(early, 2)}, in the second {_span(late, 2)} ({len(names)} kind{'s' * (len(names) > 1)} of networks). "
+            f"Counting as turned a layer whose mean cosine is below {HARDLY:g}, {by_time}.")
+
+
+def _whole_span(counts: list[tuple[int, int, int]], place: int) -> str:
+    return _span(pd.Series([one[place] for one in counts]), 0)
 
 
 def _copies(rows: pd.DataFrame, when: str) -> str:
@@ -122,17 +149,26 @@ def ours(rows: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(own.name))
 
 
-def layers(rows: pd.DataFrame, name: str) -> str:
-    """What an average over kernels hides, in sentences: layers that have turned, and where a pattern is strong."""
+def strongest(rows: pd.DataFrame, name: str) -> str:
+    """What an average over kernels hides, in sentences: the layer that has turned most, and where a pattern is strongest,
+    beside the same layer before training."""
+    after, before = (_layers_when(rows, name, when) for when in (TRAINED, START))
+    most = []
+    for pattern in ("copy", "smoothing", "edge"):
+        layer = after[pattern].idxmax()
+        most.append(f"layer {layer} is most {pattern}-like, with {after[pattern][layer]:.0f} % of the energy there "
+                    f"({before[pattern][layer]:.0f} % before)")
+    return (f"In {_subject(rows, name)} layer {after.turned.idxmin()} has turned most (mean cosine "
+            f"{after.turned.min():.2f}); {listed(most)}.")
+
+
+def _layers_when(rows: pd.DataFrame, name: str, when: str) -> pd.DataFrame:
     found = by_depth(rows, name)
-    after, before = (found[found.when == when].set_index("depth") for when in (TRAINED, START))
-    turned = after.turned < HARDLY
-    first = int(turned.cummin().sum())  # from the first layer on, without a gap
-    early = f", among them the first {first}" if first > 1 else ""
-    most = [f"Layer {after[pattern].idxmax()} is most {pattern}-like: {after[pattern].max():.0f} %; before training no "
-            f"layer had more than {before[pattern].max():.0f} %." for pattern in ("copy", "smoothing", "edge")]
-    return (f"{name}: {turned.sum()} of {len(after)} layers have a mean cosine below {HARDLY:g}{early}; layer "
-            f"{after.turned.idxmin()} turned most ({after.turned.min():.2f}). {' '.join(most)}")
+    return found[found.when == when].set_index("depth").sort_index()
+
+
+def _epochs(rows: pd.DataFrame, name: str) -> float:
+    return float(rows.epochs[rows.name == name].iloc[0])
 
 
 def _sentence(parts: list[str]) -> str:

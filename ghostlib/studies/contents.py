@@ -107,7 +107,8 @@ def _runs(results: Path) -> str:
 
 def runs_of(grid: str, results: str | Path = "data/results") -> tuple[int, int]:
     """How many of a grid's runs are recorded, and how many it has."""
-    return len(_rows(Path(results), grid)), len(sweep.read(PARAMS / f"{grid}.yaml").points)
+    points = {point.key for point in sweep.read(PARAMS / f"{grid}.yaml").points}
+    return int(_rows(Path(results), grid).point.isin(points).sum()), len(points)
 
 
 def _neighbours(results: Path) -> str:

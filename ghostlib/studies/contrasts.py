@@ -63,14 +63,32 @@ class Contrast:
     def evidence(self) -> str:
         """The difference as it stands in brackets: mean, interval, and over what the interval is."""
         mean, low, high = self.interval
-        if math.isnan(low):
-            return f"{mean:+.2f} points, {len(self.values)} seed"
-        return f"{mean:+.2f} points, 95 % interval over {len(self.values)} seeds {low:+.2f} to {high:+.2f}"
+        return f"{mean:+.2f} points, {over_seeds(low, high, len(self.values))}"
 
     def equivalence(self, margin: float) -> str:
         """What stands behind "within": the 90 % interval, which two one-sided tests at 5 % are; "" for other verdicts."""
         _, low, high = mean_interval(self.values, 0.9)
         return f"; 90 % interval {low:+.2f} to {high:+.2f}" if self.judged(margin).startswith("within") else ""
+
+
+def over_seeds(low: float, high: float, seeds: int, digits: int = 2) -> str:
+    """An interval over seeds as it stands in brackets; of one seed there is none.
+
+    >>> over_seeds(-0.5, 2, 6), over_seeds(math.nan, math.nan, 1)
+    ('95 % interval over 6 seeds -0.50 to +2.00', '1 seed')
+    """
+    if math.isnan(low):
+        return f"{seeds} seed"
+    return f"95 % interval over {seeds} seeds {low:+.{digits}f} to {high:+.{digits}f}"
+
+
+def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
+    """A mean with its interval as it stands in a table, or alone where one seed gives none.
+
+    >>> with_interval(1, -0.5, 2), with_interval(1, math.nan, math.nan)
+    ('+1.00 (-0.50 to +2.00)', '+1.00')
+    """
+    return f"{mean:+.{digits}f}" + ("" if math.isnan(low) else f" ({low:+.{digits}f} to {high:+.{digits}f})")
 
 
 def within(values: Iterable[float], margin: float) -> bool:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ghostlib.studies.contrasts import with_interval
+
 
 class Estimate(NamedTuple):
     """A value with its 95 % interval, and over what that is: "4 networks", "photographs" or "modules"."""
@@ -28,4 +30,4 @@ class Estimate(NamedTuple):
         """In a table; "" where it is not known."""
         if np.isnan(self.mean):
             return ""
-        return f"{self.mean:+.{digits}f} ({self.low:+.{digits}f} to {self.high:+.{digits}f})"
+        return with_interval(self.mean, self.low, self.high, digits)

@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from ghostlib.redundancy.sources import SHUFFLED, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import OTHER_IMAGE, TRAINED, UNTRAINED
 from ghostlib.studies import ablation, photographs
 from ghostlib.studies.ablation import THIN
-from ghostlib.studies.contrasts import contrast, mean_interval, within
+from ghostlib.studies.contrasts import contrast, mean_interval, over_seeds
 from ghostlib.studies.copies import copy_of
-from ghostlib.studies.redundancy import LITTLE
+from ghostlib.studies.redundancy import moved
 
 SAYS = {"within": "No", "better": "Yes", "worse": "No"}  # to whether something is better, by a verdict's first word
 
@@ -61,17 +61,14 @@ def on_thinner_rivals(rows: pd.DataFrame) -> str:
 def on_likeness(rows: pd.DataFrame) -> str:
     """What maps have in common before training and after it, and when they show different images."""
     relu = rows[rows.stage == "ReLU"].groupby(["source", "seed"]).r2.mean().unstack("source")
-    mean, low, high = mean_interval(100 * (relu[TRAINED] - relu[UNTRAINED]))
-    share = 100 * relu.mean()
-    first = "Not shown"
-    if within(relu[TRAINED] - relu[UNTRAINED], LITTLE):
-        first = "Hardly: training changes little"
-    elif low > 0 or high < 0:
-        first = ("Yes: training makes them more alike" if low > 0 else "No: training makes them less alike")
-    how = f"95 % interval over {len(relu)} seeds {low:+.0f} to {high:+.0f}" if len(relu) > 1 else "one seed"
-    _, image, _ = mean_interval(relu[UNTRAINED] - relu[SHUFFLED])
+    change, share = relu[TRAINED] - relu[UNTRAINED], 100 * relu.mean()
+    mean, low, high = mean_interval(100 * change)
+    first = {"hardly": "Hardly: training changes little", "up": "Yes: training makes them more alike",
+             "down": "No: training makes them less alike", "open": "Not shown"}[moved(change)]
+    how = over_seeds(low, high, len(relu), digits=0)
+    _, image, _ = mean_interval(relu[UNTRAINED] - relu[OTHER_IMAGE])
     why = (f"Maps are alike because they show the same image: a map of a different image explains only "
-           f"{share[SHUFFLED]:.0f} %" if image > 0 else f"A map of a different image explains {share[SHUFFLED]:.0f} %")
+           f"{share[OTHER_IMAGE]:.0f} %" if image > 0 else f"A map of a different image explains {share[OTHER_IMAGE]:.0f} %")
     return (f"{first}. Before training the best of a layer's other maps explains {share[UNTRAINED]:.0f} % of a map's "
             f"variance (after ReLU), afterwards {share[TRAINED]:.0f} % ({mean:+.0f} points, {how}). {why}. Seen in small "
             f"networks on CIFAR-10.")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.config import GHOST_NETWORKS, Config
-from ghostlib.studies import speeds
+from ghostlib.studies import latency_layers, speeds
 from ghostlib.studies.paper import PUBLISHED
 from ghostlib.studies.rivals import LIKE, like_cost
 
@@ -24,10 +24,7 @@ NETWORKS: Mapping[str, tuple[str, float, int]] = {  # model, width and s, all at
     "ResNet-50": ("resnet50", 1.0, 1), "Ghost-ResNet-50": ("resnet50", 1.0, 2)}
 SIZE, CLASSES = 224, 1000  # pixels, classes
 CONDITION = ["engine", "batch", "threads"]
-OF_LAYERS = 1, 1  # images at a time and threads with which operators are recorded (latency.measure_layers)
 ENGINES = ("mindspore", "kernel", "onnxruntime", "openvino")  # those of tools/bench_latency.py
-ENLARGING = "enlarging maps"
-CALLED = {"Gather": ENLARGING, "Resize": ENLARGING}  # by operator, what the recorded kind "other" hides
 
 
 def config_of(name: str) -> Config:
@@ -113,6 +110,22 @@ def against(measured: pd.DataFrame, batch: int, threads: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def on_machines(recorded: Sequence[pd.DataFrame], batch: int, threads: int) -> pd.DataFrame:
+    """The same of several machines, each in a column of its own: how many times as long each GhostNet takes as its twins.
+
+    Args:
+        recorded: Rows of one machine each.
+    """
+    columns = {}
+    for measured in recorded:
+        table = against(measured, batch, threads)
+        if len(table):
+            turns = of_condition(measured, batch, threads).turn.nunique()
+            column = f"{speeds.machine(measured)}, {turns} turn{'' if turns == 1 else 's'}"
+            columns[column] = table.set_index(["network", "other", "engine"]).times
+    return pd.DataFrame(columns)
+
+
 def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """How well multiply-adds, bytes and weights order networks by their time: Spearman's rank correlation, engine by engine.
 
@@ -121,49 +134,6 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """
     return table.groupby("engine", sort=False).apply(
         lambda own: own[["macs", "bytes", "weights"]].corrwith(own.ms, method="spearman"), include_groups=False)
-
-
-def named_kinds(layers: pd.DataFrame) -> pd.DataFrame:
-    """Recorded operators whose kind says what they do: of those recorded as "other" CALLED names some.
-
-    Args:
-        layers: Columns operator and kind.
-    """
-    called = layers.operator.map(CALLED).where(layers.kind == "other")
-    return layers.assign(kind=called.fillna(layers.kind))
-
-
-def by_kind(layers: pd.DataFrame) -> pd.DataFrame:
-    """Milliseconds and multiply-adds of each network by the kind of operator (tools/bench_latency.py --layers), with what
-    share of its time each takes and how many million multiply-adds a millisecond it gets.
-
-    Args:
-        layers: Columns network, operator, kind, ms and macs.
-    """
-    table = named_kinds(layers).groupby(["network", "kind"], sort=False)[["ms", "macs"]].sum().reset_index()
-    table["share"] = table.ms / table.groupby("network").ms.transform("sum")
-    return table.assign(macs_per_ms=table.macs / table.ms / 1e6)
-
-
-def price(layers: pd.DataFrame) -> pd.DataFrame:
-    """What a multiply-add costs by kind, over all networks: multiply-adds (millions) a millisecond, and the median share of
-    a network's time, of those that have the kind."""
-    table = by_kind(layers)
-    sums = table.groupby("kind")[["ms", "macs"]].sum()
-    return pd.DataFrame({"M multiply-adds a ms": (sums.macs / sums.ms / 1e6).where(sums.macs > 0),
-                         "median share of time": table.groupby("kind").share.median(),
-                         "networks": table.groupby("kind").network.nunique()}).sort_values("median share of time",
-                                                                                           ascending=False)
-
-
-def price_in_words(layers: pd.DataFrame) -> str:
-    """What `price` says, as a sentence."""
-    table = price(layers)["M multiply-adds a ms"].dropna()
-    article = {"squeeze-and-excitation": "", "other convolution": "any "}
-    dear = [f"{1e3 / table[kind]:.0f} µs in {article.get(kind, 'a ')}{kind}"
-            for kind in table.sort_values(ascending=False).index]
-    return (f"A million multiply-adds take {', '.join(dear)}. What has none is not free: joining maps, changing their "
-            f"layout and enlarging them.")
 
 
 def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads: int = 1) -> str:
@@ -188,14 +158,14 @@ def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads
     slower = (f" Beside a network without ghosts of the same multiply-adds, {int((thin.low > 1).sum())} of {len(thin)} "
               f"GhostNets take longer {_in_each(count)} ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times "
               f"as long)." if len(thin) else "")
-    return (f"**Answer.** {verdict}{': ' if saved else ''}{saved} ({engine}, {_conditions(batch, threads)}, "
+    return (f"**Answer.** {verdict}{': ' if saved else ''}{saved} ({engine}, {conditions(batch, threads)}, "
             f"{speeds.machine(timed)}; {turns}).{slower}{_joining_in_words(layers, batch, threads)}\n\n"
             f"{beside_rivals(measured, batch, threads)}\n\n{advice(measured, published(), batch, threads)}")
 
 
 def _joining_in_words(layers: pd.DataFrame, batch: int, threads: int) -> str:
     """A sentence on what joining takes; "" where nothing is known."""
-    extra = _joining(by_kind(layers))
+    extra = latency_layers.joining(latency_layers.by_kind(layers))
     joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
     return (f" In ONNX Runtime{_how_layers(batch, threads)} joining maps and changing their layout takes "
             f"{' and '.join(joined)} time." if joined else "")
@@ -203,10 +173,11 @@ def _joining_in_words(layers: pd.DataFrame, batch: int, threads: int) -> str:
 
 def _how_layers(batch: int, threads: int) -> str:
     """How operators were timed, where that is not how the rest was."""
-    return "" if (batch, threads) == OF_LAYERS else f" ({_conditions(*OF_LAYERS)})"
+    return "" if (batch, threads) == latency_layers.CONDITION else f" ({conditions(*latency_layers.CONDITION)})"
 
 
-def _conditions(batch: int, threads: int) -> str:
+def conditions(batch: int, threads: int) -> str:
+    """How many images at a time, and how many threads, in words."""
     return f"{batch} image{'' if batch == 1 else 's'} at a time, {threads} thread{'' if threads == 1 else 's'}"
 
 
@@ -237,7 +208,7 @@ def beside_rivals(measured: pd.DataFrame, batch: int = 1, threads: int = 1) -> s
     told = [f"{one} takes {table.ms[one] / table.ms[other]:.2f} times as long as {other}"
             for one, other in like_cost(table.macs) if other.startswith("MobileNetV3")]
     return (f"At like multiply-adds (within {100 * LIKE:.0f} %), each by its fastest engine, "
-            f"{'; '.join(told) or 'no GhostNet was timed beside a MobileNetV3'} ({_conditions(batch, threads)}, "
+            f"{'; '.join(told) or 'no GhostNet was timed beside a MobileNetV3'} ({conditions(batch, threads)}, "
             f"{speeds.machine(own)}). `notebooks/compare.ipynb` tells it of 32 images at a time, on all cores, by MindSpore "
             f"with our kernel: neither stands for the other.")
 
@@ -257,13 +228,8 @@ def advice(measured: pd.DataFrame, accuracy: Mapping[str, float], batch: int = 1
     steps = within_budget(table, accuracy, sorted(known.ms / known.batch)).drop_duplicates("network")
     told = ", ".join(f"from {row.ms:.1f} ms {row.network} ({row.top1:.1f} %)" for row in steps.itertuples())
     return (f"**Which to take.** By the time that you have for an image: {told}; below that none. Times are each network's "
-            f"fastest engine's here ({_conditions(batch, threads)}, {speeds.machine(own)}), accuracies are top-1 on "
+            f"fastest engine's here ({conditions(batch, threads)}, {speeds.machine(own)}), accuracies are top-1 on "
             f"ImageNet as published, not ours.")
-
-
-def _joining(kinds: pd.DataFrame) -> pd.Series:
-    """By network, the share of its time that joining maps and changes of layout take."""
-    return kinds.share.where(kinds.kind.isin(["concatenation", "change of layout"]), 0).groupby(kinds.network).sum()
 
 
 def published() -> dict[str, float]:
@@ -281,7 +247,7 @@ def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: 
     """What was asked and what the rows say: asked, seen."""
     table = against(measured, batch, threads)
     correlations = rank_correlations(summary(of_condition(measured, batch, threads)))
-    kinds, rows = by_kind(layers), []
+    kinds, rows = latency_layers.by_kind(layers), []
     turns = _in_each(int(of_condition(measured, batch, threads).turn.nunique()))
     for kind in ("thin", "plain"):
         own = table[table.other.str.startswith(kind)]
@@ -291,7 +257,7 @@ def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: 
                              f"{counts['later']}; now sooner, now later: {len(own) - sum(counts.values())}"})
     best = "; ".join(f"{engine}: {own.idxmax()} ({own.max():.2f})" for engine, own in correlations.iterrows())
     rows.append({"asked": "What orders networks by their time?", "seen": best})
-    joined = _joining(kinds)
+    joined = latency_layers.joining(kinds)
     names = [name for name in ("GhostNet 1.0", "thin of 1.0", "MobileNetV3-L 1.0") if name in joined]
     rows.append({"asked": "What does joining maps cost, with the changes of layout around it?",
                  "seen": ", ".join(f"{name} {100 * joined[name]:.0f} %" for name in names)

@@ -93,9 +93,9 @@ def differences(overall: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         table.append({"network": name, "difference": f"{first} − {second}", "top-1 lost, points": lost.short(2),
                       "cross-entropy, nats": nats.short(3), "points for 10 % of the variance": each.short(2),
                       "interval over": lost.over, "top-1, over modules": all_of_it.short(2),
-                      "top-1": judged(lost, all_of_it, "costs less", "costs more"),
+                      "verdict on top-1": judged(lost, all_of_it, "costs less", "costs more"),
                       "10 %, over modules": a_tenth.short(2),
-                      "for 10 %": judged(each, a_tenth, "costs less", "costs more")})
+                      "verdict on 10 %": judged(each, a_tenth, "costs less", "costs more")})
     return pd.DataFrame(table).set_index(["network", "difference"])
 
 
@@ -130,7 +130,8 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     yield (f"{verdict if everywhere == UNDECIDED else everywhere}. With half of one module's ghosts replaced by their mean, "
            f"{name} ({_count(own)}) loses {lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on "
            f"{own.photographs.iloc[0]:,} test photographs ({copy_of(own)}), as many of each class; that is averaged over "
-           f"{own.modules.iloc[0]} modules.")
+           f"{own.modules.iloc[0]} modules (95 % interval over {modules.over} {modules.low:.2f} to "
+           f"{modules.high:.2f}).")
     yield few(rows, single, name)
     yield (f"Replaced by what the best filters make of unrelated maps, they cost "
            f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told()}.")

@@ -49,10 +49,10 @@ def table(single: pd.DataFrame) -> pd.DataFrame:
         for guide, by in GUIDES.items():
             for cost, in_words in COSTS.items():
                 one = guided(single, name, guide, cost)
-                lines.append({"network": name, "a map by": by, "against what it costs in": in_words,
+                lines.append({"network": name, "maps ranked by": by, "and by their cost in": in_words,
                               "within modules": one.short(2), "interval over": one.over,
                               "all maps at once": f"{_pooled(single, name, guide, cost):+.2f}"})
-    return pd.DataFrame(lines).set_index(["network", "a map by", "against what it costs in"])
+    return pd.DataFrame(lines).set_index(["network", "maps ranked by", "and by their cost in"])
 
 
 def at_once(single: pd.DataFrame) -> str:

@@ -8,7 +8,17 @@ import pandas as pd
 from ghostlib.errors import InputError
 from ghostlib.studies import ablation
 from ghostlib.studies.answers import right as right_of
-from ghostlib.studies.contrasts import LEVEL, Contrast, check_alike, contrast, half_width, holm, listed, points
+from ghostlib.studies.contrasts import (
+    LEVEL,
+    Contrast,
+    check_alike,
+    contrast,
+    half_width,
+    holm,
+    listed,
+    points,
+    with_interval,
+)
 from ghostlib.studies.copies import copy_of
 
 GHOSTNET, RIVAL, THIN = "GhostNet", "MobileNetV3-Small", "thin"
@@ -156,7 +166,7 @@ def answers(rows: pd.DataFrame) -> pd.DataFrame:
     p_values = {pair: one.p_value for pair, one in found.items()}
     corrected = p_values | dict(zip(SECONDARY, holm([p_values.get(pair, 1.0) for pair in SECONDARY])))
     return pd.DataFrame([{"question": _question(one), "difference": f"{one.first} − {one.second}",
-                          "points": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval), "seeds": len(one.seeds),
+                          "points": with_interval(*one.interval), "seeds": len(one.seeds),
                           "p": f"{corrected[pair]:.3f}" if is_whole(one) else "",
                           "verdict": _verdict(one, corrected[pair])}
                          for pair, one in found.items()],
@@ -195,8 +205,8 @@ def checks(rows: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
                  for name in (one.first, one.second)}
         mean, low, high = bootstrap(right, one.first, one.second)
         table.append({"difference": f"{one.first} − {one.second}", "seeds": len(one.seeds),
-                      "over seeds": "{:+.2f} ({:+.2f} to {:+.2f})".format(*one.interval),
-                      "over seeds and photographs": f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"})
+                      "over seeds": with_interval(*one.interval),
+                      "over seeds and photographs": with_interval(mean, low, high)})
     return pd.DataFrame(table, columns=["difference", "seeds", "over seeds", "over seeds and photographs"])
 
 

@@ -1,9 +1,11 @@
 """What the recorded redundancy of small networks says, in sentences whose words follow the rows. Rows only."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 
-from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, TRAINED, UNTRAINED
-from ghostlib.studies.contrasts import listed, mean_interval, within
+from ghostlib.redundancy.sources import GREY, OTHER_IMAGE, SCRAMBLED, TRAINED, UNTRAINED
+from ghostlib.studies.contrasts import listed, mean_interval, over_seeds, with_interval, within
 
 # Whose R2 less whose answers which question, and what to call it if it lies above 0, and below.
 QUESTIONS = {
@@ -11,7 +13,7 @@ QUESTIONS = {
     "Does it matter what the image shows, beyond how smooth it is?": (TRAINED, SCRAMBLED, "yes, it adds likeness",
                                                                       "yes, it takes likeness away"),
     "Does another map tell more than the grey image does?": (TRAINED, GREY, "more", "less"),
-    "Are maps of an untrained network alike because they show one image?": (UNTRAINED, SHUFFLED, "yes", "no")}
+    "Are maps of an untrained network alike because they show one image?": (UNTRAINED, OTHER_IMAGE, "yes", "no")}
 # Of R2. A difference within LITTLE is said to be hardly one: chosen by CIFAR-10's rows, when those of full-size networks
 # were recorded, too. From COPY on a map is nearly a copy. Ours.
 LITTLE, COPY = 0.02, 0.9
@@ -39,7 +41,7 @@ def answer(rows: pd.DataFrame, allowed: pd.DataFrame, layers: int) -> str:
         f"after ReLU, through a {size} × {size} filter: alike, but "
         f"{'near' if stages['convolution'] >= COPY else 'no'} copies (medians over maps, in the {of} of {layers} layers "
         f"whose maps are large enough).",
-        f"{_one_image(relu[UNTRAINED] - relu[SHUFFLED])} (after ReLU).",
+        f"{_one_image(relu[UNTRAINED] - relu[OTHER_IMAGE])} (after ReLU).",
         f"{_changes(relu[TRAINED] - relu[UNTRAINED])}, on average over layers."]
     if more and less:
         sentences.append(f"An average can hide opposite effects: after the convolution training seems to make maps more "
@@ -69,9 +71,7 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
 def by_layer(rows: pd.DataFrame, stage: str = "convolution") -> pd.DataFrame:
     """What training contributes in each layer: R2 of trained less untrained networks, with its 95 % interval over seeds."""
     table = []
-    for (depth, name, size), own in rows[rows.stage == stage].groupby(["depth", "layer", "size"]):
-        r2 = own.pivot(index="seed", columns="source", values="r2")
-        change = r2[TRAINED] - r2[UNTRAINED]
+    for (depth, name, size), change in _of_layers(rows[rows.stage == stage]):
         table.append({"layer": depth, "name": name, "maps": f"{size} × {size}", "trained − untrained": _interval(change),
                       "verdict": _verdict(change, "more alike", "less alike")})
     return pd.DataFrame(table).set_index("layer")
@@ -102,41 +102,46 @@ def _one_image(values: pd.Series) -> str:
     mean, low, high = mean_interval(100 * values)
     first = ("Maps are alike because they show the same image: even untrained" if low > 0 else
              "That maps are alike because they show the same image is not shown: untrained")
-    return (f"{first}, another map of the same image explains {abs(mean):.0f} points {'more' if mean > 0 else 'less'} (95 % "
-            f"interval over {len(values)} seeds {low:+.0f} to {high:+.0f}) than a map of another image does after training")
+    return (f"{first}, another map of the same image explains {abs(mean):.0f} points {'more' if mean > 0 else 'less'} "
+            f"({over_seeds(low, high, len(values), digits=0)}) than a map of another image does after training")
+
+
+def moved(values: pd.Series) -> str:
+    """Which way a difference of R2 lies by its interval over seeds: "hardly" where within LITTLE, "up", "down" or "open"."""
+    _, low, high = mean_interval(values)
+    return "hardly" if within(values, LITTLE) else "up" if low > 0 else "down" if high < 0 else "open"
 
 
 def _changes(values: pd.Series) -> str:
-    mean, low, high = mean_interval(values)
-    known = f"Training {'raises' if mean > 0 else 'lowers'} that share after ReLU"
-    return f"{known if low > 0 or high < 0 else 'Whether training changes that share after ReLU is open'}: {_points(values)}"
+    first = {"hardly": "Training hardly changes that share after ReLU", "up": "Training raises that share after ReLU",
+             "down": "Training lowers that share after ReLU",
+             "open": "Whether training changes that share after ReLU is open"}
+    return f"{first[moved(values)]}: {_points(values)}"
 
 
 def _interval(values: pd.Series) -> str:
-    return "{:+.3f} ({:+.3f} to {:+.3f})".format(*mean_interval(values))
+    return with_interval(*mean_interval(values), digits=3)
 
 
 def _verdict(values: pd.Series, above: str, below: str) -> str:
-    _, low, high = mean_interval(values)
-    if within(values, LITTLE):
-        return f"hardly: by less than {LITTLE:g}"
-    return above if low > 0 else below if high < 0 else OPEN
+    return {"hardly": f"hardly: by less than {LITTLE:g}", "up": above, "down": below, "open": OPEN}[moved(values)]
 
 
 def _layers_moved(rows: pd.DataFrame) -> tuple[list[int], list[int]]:
-    """The depths of layers in which training makes maps more alike, and less: by intervals over seeds that leave out 0."""
-    more: list[int] = []
-    less: list[int] = []
-    for depth, own in rows.groupby("depth"):
+    """The depths of layers in which training makes maps more alike, and less, as `by_layer` judges them."""
+    found: dict[str, list[int]] = {"up": [], "down": []}
+    for (depth, *_), change in _of_layers(rows):
+        found.setdefault(moved(change), []).append(int(depth))
+    return found["up"], found["down"]
+
+
+def _of_layers(rows: pd.DataFrame) -> Iterator[tuple[tuple, pd.Series]]:
+    """For each layer its depth, name and size, and by how much R2 differs after training, seed by seed."""
+    for which, own in rows.groupby(["depth", "layer", "size"]):
         r2 = own.pivot(index="seed", columns="source", values="r2")
-        _, low, high = mean_interval(r2[TRAINED] - r2[UNTRAINED])
-        if low > 0:
-            more.append(int(depth))
-        elif high < 0:
-            less.append(int(depth))
-    return more, less
+        yield which, r2[TRAINED] - r2[UNTRAINED]
 
 
 def _points(values: pd.Series) -> str:
     mean, low, high = mean_interval(100 * values)
-    return f"{mean:+.0f} points (95 % interval over {len(values)} seeds {low:+.0f} to {high:+.0f})"
+    return f"{mean:+.0f} points ({over_seeds(low, high, len(values), digits=0)})"

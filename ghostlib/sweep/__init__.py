@@ -24,11 +24,11 @@ from ghostlib.errors import InputError, RunError
 from ghostlib.lock import hold
 from ghostlib.sweep.cluster import run_points
 from ghostlib.sweep.grid import Point, Sweep, read
-from ghostlib.sweep.rows import check_folder, collect, plan, remark_on_rows, rows_there, to_run_again
+from ghostlib.sweep.rows import check_folder, plan, remark_on_rows, rows_there, to_run_again, write_rows
 from ghostlib.sweep.rows import record as record_rows
 from ghostlib.sweep.table import Table
 
-__all__ = ["Point", "Sweep", "collect", "plan", "read", "remark_on_rows", "rows_there", "run"]
+__all__ = ["Point", "Sweep", "plan", "read", "remark_on_rows", "rows_there", "run", "write_rows"]
 
 
 def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None = None, cpus: int | None = None,
@@ -79,7 +79,7 @@ def run(sweep: Sweep | str | Path, address: str | None = None, npus: int | None 
             report(f"{sweep.name}: all {len(sweep.points)} points are there; nothing to run")
     finally:
         there = there if complete else rows_there(sweep)
-        table = collect(sweep, there)
+        table = write_rows(sweep, there)
         if record and len(table):
             for line in record_rows(sweep, there, prune):
                 report(line)

@@ -107,8 +107,8 @@ def _resources(ray, sweep: Sweep, npus: int | None, cpus: int | None) -> dict[st
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     most_cpus, most_npus = (int(max(node.get(kind, 0) for node in nodes)) for kind in ("CPU", "NPU"))
     npus = npus_wanted(sweep) if npus is None else npus
-    if npus > most_npus:
-        raise InputError(f"npus: {npus} given; a machine has {most_npus} at most, allowed is up to that")
+    if not 0 <= npus <= most_npus:
+        raise InputError(f"npus: {npus} given; a machine has {most_npus} at most, allowed are 0 to {most_npus}")
     share = most_cpus * npus // most_npus if npus else most_cpus
     cpus = max(1, share) if cpus is None else cpus
     if not 1 <= cpus <= most_cpus:

@@ -1,4 +1,4 @@
-"""What a sweep's finished points left: their rows, found again, collected and used to plan the rest."""
+"""What a sweep's finished points left: their rows, found again, written to one table and used to plan the rest."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from ghostlib.errors import InputError, some
 from ghostlib.sweep.grid import Point, Sweep
 
 
-def collect(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]] | None = None) -> pd.DataFrame:
-    """The rows of a sweep's finished points, one for each, also written to rows.csv.
+def write_rows(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]] | None = None) -> pd.DataFrame:
+    """Writes the rows of a sweep's finished points, one for each, to rows.csv, and gives them.
 
     Args:
         sweep: Whose points they are.
@@ -127,17 +127,20 @@ def record(sweep: Sweep, rows: Mapping[str, Mapping[str, Any]], prune: bool = Fa
     for name in sweep.tables:
         if len(kept := _kept_tables(sweep, name)):
             tables[sweep.recorded.with_name(f"{sweep.name}_{name}")] = kept
-    return [f"{path}: {results.record(path, table, ['point'], prune)}" for path, table in tables.items()]
+    planned = {point.key for point in sweep.points}
+    return [f"{path}: {results.record(path, table, ['point'], prune, planned)}" for path, table in tables.items()]
 
 
 def _kept_tables(sweep: Sweep, name: str) -> pd.DataFrame:
-    """A table that runs left, of all points in one, with the parameters in which these differ."""
+    """A table that runs left, of all points in one, with the parameters in which these differ; those that the table has a
+    column of its own for, such as an epoch's learning rate, stand in the runs' rows alone."""
     parts = []
     for point in sweep.points:
         if (path := kept_file(sweep, point, name)).exists():
             told = {key: json.dumps(value) if isinstance(value, (dict, list)) else value
                     for key, value in point.parameters.items()}
-            parts.append(results.read_table(path).assign(point=point.key, **told))
+            own = results.read_table(path)
+            parts.append(own.assign(point=point.key, **{key: value for key, value in told.items() if key not in own}))
     return pd.concat(parts) if parts else pd.DataFrame()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ghostlib.sweep.grid import Sweep
-from ghostlib.sweep.rows import collect
+from ghostlib.sweep.rows import write_rows
 
 SHARE = 50  # a table is written whole, in one step; that may take one part in so many of the time that passes
 
@@ -31,7 +31,7 @@ class Table:
         """Writes rows.csv, if it lacks a row and is due."""
         start = time.monotonic()
         if self._unwritten and start >= self._due:
-            collect(self._sweep, self._rows)
+            write_rows(self._sweep, self._rows)
             end = time.monotonic()
             self._due, self._unwritten = end + SHARE * (end - start), False
 

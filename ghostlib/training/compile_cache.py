@@ -33,6 +33,7 @@ import ghostlib
 from ghostlib import processor
 from ghostlib.cache import cache_folder, sources
 from ghostlib.config import Config
+from ghostlib.errors import in_a_line
 from ghostlib.kernels import native
 from ghostlib.models import MODELS
 from ghostlib.results import version_of
@@ -129,7 +130,7 @@ def compile_known(config: Config, graphs: Mapping[str, Graph], ranks: Ranks = Ra
     except (OSError, RuntimeError) as error:
         # A network that cannot be compiled fails again, and says why, when it is first used.
         where = getattr(error, "filename", None) or store.parent
-        return _remark(f"not used: {where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}")
+        return _remark(f"not used: {where}: {getattr(error, 'strerror', None) or in_a_line(error)}")
 
 
 def _unfit(config: Config) -> str | None:

@@ -61,12 +61,12 @@ def evaluate(net: nn.Cell | Logits, batches: Batches, ranks: Ranks = Ranks(), pr
         RunError: If no image of the split can be read, naming the first and why: nothing was judged.
     """
     start = time.perf_counter()
-    outcomes = np.zeros((5, batches.images), np.float32)  # seen or not and what _judge gives; zero where another's
+    outcomes = np.zeros((5, batches.images), np.float32)  # seen or not and what judge gives; zero where another's
     with _in_evaluation(net) as logits_of, \
             progress_bar(batches.images // ranks.size, "test images", progress and ranks.first) as bar:
         for batch in batches.epoch():
             real = len(batch.places)
-            outcomes[:, batch.places] = [np.ones(real), *_judge(logits_of(batch.images)[:real], batch.labels[:real])]
+            outcomes[:, batch.places] = [np.ones(real), *judge(logits_of(batch.images)[:real], batch.labels[:real])]
             bar.update(real)
     outcomes = ranks.sum(outcomes)
     places = np.flatnonzero(outcomes[0])
@@ -102,7 +102,7 @@ def answers(outcome: Evaluation, batches: Batches, classes: Sequence[str]) -> pd
 
 def score(logits: np.ndarray, labels: np.ndarray, seconds: float) -> Evaluation:
     """The Evaluation of logits (N, classes) for labels (N,)."""
-    return _summary(*_judge(logits, labels), labels, np.arange(len(labels)), seconds)
+    return _summary(*judge(logits, labels), labels, np.arange(len(labels)), seconds)
 
 
 def rank_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -115,8 +115,9 @@ def rank_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(logits).all(axis=1), (logits >= own[:, None]).sum(axis=1), logits.shape[1] + 1)
 
 
-def _judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """For each image the answer, the true class's rank (`rank_of`), the loss and the answer's probability."""
+def judge(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For each image (N,) the answer, the true class's rank (`rank_of`), the loss (cross-entropy, nats) and the answer's
+    probability, of logits (N, classes) and labels (N,)."""
     logits = logits.astype(np.float64)
     own = logits[np.arange(len(labels)), labels]
     shifted = logits - logits.max(axis=1, keepdims=True)

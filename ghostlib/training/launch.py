@@ -182,7 +182,10 @@ class Launch:
         if self.config.devices == 1:
             return f"the run ended with status {self._process.returncode}; what it said stands above"
         said: list[str] = []
-        for path in sorted(logs_of(self.config).glob("worker_*.log")):
+        for rank in range(self.config.devices):  # a run on more devices may have left others
+            path = logs_of(self.config) / f"worker_{rank}.log"
+            if not path.exists():
+                continue
             lines = path.read_text(errors="replace").replace("\r", "\n").splitlines()
             said = [line.removeprefix("ghostlib: ") for line in lines if line.startswith("ghostlib: ")]
             if said:

@@ -113,7 +113,7 @@ def _begin(config: Config, net: nn.Cell, data: Data, ranks: Ranks, compile_cache
     step, state = TrainStep(fast, optimizer, config, ranks.size), State(loss_scale=config.loss_scale)
     average = WeightAverage(net, step, config.ema) if config.ema else None
     if ranks.first:
-        resumed = config.resume and (Path(config.run_dir) / LAST).exists()
+        resumed = run_folder.goes_on(config)
         if resumed:
             state = load_bundle(Path(config.run_dir) / LAST, net, optimizer, config, data.contents, average)
         run_folder.begin(config, resumed)

@@ -34,6 +34,11 @@ def check_unused(config: Config) -> None:
                          f"which goes on with it, overwrite: true, which replaces it, or another folder")
 
 
+def goes_on(config: Config) -> bool:
+    """Whether a run begins where an earlier one's bundle ends."""
+    return bool(config.resume and config.epochs and (Path(config.run_dir) / LAST).exists())
+
+
 @contextmanager
 def owned(config: Config, writes: bool = True) -> Iterator[None]:
     """Owns a run's folder (`ghostlib.lock.hold`), so that no other run writes there.

@@ -8,9 +8,9 @@ from ghostlib.config import Config
 def learning_rate(config: Config, step: float, steps_per_epoch: int) -> float:
     """The rate of one step.
 
-    It rises linearly from 0 to `config.peak_lr` over the warm-up, then falls as half a cosine from there to lr_end at
-    the run's last step (mindcv recipe), by lr_decay at each milestone or every decay_epochs (timm's, of whole epochs), or
-    not at all. Past the end it stays where it ended.
+    It rises linearly from 0 to `config.peak_lr` over the warm-up. Then it falls as half a cosine from there to lr_end, which
+    it would reach one step after the run's last (mindcv recipe), or by lr_decay at each milestone or every decay_epochs
+    (timm's, of whole epochs), or not at all. Past the end it stays where it ended.
 
     Args:
         config: `peak_lr` and the fields lr_end, lr_decay, decay_epochs, schedule, milestones, warmup_epochs and epochs are

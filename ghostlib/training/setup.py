@@ -15,7 +15,7 @@ from ghostlib.models.build import build
 from ghostlib.paths import expand
 from ghostlib.training.checkpoint import check_classes
 from ghostlib.training.distributed import Ranks
-from ghostlib.training.run_folder import LAST
+from ghostlib.training.run_folder import LAST, goes_on
 from ghostlib.weights import load_weights
 
 
@@ -45,7 +45,7 @@ def prepare(config: Config, ranks: Ranks = Ranks()) -> tuple[nn.Cell, Data, Comp
     if config.epochs and config.accumulate > len(data.train):
         raise InputError(f"accumulate: {config.accumulate} given; an epoch has {len(data.train)} batch(es); allowed is at "
                          f"most that, or a smaller batch_size")
-    if config.weights:
+    if config.weights and not goes_on(config):  # else its bundle holds what became of them
         if not config.new_head:
             check_classes(config.weights, data.contents.classes)
         load_weights(net, config.weights, config.new_head)

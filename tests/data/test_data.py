@@ -264,6 +264,17 @@ def test_what_cannot_be_read_is_skipped_and_named_and_everything_else_is_read(wo
         assert told(batches.names(batches.broken)) == unreadable
 
 
+def test_one_broken_image_that_comes_several_times_in_a_row_ends_nothing(tmp_path):
+    """With repeated augmentation the next places show the same file."""
+    photographs(tmp_path, each=4)
+    broken = sorted((tmp_path / "train").rglob("*.jpg"))[0]
+    broken.write_text("<html>")
+    loaded = data.load(folder_config(tmp_path, broken_limit=1, repeats=3))
+    for epoch in range(3):
+        assert len(all_batches(loaded.train, epoch)) == len(loaded.train)
+    assert loaded.train.broken.sum() <= 1
+
+
 def test_too_many_unreadable_images_end_the_run(tmp_path):
     spoil(photographs(tmp_path))
     loaded = data.load(folder_config(tmp_path, broken_limit=1))

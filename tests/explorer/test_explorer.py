@@ -88,7 +88,7 @@ def test_of_a_large_layer_as_many_maps_are_shown_as_there_is_room_for():
     assert list(plain.view(layer, 2, 1).numbers) == list(range(64)) and len(plain.view(layer, 2, 1).intrinsic) == 32
     view = ghost.view(layer, 2, 1)
     assert len(view.maps) == 64 and list(view.numbers[view.intrinsic]) == list(range(16))
-    sources = redundancy.source_of_ghosts(128, 32)
+    sources = redundancy.source_of_ghosts(128, features.GhostLayer(32, 4))
     ghosts = np.setdiff1d(np.arange(64), view.intrinsic)
     np.testing.assert_array_equal(view.numbers[view.source[ghosts]], sources[view.numbers[ghosts] - 32])
     whole = features.activations(ghost.net, ghost._images[:1], [layer])[layer][0]
@@ -107,7 +107,7 @@ def test_a_ghosts_source_is_the_map_that_its_filter_sees(channels, ratio):
     changed[1] *= 2
     weight.set_data(Tensor(changed))
     moved = np.abs(cell(Tensor(image)).asnumpy()[0] - before).max(axis=(1, 2)) > 1e-6
-    source = redundancy.source_of_ghosts(channels, cell.intrinsic, ratio)
+    source = redundancy.source_of_ghosts(channels, features.GhostLayer(cell.intrinsic, ratio))
     assert list(np.flatnonzero(moved)) == [1, *(cell.intrinsic + np.flatnonzero(source == 1))]
 
 

@@ -106,6 +106,12 @@ def test_weights_have_a_panel_where_they_are_asked_for():
     assert labels == [["multiply-adds, millions"], ["multiply-adds, millions", "weights, millions"]]
 
 
+def test_the_time_of_an_image_has_a_panel_where_it_is_known():
+    timed = TABLE.assign(ms=2.0, ms_low=1.5, ms_high=2.5)
+    assert [ax.get_xlabel() for ax in figures.fig_cost(timed).axes] == ["multiply-adds, millions", "one image, ms"]
+    assert len(figures.fig_cost(timed.assign(ms=float("nan"))).axes) == 1
+
+
 def test_points_that_lie_apart_need_no_inset():
     apart = TABLE[TABLE.network.isin(["plain", "s2 d1", "s4 d3", "s2 d3"])]
     assert not figures.fig_cost(apart).axes[0].child_axes

@@ -8,6 +8,7 @@ from matplotlib.colors import to_hex, to_rgb
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from ghostlib import features, figures, models
+from ghostlib.features import GhostLayer
 from ghostlib.figures.ghosts import _paired, in_words
 from ghostlib.figures.style import GHOST, INTRINSIC, TEST, TRAIN
 
@@ -19,9 +20,11 @@ def closed_figures():
 
 
 def test_ghosts_stand_below_their_sources():
-    assert _paired(np.zeros((6, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert _paired(np.zeros((6, 1, 1)), 2).tolist() == [[0, 1], [2, 4], [3, 5]]
-    assert _paired(np.zeros((7, 1, 1)), 3).tolist() == [[0, 1, 2], [3, 5, -1], [4, 6, -1]]
+    assert _paired(np.zeros((6, 1, 1)), GhostLayer(3, 2)).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert _paired(np.zeros((6, 1, 1)), GhostLayer(2, 3)).tolist() == [[0, 1], [2, 4], [3, 5]]
+    assert _paired(np.zeros((7, 1, 1)), GhostLayer(3, 3)).tolist() == [[0, 1, 2], [3, 5, -1], [4, 6, -1]]
+    assert _paired(np.zeros((8, 1, 1)), GhostLayer(2, 5)).tolist() == [[0, 1], [2, 6], [3, 7], [4, -1], [5, -1]]
+    assert _paired(np.zeros((4, 1, 1)), GhostLayer(4, 1)).tolist() == [[0, 1, 2, 3]]
 
 
 def test_figures_are_drawn():
@@ -30,7 +33,8 @@ def test_figures_are_drawn():
     picture = np.zeros((8, 8, 3), np.uint8)
     drawn = [figures.fig_curves(history), figures.fig_confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), "ab"),
              figures.fig_pictures([picture] * 3, ["a", "b", "c"]), figures.fig_pictures([], []),
-             figures.fig_ghost_maps(picture, {"a": (np.zeros((7, 4, 4)), 3), "b": (np.zeros((20, 4, 4)), 20)}),
+             figures.fig_ghost_maps(picture, {"a": (np.zeros((7, 4, 4)), GhostLayer(3, 3)),
+                                              "b": (np.zeros((20, 4, 4)), GhostLayer(20, 1))}),
              figures.fig_module(3, 9, 27, 3, 5), figures.fig_bottlenecks(),
              figures.fig_stages(pd.DataFrame({"stage": ["stem", "head"], "shape": [(16, 8, 8), (10,)],
                                               "weights": [400, 9000], "macs": [25_000, 9000]})),
@@ -50,7 +54,8 @@ def frame(ax):
 def test_a_ghost_stands_below_its_filter_and_that_below_its_source():
     rng = np.random.default_rng(0)
     maps, kernels = rng.normal(size=(32, 4, 4)), rng.normal(size=(16, 3, 3))
-    figure = figures.fig_ghost_maps(np.zeros((8, 8, 3), np.uint8), {"features.3": (maps, 16, kernels)}, title="a\nb")
+    layers = {"features.3": (maps, GhostLayer(16, 2), kernels)}
+    figure = figures.fig_ghost_maps(np.zeros((8, 8, 3), np.uint8), layers, title="a\nb")
     figure.canvas.draw()
     where = {image.get_array().tobytes(): ax for ax in figure.axes for image in ax.images}
     shown = [number for number in range(16) if maps[number].tobytes() in where]
@@ -66,7 +71,7 @@ def test_a_ghost_stands_below_its_filter_and_that_below_its_source():
 
 
 def test_ghost_layers_are_drawn_without_filters_too_and_stand_side_by_side():
-    layers = {f"blocks.0.{block}.ghost1": (np.ones((8, 4, 4)), 4) for block in range(4)}
+    layers = {f"blocks.0.{block}.ghost1": (np.ones((8, 4, 4)), GhostLayer(4, 2)) for block in range(4)}
     figure = figures.fig_ghost_maps(np.zeros((8, 8, 3), np.uint8), layers)
     names = {text.get_text(): text.get_position() for text in figure.axes[0].texts if "Ghost" in text.get_text()}
     assert list(names) == [f"stage 1, block {block}, first Ghost module" for block in (1, 2, 3, 4)]

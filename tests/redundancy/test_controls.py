@@ -83,7 +83,7 @@ def test_the_study_of_a_network_has_every_control_and_finds_ghosts(digits):
     assert ((rows.low <= rows.high) & (rows.r2 <= 1)).all()
     assert (rows[rows.source == controls.TRAINED].gap == 0).all()
     by_source = first.groupby("source").r2
-    assert by_source.max()[controls.SHUFFLED] < by_source.min()[controls.TRAINED]
+    assert by_source.max()[controls.OTHER_IMAGE] < by_source.min()[controls.TRAINED]
     ratios = controls.ratio_study(ghost, digits, (3,), (0.5, 0.99), layers=["features.3"])
     convolution = ratios[(ratios.stage == "convolution") & (ratios.threshold == 0.99)].iloc[0]
     assert convolution.promised >= 2 and convolution.ratio >= 2  # by construction: half the maps are ghosts

@@ -6,6 +6,7 @@ from scipy.ndimage import correlate
 
 from ghostlib import redundancy
 from ghostlib.errors import InputError
+from ghostlib.features import GhostLayer
 
 SOURCES, SIZE = 3, 12
 
@@ -119,11 +120,13 @@ def test_likeness_tells_copies_from_noise():
     rng = np.random.default_rng(0)
     intrinsic = rng.standard_normal((6, 4, 16, 16))
     ghosts = np.repeat(-2 * intrinsic + 1, 2, axis=1)  # two for each, in the order a depthwise convolution gives
-    likeness = redundancy.ghost_likeness(np.concatenate([intrinsic, ghosts], axis=1), 4)
+    likeness = redundancy.ghost_likeness(np.concatenate([intrinsic, ghosts], axis=1), GhostLayer(4, 3))
     assert likeness["ghost and its source"] == pytest.approx(1)
     assert likeness["two intrinsic maps"] < 0.1
     flat = np.zeros((2, 4, 8, 8))
-    assert np.isnan(redundancy.ghost_likeness(flat, 2)["ghost and its source"])
+    assert np.isnan(redundancy.ghost_likeness(flat, GhostLayer(2, 2))["ghost and its source"])
+    cut = np.concatenate([intrinsic, np.repeat(intrinsic, 4, axis=1)[:, :12]], axis=1)  # 16 channels at s = 5
+    assert redundancy.ghost_likeness(cut, GhostLayer(4, 5))["ghost and its source"] == pytest.approx(1)
 
 
 def test_matched_pairs_share_no_map():

@@ -8,10 +8,10 @@ import pytest
 from matplotlib import pyplot as plt
 
 from ghostlib import figures
-from ghostlib.redundancy.sources import GREY, SCRAMBLED, SHUFFLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
+from ghostlib.redundancy.sources import GREY, OTHER_IMAGE, SCRAMBLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
 from ghostlib.studies import at_size, borne_out, crosschecks
 
-R2 = {TRAINED: 0.6, UNTRAINED: 0.5, SHUFFLED_WEIGHTS: 0.3, SCRAMBLED: 0.6, GREY: 0.4, SHUFFLED: 0.1}
+R2 = {TRAINED: 0.6, UNTRAINED: 0.5, SHUFFLED_WEIGHTS: 0.3, SCRAMBLED: 0.6, GREY: 0.4, OTHER_IMAGE: 0.1}
 
 
 def rows(network="ghostnet 0.5", s=2, seeds=(0,), layers=10, photographs="train-val", **changes):

@@ -25,25 +25,45 @@ def rows(turned=0.95, copy=0.12, copies=0, others=True):
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({}, "Trained cheap kernels are no copies: 0 of 70 have 70 % of their energy in the middle weight, and 0 of 60 of ours "
-         "before training. On average it holds 11 to 12 %, by chance 11 %. In the one kind of our networks the average "
-         "kernel still points nearly where it began (mean cosine 0.95; edges hold 22 % of the energy, 22 % at the start): "
-         "GhostNet 0.5 (s = 2, 15 epochs, 2 seeds). *Nearly* is a mean cosine of 0.9 or more."),
-    ({"turned": 0.3}, "kernel has turned away from the random one it began as (mean cosine 0.30; edges"),
+         "before training."),
     ({"copies": 4}, "Some trained cheap kernels are copies: 28 of 70 have"),
     ({}, "In landmarks, trained by others, edges hold 35 % and smoothing 11 %")])
 def test_the_answer_follows_the_numbers(changes, said):
     assert said in cheap_kernels.answer(rows(**changes))
 
 
-def test_what_an_average_hides_is_told_layer_by_layer():
+@pytest.mark.parametrize(("turned", "said"), [
+    (0.95, "In the one kind of our networks the average kernel still points nearly where it began (mean cosine 0.95; edges "
+           "hold 22 % of the energy, 22 % at the start): GhostNet 0.5 (s = 2, 15 epochs, 2 seeds). *Nearly* is a mean"),
+    (0.3, "kernel has turned away from the random one it began as (mean cosine 0.30; edges")])
+def test_averages_are_told_apart_from_layers(turned, said):
+    told = cheap_kernels.averages(rows(turned=turned))
+    assert said in told and told.startswith("On average the middle weight holds 11 to 12 % of a trained kernel's energy, by")
+    assert ("*Nearly*" in told) == (turned > 0.9)
+
+
+@pytest.mark.parametrize(("turned", "said"), [
+    ((0.4, 0.95, 0.97), "Training turns the kernels of early layers, those of late ones hardly: in the first half of the "
+     "layers the mean cosine between a kernel and itself before is 0.40, in the second 0.96 (1 kind of networks). Counting "
+     "as turned a layer whose mean cosine is below 0.9, 15 epochs turn 1 of 3 layers, the first 1 among them."),
+    ((0.4, 0.6, 0.7), "Training turns the kernels of early layers more than those of late ones: in the first"),
+    ((0.97, 0.6, 0.7), "Early layers' kernels are not turned more than late ones' in all of our networks: in the first")])
+def test_which_layers_have_turned_is_told(turned, said):
+    own = rows()
+    for depth, value in enumerate(turned, 1):
+        own.loc[(own.when == "trained") & (own.depth == depth) & own.turned.notna(), "turned"] = value
+    assert said in cheap_kernels.answer(own)
+
+
+def test_a_layer_is_compared_with_itself_before_training():
     own = rows()
     first = (own.when == "trained") & (own.network == "ghostnet 0.5") & (own.depth < 3)
     own.loc[first, ["turned", "copy", "smoothing"]] = [[0.3 + depth / 10, 0.25, 0.44] for depth in own.depth[first]]
-    told = cheap_kernels.answer(own)
-    assert "GhostNet 0.5, s = 2: 2 of 3 layers have a mean cosine below 0.9, among them the first 2; layer 1 turned " \
-        "most (0.40). Layer 1 is most copy-like: 25 %; before training no layer had more than 11 %. Layer 1 is most " \
-        "smoothing-like: 44 %" in told
-    assert "0 of 3 layers have a mean cosine below 0.9; layer" in cheap_kernels.answer(rows())
+    own.loc[(own.when == "at the start") & (own.depth == 3), "smoothing"] = 0.5  # another layer's
+    said = ("In GhostNet 0.5 (s = 2, 15 epochs, 2 seeds) layer 1 has turned most (mean cosine 0.40); layer 1 is most "
+            "copy-like, with 25 % of the energy there (11 % before), layer 1 is most smoothing-like, with 44 % of the "
+            "energy there (11 % before) and layer 1 is most edge-like")
+    assert said in cheap_kernels.answer(own)
 
 
 def test_epochs_are_those_of_the_rows_and_unknown_of_others():
@@ -52,8 +72,9 @@ def test_epochs_are_those_of_the_rows_and_unknown_of_others():
     assert named.groupby("network").epochs.first().to_dict() == {
         "ghostnet 0.5": 15, "ghostnet 0.5, 80 epochs": 80, "landmarks": pytest.approx(np.nan, nan_ok=True)}
     assert cheap_kernels.ours(named) == ["GhostNet 0.5, 80 epochs, s = 2", "GhostNet 0.5, s = 2"]
-    assert "In all 2 kinds of our networks the average kernel still points nearly where" in cheap_kernels.answer(named)
-    assert "GhostNet 0.5 (80 epochs, s = 2, 2 seeds)." in cheap_kernels.answer(cheap_kernels.named(longer))
+    assert "In all 2 kinds of our networks the average kernel still points nearly where" in cheap_kernels.averages(named)
+    assert "In GhostNet 0.5 (80 epochs, s = 2, 2 seeds) layer" in cheap_kernels.answer(cheap_kernels.named(longer))
+    assert "80 epochs turn 0 of 3 layers, the first 0 among them; 15 epochs turn 0" in cheap_kernels.answer(named)
 
 
 def test_a_summary_is_over_kernels_and_seeds():
@@ -72,7 +93,10 @@ def test_one_seed_of_each_is_looked_at():
 
 def test_the_figures_show_every_layer_and_kernel():
     figure = figures.fig_patterns(rows())
-    assert len(figure.axes) == 4 and all(len(ax.lines) == 3 for ax in figure.axes)
+    lines = {ax.get_title().partition(",")[0]: [line.get_label() for line in ax.lines] for ax in figure.axes}
+    networks = ["GhostNet 0.5, s = 2", "GhostNet 0.5, s = 2, before training", "landmarks"]
+    assert lines["shift"] == networks and lines["copy"] == lines["edge"] == [*networks, "a random kernel"]
+    assert lines["cosine with the start"][0] == networks[0] and len(lines["cosine with the start"]) == 2  # and HARDLY
     drawn = pd.DataFrame([{"title": title, "depth": depth, **{f"w{index}": float(index - depth) for index in range(9)}}
                           for title in ("one", "two") for depth in (1, 5) for _ in range(6)])
     pictures = [ax for ax in figures.fig_kernels(drawn).axes if ax.images]

@@ -46,7 +46,7 @@ def test_likeness(shift, said):
     assert told.startswith(said) and "95 % interval over 3 seeds" in told
     assert "% of a map's variance (after ReLU), afterwards " in told
     assert "Maps are alike because they show the same image: a map of a different image explains only 1 %." in told
-    rows.loc[rows.source == findings.SHUFFLED, "r2"] = 0.99
+    rows.loc[rows.source == findings.OTHER_IMAGE, "r2"] = 0.99
     assert "A map of a different image explains 99 %. Seen" in findings.on_likeness(rows)
 
 
@@ -56,7 +56,7 @@ def test_a_sure_but_small_likeness_is_hardly_one_and_one_seed_has_no_interval():
     little = pd.concat([rows[rows.source != findings.TRAINED], before.assign(
         source=findings.TRAINED, r2=before.r2 + 0.01 + 0.001 * before.seed)])
     assert findings.on_likeness(little).startswith("Hardly: training changes little.")
-    assert "points, one seed)" in findings.on_likeness(rows[rows.seed == rows.seed.min()])
+    assert "points, 1 seed)" in findings.on_likeness(rows[rows.seed == rows.seed.min()])
 
 
 def test_the_rival_waits_for_all_its_seeds():

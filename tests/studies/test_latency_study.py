@@ -9,7 +9,7 @@ from ghostlib.complexity import Complexity, count
 from ghostlib.errors import InputError
 from ghostlib.models.build import build
 from ghostlib.results import read_table
-from ghostlib.studies import latency, rivals, speeds
+from ghostlib.studies import latency, latency_layers, rivals, speeds
 
 
 def times(milliseconds, engine="onnxruntime", batch=1):
@@ -89,6 +89,15 @@ def test_machines_are_not_mixed():
     assert len(speeds.of_machine(unknown, {**machine, "instruction_sets": ""})) == len(here)
 
 
+def test_machines_stand_side_by_side_each_with_its_own_turns():
+    here = times({"GhostNet 1.0": 12, "thin of 1.0": 10})
+    there = times({"GhostNet 1.0": 10, "thin of 1.0": 10}).query("turn == 0").assign(machine="Intel Xeon")
+    table = latency.on_machines([here, there], 1, 2)
+    assert list(table) == ["AMD EPYC with 2 cores, 3 turns", "Intel Xeon with 2 cores, 1 turn"]
+    assert table.loc[("GhostNet 1.0", "thin of 1.0", "onnxruntime")].tolist() == pytest.approx([1.2, 1.0])
+    assert latency.on_machines([here.iloc[:0], there], 1, 1).empty
+
+
 def test_the_advice_is_the_budgets_steps_and_says_whose_the_accuracies_are():
     """Slower and no better is not advised; a network without a published accuracy neither."""
     measured = times({"GhostNet 1.0": 12, "thin of 1.0": 3, "plain 1.0": 15, "MobileNetV3-S 1.0": 4,
@@ -122,9 +131,10 @@ def test_what_is_recorded_of_engines_and_twins_is_told():
 
 def test_what_enlarges_maps_is_not_other():
     own = LAYERS.iloc[[0, 0]].assign(operator=["Gather", "Mul"], kind="other")
-    assert latency.named_kinds(own).kind.tolist() == [latency.ENLARGING, "other"]
-    table = latency.by_kind(read_table(ROOT / "data" / "results" / "latency_layers.csv")).set_index(["network", "kind"])
-    assert table.share["GhostNetV2 1.0", latency.ENLARGING] > 0.1 > table.share["GhostNetV2 1.0", "other"]
+    assert latency_layers.named_kinds(own).kind.tolist() == [latency_layers.ENLARGING, "other"]
+    recorded = read_table(ROOT / "data" / "results" / "latency_layers.csv")
+    table = latency_layers.by_kind(recorded).set_index(["network", "kind"])
+    assert table.share["GhostNetV2 1.0", latency_layers.ENLARGING] > 0.1 > table.share["GhostNetV2 1.0", "other"]
 
 
 def test_a_budget_buys_the_most_accurate_network_in_time():
@@ -135,10 +145,11 @@ def test_a_budget_buys_the_most_accurate_network_in_time():
 
 
 def test_kinds_and_their_price():
-    price = latency.price(LAYERS)
+    price = latency_layers.price(LAYERS)
     assert price["M multiply-adds a ms"]["1 x 1 convolution"] == pytest.approx(20)  # 320 in 16 ms
     assert np.isnan(price["M multiply-adds a ms"]["concatenation"])
-    assert "A million multiply-adds take 50 µs in a 1 x 1 convolution, 100 µs in a dep" in latency.price_in_words(LAYERS)
+    told = latency_layers.price_in_words(LAYERS)
+    assert "A million multiply-adds take 50 µs in a 1 x 1 convolution, 100 µs in a depthwise convolution" in told
 
 
 def test_bytes_are_maps_and_weights_once():

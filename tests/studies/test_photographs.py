@@ -11,6 +11,16 @@ from ghostlib.studies import copies, photographs
 from ghostlib.studies.contrasts import Contrast, holm
 
 
+def test_recorded_curves_hold_each_epochs_own_learning_rate():
+    """Not the one rate that a run was given: by the schedule it falls, but for the epochs that warm up."""
+    tables = sorted((ROOT / "data" / "results").glob("photographs*_history.csv"))
+    assert len(tables) == 4
+    for path in tables:
+        for key, own in read_table(path).groupby("point"):
+            falls = own.lr.iloc[1:].diff().dropna() < 0
+            assert falls.sum() >= len(falls) - 1, (path.name, key)
+
+
 def rows(accuracies, **others):
     """Runs of networks by name: {name: accuracies in percent of seeds 0, 1, ...}."""
     keys = {name: key for key, name in photographs.NETWORKS.items()}

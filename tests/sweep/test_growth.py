@@ -155,8 +155,8 @@ def test_rows_of_quick_runs_are_written_together_and_those_of_slow_ones_as_they_
     clock = Clock()
     monkeypatch.setattr(table, "time", clock)
     planned = grid(40)
-    real = table.collect
-    monkeypatch.setattr(table, "collect", lambda *given: (real(*given), setattr(clock, "now", clock.now + 1.0)))
+    real = table.write_rows
+    monkeypatch.setattr(table, "write_rows", lambda *given: (real(*given), setattr(clock, "now", clock.now + 1.0)))
     written = calls(results, "write_table")
     kept = table.Table(planned, {})
     finish(planned, planned.points)
@@ -230,7 +230,7 @@ def test_a_finished_run_costs_the_driver_the_same_in_any_grid(seeds, grid, calls
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setattr(cluster, "WATCHED", 8)
     monkeypatch.setattr(table, "time", Clock())  # at which no time passes, so that the table is written once and in the end
-    monkeypatch.setattr(table, "collect", lambda *_: setattr(table.time, "now", table.time.now + 1.0))
+    monkeypatch.setattr(table, "write_rows", lambda *_: setattr(table.time, "now", table.time.now + 1.0))
     found = sweep.run(planned, progress=False, report=lambda _: None)
     assert list(found.seed) == list(range(seeds))
     each = [(after[0] - first[0], after[1] - first[1]) for first, after in itertools.pairwise(before)]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import shutil
 import signal
 import socket
@@ -244,6 +243,45 @@ def test_what_is_there_is_recorded_with_its_curves_also_when_other_runs_failed(h
     assert curves.top1.tolist() == [0.5, 0.6] and set(curves.point) == {planned.points[0].key} and set(curves.value) == {1}
 
 
+def test_a_curves_own_column_is_not_overwritten_by_the_parameter_of_its_name(here):
+    """An epoch's learning rate, for one, in a study that tries learning rates."""
+    planned = sweep.read(here.grid(grid={"value": [1, 2]}, keep=["curve.csv"]))
+    write_rows(planned, [planned.code] * 2, planned.folder)
+    for point in planned.points:
+        (planned.folder / f"{point.key}.curve.csv").write_text("epoch,value\n1,0.5\n2,0.25\n")
+    sweep.run("grid.yaml", record=True, report=lambda _: None)
+    assert results.read_table("data/results/grid_curve.csv").value.tolist() == [0.5, 0.25] * 2
+
+
+def test_pruning_leaves_the_curves_of_points_that_are_in_the_grid_though_not_on_this_machine(here):
+    planned = sweep.read(here.grid(grid={"value": [1, 2, 3]}, keep=["curve.csv"]))
+    write_rows(planned, [planned.code] * 3, planned.folder)
+    curves = [planned.folder / f"{point.key}.curve.csv" for point in planned.points]
+    for path in curves:
+        path.write_text("epoch,top1\n1,0.5\n")
+    sweep.run("grid.yaml", record=True, report=lambda _: None)
+    for path in curves[:2]:  # as in another checkout, which has but one of the runs
+        path.unlink()
+    here.grid(grid={"value": [2, 3]}, keep=["curve.csv"])
+    said = []
+    sweep.run("grid.yaml", record=True, prune=True, report=said.append)
+    assert said[-1] == "data/results/grid_curve.csv: 2 rows; 0 new, 0 replaced, 1 that are not among these went"
+    assert sorted(results.read_table("data/results/grid_curve.csv").value) == [2, 3]
+
+
+@pytest.mark.parametrize("npus", [-1, 3])
+def test_a_number_of_npus_that_no_machine_has_is_refused(npus, here):
+    """Before anything divides by those that there are."""
+    from ghostlib.sweep import cluster
+
+    class Ray:
+        @staticmethod
+        def nodes():
+            return [{"Alive": True, "Resources": {"CPU": 4, "NPU": 2}}]
+    with pytest.raises(InputError, match=f"npus: {npus} given; a machine has 2 at most, allowed are 0 to 2"):
+        cluster._resources(Ray, sweep.read(here.grid()), npus, None)
+
+
 def test_a_table_of_something_else_is_not_replaced(here):
     planned = sweep.read(here.grid())
     write_rows(planned, [planned.code] * 4, planned.folder)
@@ -319,28 +357,13 @@ def test_files_of_a_run_come_back_and_one_that_it_did_not_leave_is_a_failure(her
     assert done.exit_code == 0 and (planned.folder / f"{key}.weights").exists()
 
 
-def test_the_recorded_sweep_has_todays_keys(monkeypatch, tmp_path):
-    """And the committed script made them: from the keys as they were, it gives the committed table to the byte."""
-    script = runpy.run_path(str(ROOT / "tools" / "rekey_recorded.py"))
-    (tmp_path / "data").mkdir()
-    for folder in ("notebooks", "data/results"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    monkeypatch.chdir(tmp_path)
+def test_the_recorded_sweep_has_todays_keys(monkeypatch):
+    monkeypatch.chdir(ROOT)
     planned = sweep.read("notebooks/params/ablate_cifar10.yaml")
     table = pd.read_csv(planned.recorded, dtype=str, keep_default_na=False)
     assert list(table.point) == [point.key for point in planned.points]
-    code = "2835390db2030c2c"  # of notebooks/train.ipynb at commit d6591888eb53, which the rows name
-    assert set(table.code) == {code} and set(table.commit) == {"d6591888eb53"}
-    as_it_was = table.drop(columns="code").assign(
-        point=[script["old_key"](planned.parameters(point), code) for point in planned.points])
-    assert list(as_it_was.point[:2]) == ["ff17b3bcc6616dd2", "c4e92ed2bee579bb"]  # as the first rows were recorded
-    results.write_table(planned.recorded, as_it_was)
-    words = [sys.executable, ROOT / "tools" / "rekey_recorded.py", "notebooks/params/ablate_cifar10.yaml", code]
-    for _ in range(2):  # the second time it finds nothing to do
-        assert subprocess.run(words).returncode == 0
-        assert planned.recorded.read_bytes() == (ROOT / planned.recorded).read_bytes()
-    with pytest.raises(SystemExit, match="ff17b3bcc6616dd2 is no point of the grid made by code 0000"):
-        script["rekeyed"](as_it_was[:1], planned, "0000")
+    assert set(table.code) == {"2835390db2030c2c"}  # of notebooks/train.ipynb at commit d6591888eb53, which the rows name
+    assert set(table.commit) == {"d6591888eb53"}
 
 
 def test_an_unreachable_address_is_refused_soon(here):
