@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ghostlib import processor
@@ -56,14 +57,15 @@ def examine(device: str = "CPU") -> tuple[list[str], bool]:
 
 def ascend_versions() -> dict[str, str]:
     """The versions of CANN, driver and firmware, as their files say; "" where none is found."""
-    cann = [Path(os.environ[name]) for name in CANN_FOLDERS if name in os.environ]
+    cann = [Path(os.environ[name]) for name in CANN_FOLDERS if os.environ.get(name)]
     cann += [ASCEND / "cann", ASCEND / "ascend-toolkit" / "latest"]
 
     def found(name: str) -> Iterator[str]:
         for folder in cann if name == "CANN" else [ASCEND]:
             for pattern in VERSION_FILES[name]:
                 for path in sorted(folder.glob(pattern)):
-                    yield from VERSION.findall(path.read_text(errors="replace"))
+                    with suppress(OSError):  # not for this user to read
+                        yield from VERSION.findall(path.read_text(errors="replace"))
     return {name: next(found(name), "") for name in VERSION_FILES}
 
 

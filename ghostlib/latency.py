@@ -89,7 +89,9 @@ def _in_own_process(what: str, config: Config, threads: int, **task: Any) -> Any
         done = subprocess.run([sys.executable, "-m", "ghostlib.latency", words], capture_output=True, text=True,
                               env={**os.environ, "OMP_NUM_THREADS": str(threads)}, stdin=subprocess.DEVNULL)
     if done.returncode:
-        raise RunError(f"engine: {task.get('engine', 'onnxruntime')} was not measured ({last_line(done.stderr)})")
+        failed = (f"network: {config.model} was not written as ONNX" if what == "write" else
+                  f"engine: {task.get('engine', engines.TRUSTED)} was not measured")
+        raise RunError(f"{failed} ({last_line(done.stderr)})")
     return json.loads(done.stdout.splitlines()[-1])
 
 

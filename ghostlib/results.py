@@ -151,6 +151,20 @@ def record(path: str | Path, rows: pd.DataFrame, key: Sequence[str], prune: bool
         return _record(path, _as_text(rows.to_csv(index=False)), key, prune, set(stay))
 
 
+def clear(path: str | Path) -> str | None:
+    """Takes all rows out of a recorded table, as pruning does where there are no fresh ones; what happened, in words, or
+    None where there was nothing to take."""
+    path = Path(path)
+    if not path.exists():
+        return None
+    with hold(path.parent, str(path), f".{path.name}{LOCK}"):
+        there = _as_text(_content(path))
+        if there.empty:
+            return None
+        write_table(path, there[:0])
+    return f"0 rows; {len(there)} that are not among these went"
+
+
 def _record(path: Path, fresh: pd.DataFrame, key: Sequence[str], prune: bool, stay: Collection[str]) -> str:
     check_recorded(path, key)
     old = _as_text(_content(path)) if path.exists() else fresh[:0]
@@ -160,8 +174,9 @@ def _record(path: Path, fresh: pd.DataFrame, key: Sequence[str], prune: bool, st
     parts = [f"{sum(len(own) for one, own in groups.items() if one not in before)} new",
              f"{sum(len(own) for one, own in groups.items() if one in before and one not in same)} replaced"]
     absent = {one: own for one, own in before.items() if one not in groups}
-    others = {one: own for one, own in absent.items() if not prune or (len(one) == 1 and one[0] in stay)}
-    if left := sum(len(own) for one, own in absent.items() if not (prune and one in others)):
+    spare = {one for one in absent if len(one) == 1 and one[0] in stay}
+    others = {one: own for one, own in absent.items() if not prune or one in spare}
+    if left := sum(len(own) for one, own in absent.items() if one not in spare):
         parts.append(f"{left} that are not among these {'went' if prune else 'stay (--prune removes them)'}")
     whole = [row for one, own in {**groups, **others}.items() for row in (before[one] if one in same else own)]
     columns = list(dict.fromkeys([*(fresh if prune or not len(old) else old), *fresh]))
@@ -204,7 +219,9 @@ def _normal(row: Mapping[Hashable, str]) -> dict[Hashable, str]:
 
 
 def _number(text: str) -> str:
-    """A cell's text; of a number, the same for 1 and 1.0."""
+    """A cell's text; of a number, the same for 1 and 1.0. A long word is none, such as a point's key, in hexadecimal."""
+    if len(text) > 15 and text.isalnum():
+        return text
     try:
         return f"{float(text):.12g}"
     except ValueError:

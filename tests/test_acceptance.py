@@ -64,16 +64,23 @@ def test_what_hangs_is_ended(monkeypatch):
 
 def test_what_there_is_no_time_for_is_neither_here_nor_held(monkeypatch, tmp_path):
     monkeypatch.setattr(acceptance, "CHECKS", {name: CHECKS[name] for name in ("versions", "logits")})
-    monkeypatch.setattr(acceptance, "_check", lambda name, folder, seconds, advice="": acceptance.Outcome(
-        name, LATE if name == "logits" else PASSED, "", 0.0, {}))
+    real, given = acceptance._check, []
+
+    def check(name, folder, seconds, advice=""):
+        given.append(seconds)
+        return real(name, folder, 0.0) if name == "logits" else acceptance.Outcome(name, PASSED, "", 0.0, {})
+    monkeypatch.setattr(acceptance, "_check", check)
     target = tmp_path / "accept.json"
-    done = CliRunner().invoke(main, ["accept", *SMALL, "--json", str(target), "--minutes", "0.001"])
-    assert done.exit_code == 1
+    done = CliRunner().invoke(main, ["accept", *SMALL, "--json", str(target), "--minutes", "2"])
+    assert done.exit_code == 1 and len(given) == 3 and all(100 < seconds <= 120 for seconds in given)
+    assert json.loads(target.read_text())["server"]["versions"].keys() == {"CANN", "driver", "firmware"}
     assert done.stdout.splitlines()[-1] == f"{target}: 1 of 2 hold; no time for: logits (--minutes gives more)"
 
 
-def test_a_check_without_time_is_not_begun(tmp_path):
+def test_a_check_without_time_is_not_begun_and_one_that_the_end_cuts_off_did_not_fail(tmp_path, monkeypatch):
     assert acceptance._check("ranks", tmp_path, 0.0).status == LATE
+    children(monkeypatch, "import time; time.sleep(60)")
+    assert acceptance._check("ranks", tmp_path, 0.5).told.startswith("not done when the time was over, after 0 s")
 
 
 def test_without_an_npu_each_check_fails_in_words_and_all_are_tried(monkeypatch, tmp_path):
@@ -166,6 +173,9 @@ def test_huaweis_versions_and_cards_are_written_down(monkeypatch, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "version.info").write_text("version = 8.5.0\n")
     assert doctor.ascend_versions()["CANN"] == "8.5.0"
+    monkeypatch.setenv("ASCEND_HOME_PATH", "")  # not the folder that one is in
+    (tmp_path / "firmware" / "version.info").mkdir(parents=True)  # nothing that can be read
+    assert doctor.ascend_versions() == {"CANN": "8.5.0", "driver": "24.1.rc3", "firmware": ""}
     monkeypatch.setenv("PATH", str(tmp_path))
     assert doctor.npu_smi() == []
     (tmp_path / "npu-smi").write_text("#!/bin/sh\necho '| 0     910B3 | OK |'\n")

@@ -48,6 +48,10 @@ from ghostlib.errors import InputError
     ({"image_size": 30}, "image_size: 30 given; digits are 8 x 8"),
     ({"model": "vgg16", "image_size": 16}, "image_size: 16 given; vgg16 halves the map five times"),
 ])
+def test_a_layers_name_that_yaml_reads_as_a_number_is_a_name():
+    assert Config.of({"model": "resnet20", "ratio": {1: 2}}).ratio == {"1": 2}
+
+
 def test_what_cannot_work_is_refused_in_one_line(values, message):
     with pytest.raises(InputError) as error:
         Config.of(values)

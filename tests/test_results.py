@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -100,6 +101,42 @@ def test_rows_of_one_run_are_replaced_together(tmp_path):
     assert results.record(path, old[:1].assign(r2=0.5), ["run"]) == (
         "2 rows; 0 new, 1 replaced, 1 that are not among these stay (--prune removes them)")
     assert results.read_table(path).r2.tolist() == [0.5, 0.3]
+
+
+def test_the_commit_is_that_of_a_checkout_of_ours(tmp_path, monkeypatch):
+    """An environment that lies in somebody else's project has a commit, but not one that says anything of ghostlib."""
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True,
+                       capture_output=True)
+    git("init")
+    (tmp_path / "theirs.py").write_text("")
+    git("add", "theirs.py")
+    git("commit", "-m", "theirs")
+    (tmp_path / "results.py").write_text("")
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
+    assert results._commit() == ""
+    git("add", "results.py")
+    git("commit", "-m", "ours")
+    assert len(results._commit()) == 12
+
+
+def test_pruning_can_leave_a_table_without_rows(tmp_path):
+    path = tmp_path / "table.csv"
+    assert results.clear(path) is None and not path.exists()
+    results.record(path, pd.DataFrame({"run_dir": ["a", "b"], "top1": [0.1, 0.2]}), ["run_dir"])
+    assert results.clear(path) == "0 rows; 2 that are not among these went" and results.clear(path) is None
+    assert path.read_text() == "run_dir,top1\n"
+
+
+def test_a_key_that_looks_like_a_number_is_none(tmp_path):
+    """Points are known by 16 hexadecimal digits, of which all may be decimal, with an e between."""
+    keys = ["8e12345678901234", "9e12345678901234", "1234567890123456", "1234567890123457"]
+    path, table = tmp_path / "table.csv", pd.DataFrame({"point": keys, "top1": [1, 2, 3, 4]})
+    assert results.record(path, table, ["point"]) == "4 rows"
+    said = results.record(path, table[:1], ["point"], prune=True, stay={keys[2]})
+    assert said == "2 rows; 0 new, 0 replaced, 2 that are not among these went"
+    said = results.record(path, table[1:2], ["point"], stay={keys[2]})
+    assert said.endswith("1 new, 0 replaced, 1 that are not among these stay (--prune removes them)")
 
 
 def test_a_table_of_something_else_is_refused(tmp_path):

@@ -45,7 +45,7 @@ def versions(config: Config, folder: Path) -> Found:
                                  if "FAILS" in line or "CLASH" in line or "missing" in line))
     cards = len(processor.npus())
     return (f"MindSpore {results.version_of('mindspore')}, Python {sys.version.split()[0]}, {cards} NPU(s); {config.device} "
-            f"computes a convolution"), {"doctor": lines, "cards": cards, "npu-smi": doctor.npu_smi()}
+            f"computes a convolution"), {"doctor": lines, "cards": cards}
 
 
 def _logits(config: Config) -> dict[str, np.ndarray]:

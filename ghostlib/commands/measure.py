@@ -126,10 +126,8 @@ def redundancy(run_dirs, target: Path, images: str | None, count: int, normalise
         for name, table in tables.items():
             click.echo(f"{target / name}.csv: {results.record(target / f'{name}.csv', table, OF_ONE_RUN, prune)}")
         for name in TABLES:  # such as intrinsic, which takes a Ghost network and a plain one
-            if prune and name not in tables and (target / f"{name}.csv").exists():
-                left = results.read_table(target / f"{name}.csv")
-                results.write_table(target / f"{name}.csv", left[:0])
-                click.echo(f"{target / name}.csv: 0 rows; {len(left)} that are not among these went")
+            if prune and name not in tables and (said := results.clear(target / f"{name}.csv")):
+                click.echo(f"{target / name}.csv: {said}")
         unfinished.done()
 
 
@@ -177,15 +175,18 @@ def accept(params: Path | None, pairs, target: Path, minutes: float) -> None:
     Goes on after each failure and says what to try. Without PARAMS.yaml GhostNet 0.5 is trained on digits.
     """
     from ghostlib import __version__, acceptance, atomic, results
+    from ghostlib import doctor as doctors
     from ghostlib.config import Config
     given = {"device": "Ascend", **changes(pairs)}
     config = Config.load(params, given) if params else Config.of(given)
     atomic.check_target(target, "--json")
+    server = {"versions": doctors.ascend_versions(), "npu-smi": doctors.npu_smi()}  # whatever the checks come to
     outcomes = []
     for outcome in acceptance.run(config, minutes):
         click.echo(str(outcome))
         outcomes.append(outcome)
-        atomic.write_text(target, results.to_json({"device": config.device, "model": config.model, "ghostlib": __version__,
+        atomic.write_text(target, results.to_json({"device": config.device, "model": config.model, "server": server,
+                                                   "ghostlib": __version__,
                                                    "checks": [one.as_json() for one in outcomes], **results.provenance()}))
     failed, passed, skipped, late = ([one.name for one in outcomes if one.status == status] for status in (
         acceptance.FAILED, acceptance.PASSED, acceptance.SKIPPED, acceptance.LATE))

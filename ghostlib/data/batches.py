@@ -185,10 +185,10 @@ def first_images(split: Batches, count: int) -> np.ndarray:
 
 def spread_images(split: Batches, count: int) -> tuple[np.ndarray, np.ndarray]:
     """So many images of a split that is tested with, of all its classes: the first, or, where they come class by class, as
-    in folders, some that are spread evenly over it. Those that cannot be read are left out.
+    in folders, some that are spread evenly over it. In the place of one that cannot be read comes another.
 
     Returns:
-        Images (n, 3, H, W), normalised, and their places in the split (n,).
+        Images (count, 3, H, W), normalised, and their places in the split (count,).
 
     Raises:
         InputError: Where there are fewer.
@@ -198,14 +198,20 @@ def spread_images(split: Batches, count: int) -> tuple[np.ndarray, np.ndarray]:
     in_order = len(split.labels) > 1 and bool((np.diff(split.labels) >= 0).all())
     places = np.linspace(0, split.images - 1, count).round().astype(int) if in_order else np.arange(count)
     found = _at(split, set(places.tolist()))
-    kept = np.array([place for place in places.tolist() if place in found], int)
+    if missing := count - len(found):  # then of all others, as evenly
+        others = _at(split, set(range(split.images)) - set(places.tolist()))
+        if missing > len(others):
+            raise InputError(f"images: {count} given; of the split's {split.images} {len(found) + len(others)} can be read")
+        more = sorted(others)
+        found |= {more[at]: others[more[at]] for at in np.linspace(0, len(more) - 1, missing).round().astype(int)}
+    kept = np.array(sorted(found))
     return np.stack([found[place] for place in kept]), kept
 
 
 def _at(split: Batches, wanted: Collection[int]) -> dict[int, np.ndarray]:
     """The images of a split at some places, by these; without those that cannot be read."""
     found: dict[int, np.ndarray] = {}
-    last = max(wanted)
+    last = max(wanted, default=-1)
     for batch in split.epoch():
         found |= {place: image.copy() for place, image in zip(batch.places.tolist(), batch.images) if place in wanted}
         if batch.places.max(initial=0) >= last:

@@ -81,20 +81,20 @@ def scan(folder: Path, field: str = "data_dir") -> Listing:
             raise InputError(f"{field}: {folder} has two folders for class {one}: {first!a} and {second!a}, the same "
                              f"letters composed in two ways; allowed is one")
     passed = [os.path.join(folder, name) for name in others]
-    files = FilePaths(_classes(folder, [name for _, name in composed], passed))
+    files = FilePaths(_classes(folder, [name for _, name in composed], passed, field))
     remark = (f"{field}: {len(passed):,} file(s) or folder(s) in {folder} are no images by their names and are passed "
               f"over, first {passed[0]}" if passed else "")
     return Listing(str(folder), files, files.folder_of, [one for one, _ in composed], remark)
 
 
-def _classes(folder: Path, classes: Iterable[str], passed: list[str]) -> Iterator[tuple[str, list[str]]]:
+def _classes(folder: Path, classes: Iterable[str], passed: list[str], field: str) -> Iterator[tuple[str, list[str]]]:
     """Each class's folder and the names of its images; what is none goes into `passed`."""
     for name in classes:
         within, names = _entries(folder / name)
         images = [one for one in names if one.lower().endswith(SUFFIXES)]
         if not images:
             what = f"holds no image, only {some(within + names, 3)}" if within + names else "is empty"
-            raise InputError(f"data_dir: class folder {folder / name} {what}; wanted is at least one image in each, named "
+            raise InputError(f"{field}: class folder {folder / name} {what}; wanted is at least one image in each, named "
                              f"{some(SUFFIXES, len(SUFFIXES))}")
         start = os.path.join(folder, name, "")
         passed += [start + one for one in within]

@@ -8,7 +8,7 @@ from ghostlib.config import Config
 from ghostlib.data import DATASETS, imagenette
 from ghostlib.data.examples import imagenet_classes, in_words
 from ghostlib.data.picture import seen_whole
-from ghostlib.errors import InputError, some
+from ghostlib.errors import InputError, nearest, some
 from ghostlib.weights import classes_of, described
 from ghostlib.weights.description import FIELDS
 
@@ -67,7 +67,9 @@ def card_of(source: str, given: dict | None = None) -> Card:
             of the device: what is trained is used on the CPU.
     """
     if others := [name for name in given or {} if name not in FIELDS]:
-        raise InputError(f"{others[0]}: given, and is no field of a network or its images; allowed are {some(FIELDS)}")
+        known = "" if others[0] in Config.model_fields else f"; {nearest(others[0], FIELDS)}"
+        raise InputError(f"{others[0]}: given, and is no field of a network or its images{known}; allowed are "
+                         f"{some(FIELDS, len(FIELDS))}")
     fields = {**described(source), **(given or {})}
     if "model" not in fields:
         raise InputError(f"weights: {source} does not say what network it is for; allowed are a bundle of a run, a "

@@ -67,8 +67,8 @@ def _tiled(layer: pd.DataFrame) -> np.ndarray:
 
 def fig_patterns(rows: pd.DataFrame) -> Figure:
     """How much of the kernels' energy lies in each pattern, layer by layer, and how far training has turned them: a panel
-    for each, a colour for each network; dashed is the same network before training, dotted what a plain network would want,
-    grey what a random kernel has.
+    for each, a colour for each network; dashed is the same network before training, dotted what a plain network would want;
+    broad and grey what a random kernel has, where that is known; thin and grey from where on kernels hardly turned.
 
     Args:
         rows: Of `cheap_kernels.named`.

@@ -78,7 +78,9 @@ def answer(rows: pd.DataFrame) -> str:
     first = f"beats training anew with {listed(pays)}" if pays else "is not shown to beat training anew with any number of"
     loses = f", and loses with {listed(costs)}" if costs else ""
     size = rows.image_size.iloc[0]
-    return (f"**Fine-tuning** {first} photographs of each class{loses} (p below {LEVEL:g}, corrected for {len(found)} "
-            f"questions). A GhostNet 0.5 that had learned seven of Imagenette's classes learned the other three, beside one "
-            f"that had learned nothing. Of their {rows.test_images.iloc[0]:,} test photographs, {size} x {size} "
-            f"({copy_of(rows)}), were right: {told}.")
+    p_values = listed(f"{corrected[number]:.3f}" for number in found)
+    return (f"**Fine-tuning** {first} photographs of each class{loses} (p {p_values}, corrected for {len(found)} questions; "
+            f"intervals are not). A GhostNet 0.5 that had learned seven of Imagenette's classes learned the other three, "
+            f"beside one that had learned nothing. Of their {rows.test_images.iloc[0]:,} test photographs, {size} x {size} "
+            f"({copy_of(rows)}), were right: {told}. A draw's few photographs are among its many, so these are no "
+            f"{len(found)} confirmations.")

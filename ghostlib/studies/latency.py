@@ -110,22 +110,6 @@ def against(measured: pd.DataFrame, batch: int, threads: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def on_machines(recorded: Sequence[pd.DataFrame], batch: int, threads: int) -> pd.DataFrame:
-    """The same of several machines, each in a column of its own: how many times as long each GhostNet takes as its twins.
-
-    Args:
-        recorded: Rows of one machine each.
-    """
-    columns = {}
-    for measured in recorded:
-        table = against(measured, batch, threads)
-        if len(table):
-            turns = of_condition(measured, batch, threads).turn.nunique()
-            column = f"{speeds.machine(measured)}, {turns} turn{'' if turns == 1 else 's'}"
-            columns[column] = table.set_index(["network", "other", "engine"]).times
-    return pd.DataFrame(columns)
-
-
 def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """How well multiply-adds, bytes and weights order networks by their time: Spearman's rank correlation, engine by engine.
 

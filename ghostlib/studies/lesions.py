@@ -126,12 +126,13 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     own = rows_of(overall, name, first)
     lost, modules = estimate(own, "lost"), over_modules(rows, name, first)
     everywhere = judged(lost, modules, "No: without them it answers better", "Yes, ghosts do something")
+    spread = "" if np.isnan(modules.low) else (f" (95 % interval over {modules.over} {modules.low:.2f} to "
+                                               f"{modules.high:.2f})")
     verdict = lost.word("Without some of them it answers better", "Yes, in some modules", "Not shown")
     yield (f"{verdict if everywhere == UNDECIDED else everywhere}. With half of one module's ghosts replaced by their mean, "
            f"{name} ({_count(own)}) loses {lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on "
            f"{own.photographs.iloc[0]:,} test photographs ({copy_of(own)}), as many of each class; that is averaged over "
-           f"{own.modules.iloc[0]} modules (95 % interval over {modules.over} {modules.low:.2f} to "
-           f"{modules.high:.2f}).")
+           f"{own.modules.iloc[0]} modules{spread}.")
     yield few(rows, single, name)
     yield (f"Replaced by what the best filters make of unrelated maps, they cost "
            f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told()}.")

@@ -41,13 +41,19 @@ def times_in_words(measured: pd.DataFrame, batch: int = BATCH, threads: int = TH
     if photographs.GHOSTNET not in quickest.index:
         return "Milliseconds are not recorded yet."
     best = own[own.engine == own.network.map(quickest.engine)]  # of each network its fastest engine's rows
-    turns = best.pivot(index="turn", columns="network", values="ms").dropna()
-    times = turns.rdiv(turns[photographs.GHOSTNET], axis=0)
-    told = [f"{times[name].median():.2f} times as long as {name} ({times[name].min():.2f} to {times[name].max():.2f})"
-            for name in quickest.index if name != photographs.GHOSTNET and name in times]
+    turns = best.pivot(index="turn", columns="network", values="ms")
+    times = {name: (turns[photographs.GHOSTNET] / turns[name]).dropna() for name in quickest.index
+             if name != photographs.GHOSTNET}
+    told = [f"{one.median():.2f} times as long as {name} ({one.min():.2f} to {one.max():.2f})"
+            for name, one in times.items() if len(one)]
+    if not told:
+        return "Milliseconds are not recorded yet."
+    fewest = min(len(one) for one in times.values() if len(one))
     return (f"GhostNet takes {quickest.ms[photographs.GHOSTNET] / batch:.2f} ms for an image: {listed(told)}. Each by its "
             f"fastest engine ({listed(sorted(set(quickest.engine)))}), {latency.conditions(batch, threads)}, "
-            f"{speeds.machine(own)}; brackets: extremes over {len(turns)} turn{'' if len(turns) == 1 else 's'}.")
+            f"{speeds.machine(own)}; in brackets the range over {fewest} turn{'' if fewest == 1 else 's'}, which is "
+            f"no interval. Times are compared within a turn, and the median is told, so that it can differ a little from "
+            f"the quotient of two medians.")
 
 
 def advice(table: pd.DataFrame) -> str:
@@ -59,7 +65,14 @@ def advice(table: pd.DataFrame) -> str:
     known = table.dropna(subset=["ms", "accuracy"]).assign(batch=1)
     if known.empty:
         return "Which to take is not known yet: no network has both an accuracy and a time."
-    steps = latency.within_budget(known, dict(zip(known.network, known.accuracy)), sorted(known.ms))
+    accuracies = dict(zip(known.network, known.accuracy))
+    steps = latency.within_budget(known, accuracies, sorted(known.ms)).drop_duplicates("network")
+    if len(steps) == 1 and len(known) > 1:
+        [best] = known[known.network == steps.network.iloc[0]].itertuples()
+        near = known.network[(known.network != best.network) & (known.ms_low <= best.ms_high)]
+        beside = f"; {listed(near)} may be as quick" if len(near) else ""
+        return (f"Trained alike, {best.network} is the quickest of these networks ({best.ms:.2f} ms{beside}) and the most "
+                f"accurate ({best.accuracy:.1f} %): no limit of time favours another.")
     told = listed(f"{row.network} from {row.ms:.2f} ms ({row.top1:.1f} %)"
-                  for row in steps.drop_duplicates("network").itertuples())
+                  for row in steps.itertuples())
     return f"Trained alike, by the time that you have for an image: {told}."

@@ -46,6 +46,9 @@ def test_images_are_of_all_classes_also_where_these_come_one_after_the_other(tmp
     whole = np.concatenate([batch.images[:len(batch.places)] for batch in folders.epoch()])
     np.testing.assert_array_equal(images, whole[places])
     (tmp_path / "val" / "one" / "07.png").write_text("<html>")
-    assert spread_images(load(config).test, 6)[1].tolist() == [0, 3, 10, 14, 17]
+    images, places = spread_images(load(config).test, 6)
+    assert places.tolist() == [0, 1, 3, 10, 14, 17] and len(images) == 6  # another in its place
+    with pytest.raises(InputError, match="images: 18 given; of the split's 18 17 can be read"):
+        spread_images(load(config).test, 18)
     with pytest.raises(InputError, match="images: 19 given; the split has 18"):
         spread_images(folders, 19)

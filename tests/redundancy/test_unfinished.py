@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from ghostlib import models, results
 from ghostlib.__main__ import main
+from ghostlib.errors import InputError
 from ghostlib.redundancy import controls, layers, runs
 from ghostlib.redundancy.unfinished import FOLDER, INPUTS, Unfinished
 from ghostlib.redundancy.workers import Workers
@@ -104,6 +105,15 @@ def test_a_thread_ends_when_nobody_waits_for_it():
         for _ in workers.each(endless, [("a", 0), ("b", 0), ("c", 0)], lambda key: 1.0):
             pass
     assert begun
+
+
+def test_two_runs_whose_rows_nobody_could_tell_apart_are_refused(nets, monkeypatch):
+    """Such as of one network and seed by two learning rates."""
+    about = {"dataset": "digits", "model": "vgg16", "width": 0.125, "seed": 0, "epochs": 1, "top1": 0.5, "s": 1, "d": 3}
+    monkeypatch.setattr(runs, "of_run", lambda run_dir, images: runs.Subject(about, *nets, IMAGES))
+    monkeypatch.setattr(runs, "network_study", lambda *_: None)
+    with pytest.raises(InputError, match="second: a run of the same dataset, model, width, seed, epochs, s, d as first, by"):
+        runs.of_runs(["first", "second"], 24, progress=False)
 
 
 def test_the_command_goes_on_after_an_interrupt(tmp_path, nets, monkeypatch):

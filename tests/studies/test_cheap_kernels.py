@@ -45,7 +45,7 @@ def test_averages_are_told_apart_from_layers(turned, said):
 @pytest.mark.parametrize(("turned", "said"), [
     ((0.4, 0.95, 0.97), "Training turns the kernels of early layers, those of late ones hardly: in the first half of the "
      "layers the mean cosine between a kernel and itself before is 0.40, in the second 0.96 (1 kind of networks). Counting "
-     "as turned a layer whose mean cosine is below 0.9, 15 epochs turn 1 of 3 layers, the first 1 among them."),
+     "as turned a layer whose mean cosine is below 0.9, 15 epochs turn 1 of 3 layers, the first 1 of all among them."),
     ((0.4, 0.6, 0.7), "Training turns the kernels of early layers more than those of late ones: in the first"),
     ((0.97, 0.6, 0.7), "Early layers' kernels are not turned more than late ones' in all of our networks: in the first")])
 def test_which_layers_have_turned_is_told(turned, said):
@@ -74,7 +74,7 @@ def test_epochs_are_those_of_the_rows_and_unknown_of_others():
     assert cheap_kernels.ours(named) == ["GhostNet 0.5, 80 epochs, s = 2", "GhostNet 0.5, s = 2"]
     assert "In all 2 kinds of our networks the average kernel still points nearly where" in cheap_kernels.averages(named)
     assert "In GhostNet 0.5 (80 epochs, s = 2, 2 seeds) layer" in cheap_kernels.answer(cheap_kernels.named(longer))
-    assert "80 epochs turn 0 of 3 layers, the first 0 among them; 15 epochs turn 0" in cheap_kernels.answer(named)
+    assert "80 epochs turn 0 of 3 layers; 15 epochs turn 0 of 3 layers." in cheap_kernels.answer(named)
 
 
 def test_a_summary_is_over_kernels_and_seeds():

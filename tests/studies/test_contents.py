@@ -70,6 +70,17 @@ def test_the_stored_page_says_what_rows_and_stored_notebooks_say():
             assert told.replace("|", r"\|") in shown, entry.name
 
 
+def test_a_stored_notebooks_answer_is_that_of_the_rows():
+    """Its code and its tables may be those of today, and still what says it in words has changed since it was stored."""
+    compared = []
+    for entry in (entry for entries in contents.PARTS.values() for entry in entries if entry.answer is not None):
+        told = contents.whole_answer(entry.name, ROOT / "data" / "results")
+        for stored in contents._found(entry)[:1]:
+            compared.append(entry.name)
+            assert stored.removeprefix(contents.ANSWER).startswith(told.strip()), entry.name
+    assert len(compared) >= 9
+
+
 def test_answers_follow_the_rows_and_say_where_there_are_none(tmp_path):
     entries = {entry.name: entry for one in contents.PARTS.values() for entry in one}
     assert contents.answer(entries["ablate_kernel"], tmp_path) == contents.NOTHING

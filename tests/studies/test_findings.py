@@ -84,7 +84,7 @@ def test_three_are_told():
     assert told[0].startswith(
         "**Do ghosts beat simply having fewer channels?** Yes, on Imagenette's photographs (squashed copy). GhostNet minus "
         "a thinner network without ghosts: better by more than 1 point (+2.85 points")
-    assert "). No, in a small VGG-16 after 6 epochs of CIFAR-10. The" in told[0]
+    assert "; a secondary question, corrected p 0.024, margin not corrected). No, in a small VGG-16 after 6" in told[0]
     early = findings.on_thinner_rivals(rows[rows.seed < 3])
     assert early.startswith("Not known, on Imagenette's photographs (squashed copy).")
     assert findings.on_thinner_rivals(rows[rows.network != "thin"]) == ""

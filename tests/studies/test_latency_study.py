@@ -89,15 +89,6 @@ def test_machines_are_not_mixed():
     assert len(speeds.of_machine(unknown, {**machine, "instruction_sets": ""})) == len(here)
 
 
-def test_machines_stand_side_by_side_each_with_its_own_turns():
-    here = times({"GhostNet 1.0": 12, "thin of 1.0": 10})
-    there = times({"GhostNet 1.0": 10, "thin of 1.0": 10}).query("turn == 0").assign(machine="Intel Xeon")
-    table = latency.on_machines([here, there], 1, 2)
-    assert list(table) == ["AMD EPYC with 2 cores, 3 turns", "Intel Xeon with 2 cores, 1 turn"]
-    assert table.loc[("GhostNet 1.0", "thin of 1.0", "onnxruntime")].tolist() == pytest.approx([1.2, 1.0])
-    assert latency.on_machines([here.iloc[:0], there], 1, 1).empty
-
-
 def test_the_advice_is_the_budgets_steps_and_says_whose_the_accuracies_are():
     """Slower and no better is not advised; a network without a published accuracy neither."""
     measured = times({"GhostNet 1.0": 12, "thin of 1.0": 3, "plain 1.0": 15, "MobileNetV3-S 1.0": 4,

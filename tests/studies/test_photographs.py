@@ -7,7 +7,7 @@ from conftest import ROOT
 
 from ghostlib.errors import InputError
 from ghostlib.results import read_table
-from ghostlib.studies import copies, photographs
+from ghostlib.studies import copies, photographs, photographs_checks
 from ghostlib.studies.contrasts import Contrast, holm
 
 
@@ -87,7 +87,7 @@ def test_secondary_contrasts_are_corrected_together():
     table = photographs.answers(own).set_index("question")
     assert v2.p_value < thin.p_value  # five are asked, also while three are not there
     assert table.p.tolist() == [f"{p:.3f}" for p in (primary.p_value, 4 * thin.p_value, 5 * v2.p_value)]
-    assert "Secondary: do ghosts beat fewer channels?" in table.index
+    assert "Secondary: is it better than a network of fewer channels and no ghosts?" in table.index
     assert photographs.answers(own[own.seed < 3]).p.tolist() == ["", "", f"{5 * v2.p_value:.3f}"]  # none before the end
 
 
@@ -96,10 +96,11 @@ def test_a_secondary_verdict_that_two_differ_wants_the_corrected_p_value():
     [row] = photographs.answers(photographs.counted(rows(differ))).to_dict("records")
     [one] = photographs.contrasts_of(photographs.counted(rows(differ)))
     assert one.judged(1.0).startswith("better by more than 1 point") and one.p_value < 0.05 < 5 * one.p_value
-    assert row["verdict"] == "undecided"
+    assert row["verdict"] == "undecided (GhostNet ahead, but not after the correction)"
     within = {"GhostNet": [80, 81, 80.5], "s2 d1": [80.1, 81, 80.4]}
     assert photographs.answers(photographs.counted(rows(within))).verdict.tolist() == ["within 1 point"]
-    for own, said in ((differ, ": undecided (+5.97 points, 95 % interval over 3 seeds +"), (within, "; 90 % interval -")):
+    undecided = ": undecided (GhostNet ahead, but not after the correction) (+5.97 points, 95 % interval over 3 seeds +"
+    for own, said in ((differ, undecided), (within, "; 90 % interval -")):
         [told] = photographs.secondary(photographs.counted(rows(own))).told
         assert said in told and told.startswith("Secondary: does the spatial kernel matter? GhostNet − s2 d1: ")
         assert told.endswith(" after Holm's correction for 5 contrasts, interval and margin not corrected).")
@@ -142,12 +143,40 @@ def test_another_network_is_refused():
 def test_the_bootstrap_covers_seeds_and_photographs():
     rng = np.random.default_rng(0)
     right = {"a": rng.random((6, 4000)) < 0.8, "b": rng.random((6, 4000)) < 0.75}
-    mean, low, high = photographs.bootstrap(right, "a", "b")
+    mean, low, high = photographs_checks.bootstrap(right, "a", "b")
     assert mean == pytest.approx(100 * (right["a"].mean() - right["b"].mean())) and low < 5 < high
     assert 1.5 < high - low < 3.5  # 2 x 1.96 x sqrt((0.16 + 0.1875) / 24000) is 1.5 over photographs of all seeds
     same = np.broadcast_to(right["a"][:1], right["a"].shape)  # seeds that agree leave the photographs' spread
-    _, low, high = photographs.bootstrap({"a": same, "b": np.broadcast_to(right["b"][:1], same.shape)}, "a", "b")
+    _, low, high = photographs_checks.bootstrap({"a": same, "b": np.broadcast_to(right["b"][:1], same.shape)}, "a", "b")
     assert high - low == pytest.approx(2 * 1.96 * 100 * np.sqrt((0.16 + 0.1875) / 4000), rel=0.15)
+
+
+def test_both_variances_are_added_for_as_few_seeds_as_there_are():
+    rng = np.random.default_rng(0)
+    right = {"GhostNet": rng.random((3, 4000)) < 0.8, "thin": rng.random((3, 4000)) < 0.75}
+    one = Contrast("GhostNet", "thin", (0, 1, 2), 100 * (right["GhostNet"].mean(axis=1) - right["thin"].mean(axis=1)))
+    mean, low, high = photographs_checks.added(one, right)
+    _, narrow, wide = one.interval
+    assert low < narrow < mean < wide < high and mean == one.interval[0]
+    difference = 100 * (right["GhostNet"] * 1.0 - right["thin"]).mean(axis=0)
+    error = np.sqrt(one.values.var(ddof=1) / 3 + difference.var(ddof=1) / 4000)
+    assert high - mean == pytest.approx(4.302653 * error)  # Student's with 2 degrees of freedom
+
+
+def test_means_over_other_seeds_than_a_contrasts_are_told():
+    own = photographs.named(rows({"GhostNet": [75, 74, 73, 70, 70, 70], "thin": [70] * 6, "s2 d1": [70, 70, 70]}))
+    told = photographs_checks.unequal_seeds(own)
+    assert told.startswith("GhostNet's mean over its 6 seeds is 72.00 %, over the 3 seeds of s2 d1 74.00 %. A contrast")
+    assert photographs_checks.unequal_seeds(own[own.network != "s2 d1"]) == ""
+
+
+def test_a_gap_that_closes_is_told():
+    curves = pd.DataFrame([(name, 0, epoch, value) for name, values in (
+        ("GhostNet", (50, 60, 70, 71, 72)), ("MobileNetV3-Small", (60, 69, 75, 76, 76))) for epoch, value in
+        enumerate(values, 1)], columns=["network", "seed", "epoch", "accuracy"])
+    told = photographs_checks.gaps(curves)
+    assert told.startswith("GhostNet − MobileNetV3-Small was -5.0 points after epoch 3 and -4.0 after epoch 5. The rate")
+    assert photographs_checks.gaps(curves[curves.network == "GhostNet"]) == ""
 
 
 def test_one_seed_is_no_contrast():
@@ -185,12 +214,13 @@ def test_the_check_reads_each_runs_answers(monkeypatch):
     own["point"] = ["a", "b", "c", "d"]
     answered = pd.DataFrame({"image": ["1", "2", "3", "4"], "label": ["x", "x", "y", "y"], "a": [0, 0, 1, 0],
                              "b": [0, 0, 1, 1], "c": [0, 0, 0, 0], "d": [0, 0, 1, 0]})
-    assert photographs.checks(own, answered).empty  # 2 of 6 seeds
+    assert photographs_checks.checks(own, answered).empty  # 2 of 6 seeds
     for name in photographs.PRIMARY:
         monkeypatch.setitem(photographs.SEEDS, name, 2)
-    [row] = photographs.checks(own, answered).to_dict("records")
-    assert row["over seeds"].startswith("+25.00 (") and row["over seeds and photographs"].startswith("+25.00 (")
-    assert photographs.checks(own, answered.drop(columns="d")).empty
+    [row] = photographs_checks.checks(own, answered).to_dict("records")
+    assert row["over seeds"].startswith("+25.00 (") and row["bootstrap"].startswith("+25.00 (")
+    assert row["both variances"].startswith("+25.00 (")
+    assert photographs_checks.checks(own, answered.drop(columns="d")).empty
 
 
 def test_an_unfinished_study_and_another_copy_are_told():
