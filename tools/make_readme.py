@@ -35,7 +35,8 @@ def findings() -> str:
     runs = photographs.counted(read_table(RESULTS / "photographs.csv"))
     likeness_rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
     short, longer = (ablation.named(read_table(RESULTS / f"{name}.csv")) for name in ("ablate_cifar10", "regime_cifar10"))
-    told = found.three(runs, short, longer, likeness_rows)
+    times = read_table(RESULTS / "photographs_latency.csv")
+    told = found.three(runs, short, longer, likeness_rows, times)
     return "\n".join(f"{number}. {one}" for number, one in enumerate(told, 1))
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ghostlib.redundancy.sources import OTHER_IMAGE, TRAINED, UNTRAINED
-from ghostlib.studies import ablation, photographs
+from ghostlib.studies import ablation, photographs, photographs_latency
 from ghostlib.studies.ablation import THIN
 from ghostlib.studies.contrasts import contrast, mean_interval, over_seeds
 from ghostlib.studies.copies import copy_of
@@ -13,7 +13,7 @@ SAYS = {"within": "No", "better": "Yes", "worse": "No"}  # to whether something 
 
 
 def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.DataFrame,
-          likeness: pd.DataFrame) -> list[str]:
+          likeness: pd.DataFrame, times: pd.DataFrame) -> list[str]:
     """The findings that the front page tells, as Markdown.
 
     Args:
@@ -21,19 +21,22 @@ def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.Dat
         on_cifar10: Of `ablation.named`, of ablate_cifar10.csv.
         longer: The same of regime_cifar10.csv.
         likeness: As for `redundancy.answer`.
+        times: As for `photographs_latency.times_in_words`.
     """
     fewer = f"{on_thinner_rivals(on_photographs)} {on_fewer_channels(on_cifar10, longer)}".strip()
     return [f"**Do ghosts beat simply having fewer channels?** {fewer}",
             f"**Are feature maps alike because networks learn it?** {on_likeness(likeness)}",
-            f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs)}"]
+            f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs, times)}"]
 
 
-def on_the_rival(rows: pd.DataFrame) -> str:
-    """The primary contrast of the photographs study, in short."""
+def on_the_rival(rows: pd.DataFrame, times: pd.DataFrame) -> str:
+    """The primary contrast of the photographs study, in short, and what either network takes of time."""
     said = photographs.answer(rows).removeprefix("**Answer.** ").partition(" GhostNet recognises")[0]
     told = photographs.conditions(rows).replace(
         "(squashed copy)", "on photographs resized to a square without cropping (the squashed copy)")
-    return f"{said.replace(f' ({copy_of(rows)})', '')} Seen on Imagenette, {told}."  # of which copy is said once
+    beside = photographs_latency.beside_the_rival(times)
+    first = said.replace(f" ({copy_of(rows)})", "")  # of which copy is said once
+    return f"{first}{f' {beside}' if beside else ''} Seen on Imagenette, {told}."
 
 
 def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:

@@ -34,21 +34,37 @@ def with_times(table: pd.DataFrame, measured: pd.DataFrame, batch: int = BATCH, 
     return table.merge(times.assign(network=quickest.network, engine=quickest.engine), "left", "network")
 
 
+def beside_the_rival(measured: pd.DataFrame) -> str:
+    """How long GhostNet takes beside the study's rival, in short; "" where that is not known."""
+    times = _times(latency.of_condition(measured, BATCH, THREADS)).get(photographs.RIVAL)
+    if times is None:
+        return ""
+    return (f"On one core of a CPU it takes {times.median():.2f} times as long for an image (each by its fastest engine, "
+            f"{times.min():.2f} to {times.max():.2f} in {len(times)} turns).")
+
+
+def _times(own: pd.DataFrame) -> dict[str, pd.Series]:
+    """How many times as long GhostNet takes as each other network, turn by turn, each by its fastest engine."""
+    if own.empty:
+        return {}
+    quickest = latency.fastest_engine(latency.summary(own)).set_index("network")
+    best = own[own.engine == own.network.map(quickest.engine)]
+    turns = best.pivot(index="turn", columns="network", values="ms")
+    if photographs.GHOSTNET not in turns:
+        return {}
+    found = {name: (turns[photographs.GHOSTNET] / turns[name]).dropna() for name in quickest.index}
+    return {name: times for name, times in found.items() if name != photographs.GHOSTNET and len(times)}
+
+
 def times_in_words(measured: pd.DataFrame, batch: int = BATCH, threads: int = THREADS) -> str:
     """How long GhostNet takes beside each other network, by each one's fastest engine, in sentences."""
     own = latency.of_condition(measured, batch, threads)
     quickest = latency.fastest_engine(latency.summary(own)).set_index("network")
-    if photographs.GHOSTNET not in quickest.index:
+    if not (times := _times(own)):
         return "Milliseconds are not recorded yet."
-    best = own[own.engine == own.network.map(quickest.engine)]  # of each network its fastest engine's rows
-    turns = best.pivot(index="turn", columns="network", values="ms")
-    times = {name: (turns[photographs.GHOSTNET] / turns[name]).dropna() for name in quickest.index
-             if name != photographs.GHOSTNET}
     told = [f"{one.median():.2f} times as long as {name} ({one.min():.2f} to {one.max():.2f})"
-            for name, one in times.items() if len(one)]
-    if not told:
-        return "Milliseconds are not recorded yet."
-    fewest = min(len(one) for one in times.values() if len(one))
+            for name, one in times.items()]
+    fewest = min(map(len, times.values()))
     return (f"GhostNet takes {quickest.ms[photographs.GHOSTNET] / batch:.2f} ms for an image: {listed(told)}. Each by its "
             f"fastest engine ({listed(sorted(set(quickest.engine)))}), {latency.conditions(batch, threads)}, "
             f"{speeds.machine(own)}; in brackets the range over {fewest} turn{'' if fewest == 1 else 's'}, which is "

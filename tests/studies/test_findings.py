@@ -10,6 +10,7 @@ from ghostlib.results import read_table
 from ghostlib.studies import ablation, findings, photographs
 
 RESULTS = ROOT / "data" / "results"
+TIMES = read_table(RESULTS / "photographs_latency.csv")
 
 
 def on_cifar10(lead=0.0, table="ablate_cifar10"):
@@ -62,24 +63,25 @@ def test_a_sure_but_small_likeness_is_hardly_one_and_one_seed_has_no_interval():
 def test_the_rival_waits_for_all_its_seeds():
     rows = photographs.counted(read_table(RESULTS / "photographs.csv"))
     first = rows[rows.seed == 0]
-    told = findings.on_the_rival(first)
+    told = findings.on_the_rival(first, TIMES.iloc[:0])
     assert told.startswith("Not known yet: so far top-1 on Imagenette's test photographs is 71.9 % ")
     ends = (" Seen on Imagenette, after 15 epochs at 128 x 128 on photographs resized to a square without cropping (the "
             "squashed copy).")
     assert told.endswith(f"all 6 planned seeds of both.{ends}") and "*" not in told
     every = pd.concat([first.assign(seed=seed, accuracy=first.accuracy + (first.network == "GhostNet") * (seed % 2) / 10)
                        for seed in range(6)])
-    told = findings.on_the_rival(every[every.seed < 5])
+    told = findings.on_the_rival(every[every.seed < 5], TIMES.iloc[:0])
     assert told.startswith("Not known yet") and "95 % interval over 5 seeds" in told
-    told = findings.on_the_rival(every)
+    told = findings.on_the_rival(every, TIMES)
     assert told.startswith("No. At equal multiply-adds and by one recipe, GhostNet is worse than MobileNetV3-Small by more ")
     assert "95 % interval over 6 seeds" in told and told.endswith(ends)
+    assert " On one core of a CPU it takes 2.35 times as long for an image (each by its fastest engine, 2.34 to 2." in told
 
 
 def test_three_are_told():
     rows = photographs.counted(read_table(RESULTS / "photographs.csv"))
     likeness = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
-    told = findings.three(rows, on_cifar10(), on_cifar10(table="regime_cifar10"), likeness)
+    told = findings.three(rows, on_cifar10(), on_cifar10(table="regime_cifar10"), likeness, TIMES)
     assert len(told) == 3 and all(one.startswith("**") and "?** " in one for one in told)
     assert told[0].startswith(
         "**Do ghosts beat simply having fewer channels?** Yes, on Imagenette's photographs (squashed copy). GhostNet minus "
