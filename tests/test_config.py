@@ -48,9 +48,6 @@ from ghostlib.errors import InputError
     ({"image_size": 30}, "image_size: 30 given; digits are 8 x 8"),
     ({"model": "vgg16", "image_size": 16}, "image_size: 16 given; vgg16 halves the map five times"),
 ])
-def test_a_layers_name_that_yaml_reads_as_a_number_is_a_name():
-    assert Config.of({"model": "resnet20", "ratio": {1: 2}}).ratio == {"1": 2}
-
 
 def test_what_cannot_work_is_refused_in_one_line(values, message):
     with pytest.raises(InputError) as error:
@@ -233,3 +230,7 @@ def test_dependencies_stand_once_and_the_same(root):
     wanted = [one for one in re.findall(r'"([^"]+)"', re.sub(r"#.*", "", told)) if not one.startswith("ghostlib[")]
     assert sorted(pip) == sorted([*wanted, "-e ."])
     assert "python=3.11" in environment
+
+
+def test_a_layers_name_that_yaml_reads_as_a_number_is_a_name():
+    assert Config.of({"model": "resnet20", "ratio": {1: 2}}).ratio == {"1": 2}

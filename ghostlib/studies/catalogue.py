@@ -17,7 +17,8 @@ EPOCHS = 15  # of the counted runs of the photographs study; a network that was 
 
 
 def network_of(config: Config) -> str:
-    """What rows of measured networks call one of a sweep: its model, width and, where they are not EPOCHS, its epochs."""
+    """What rows of measured networks call one of a sweep: its model, width and, where they are not EPOCHS, its epochs. Rows
+    of lesions have a column of epochs, and say model and width alone."""
     return f"{config.model} {config.width:g}" + ("" if config.epochs == EPOCHS else f", {config.epochs} epochs")
 
 
