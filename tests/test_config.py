@@ -48,7 +48,6 @@ from ghostlib.errors import InputError
     ({"image_size": 30}, "image_size: 30 given; digits are 8 x 8"),
     ({"model": "vgg16", "image_size": 16}, "image_size: 16 given; vgg16 halves the map five times"),
 ])
-
 def test_what_cannot_work_is_refused_in_one_line(values, message):
     with pytest.raises(InputError) as error:
         Config.of(values)
