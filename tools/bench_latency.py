@@ -22,12 +22,12 @@ from ghostlib.config import Config
 from ghostlib.deploy import engines
 from ghostlib.models.build import build
 from ghostlib.progress import progress_bar
-from ghostlib.studies import latency as published
-from ghostlib.studies import photographs_latency as photographs
+from ghostlib.studies import latency as of_latency
+from ghostlib.studies import photographs_latency as of_photographs
 from ghostlib.studies import speeds
 
 KEY = ["network", "engine", "threads", "turn"]  # of one machine
-STUDIES = {"latency": published, "photographs": photographs}  # each names its networks, and their Configs
+STUDIES = {"latency": of_latency, "photographs": of_photographs}  # each names its networks, and their Configs
 BATCHES = 1, 32
 
 

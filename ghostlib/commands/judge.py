@@ -63,7 +63,7 @@ def validate(params: Path, pairs, weights: str, target: Path | None, engine: str
 def predict(images: tuple[str, ...], weights: str, pairs, engine: str, top: int, target: Path | None) -> None:
     """Say what pictures show: files, folders or patterns, the likeliest answers of each with their probabilities.
 
-    Pictures that cannot be read are named at the end, and the status is 1.
+    Pictures that cannot be read are named, and the status is then 1.
     """
     from ghostlib.paths import expand
     params = [name for name in images if name.endswith((".yaml", ".yml"))]

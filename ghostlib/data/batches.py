@@ -1,6 +1,6 @@
 """What a dataset is to the rest: two splits in batches of one fixed size; those that are held in memory."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -43,6 +43,10 @@ class Batches(Protocol):
 
     def epoch(self, epoch: int = 0) -> Iterator[Batch]:
         """One rank's batches of one epoch; training drops an incomplete last batch, testing pads it."""
+        ...
+
+    def some(self, places: np.ndarray) -> Iterator[Batch]:
+        """Batches of some images (n,) of a split that is tested with; no others are read."""
         ...
 
     def check_broken(self) -> None:
@@ -130,8 +134,13 @@ class ArrayBatches:
         return batch_count(self.images, self._config.batch_size, self._ranks, self._training)
 
     def epoch(self, epoch: int = 0) -> Iterator[Batch]:
+        return self._batches(epoch, share_of(self.images, self._config, epoch, self._rank, self._ranks, self._training))
+
+    def some(self, places: np.ndarray) -> Iterator[Batch]:
+        return self._batches(0, places)
+
+    def _batches(self, epoch: int, order: np.ndarray) -> Iterator[Batch]:
         config, size = self._config, self._config.batch_size
-        order = share_of(self.images, config, epoch, self._rank, self._ranks, self._training)
         rng = stream(config.seed, AUGMENT, epoch, self._rank)
         for start in range(0, len(self) * size if self._training else len(order), size):
             index = order[start:start + size]
@@ -197,26 +206,23 @@ def spread_images(split: Batches, count: int) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"images: {count} given; the split has {split.images}")
     in_order = len(split.labels) > 1 and bool((np.diff(split.labels) >= 0).all())
     places = np.linspace(0, split.images - 1, count).round().astype(int) if in_order else np.arange(count)
-    found = _at(split, set(places.tolist()))
-    if missing := count - len(found):  # then of all others, as evenly
-        others = _at(split, set(range(split.images)) - set(places.tolist()))
-        if missing > len(others):
-            raise InputError(f"images: {count} given; of the split's {split.images} {len(found) + len(others)} can be read")
-        more = sorted(others)
-        found |= {more[at]: others[more[at]] for at in np.linspace(0, len(more) - 1, missing).round().astype(int)}
+    found, tried = _at(split, places), set(places.tolist())
+    while missing := count - len(found):  # then some of all others, as evenly
+        left = np.array([place for place in range(split.images) if place not in tried])
+        if missing > len(left):
+            raise InputError(f"images: {count} given; of the split's {split.images} {len(found) + len(left)} at most can be "
+                             f"read")
+        others = left[np.linspace(0, len(left) - 1, missing).round().astype(int)]
+        found |= _at(split, others)
+        tried |= set(others.tolist())
     kept = np.array(sorted(found))
     return np.stack([found[place] for place in kept]), kept
 
 
-def _at(split: Batches, wanted: Collection[int]) -> dict[int, np.ndarray]:
-    """The images of a split at some places, by these; without those that cannot be read."""
-    found: dict[int, np.ndarray] = {}
-    last = max(wanted, default=-1)
-    for batch in split.epoch():
-        found |= {place: image.copy() for place, image in zip(batch.places.tolist(), batch.images) if place in wanted}
-        if batch.places.max(initial=0) >= last:
-            break
-    return found
+def _at(split: Batches, places: np.ndarray) -> dict[int, np.ndarray]:
+    """The images of a split at some places (n,), by these; without those that cannot be read."""
+    return {place: image.copy() for batch in split.some(np.sort(places))
+            for place, image in zip(batch.places.tolist(), batch.images)}
 
 
 def balanced_images(split: Batches, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -240,8 +246,7 @@ def balanced_images(split: Batches, count: int, seed: int = 0) -> tuple[np.ndarr
         raise InputError(f"images: {count} given; allowed are {classes:,} to {classes * most:,}, as many of each of the "
                          f"{classes:,} classes")
     wanted = order[np.sort(np.concatenate([own[:each] for own in of_class]))]
-    chosen = set(wanted.tolist())
-    found = _at(split, chosen)
-    if missing := chosen - set(found):
+    found = _at(split, wanted)
+    if missing := set(wanted.tolist()) - set(found):
         raise InputError(f"images: {some(map(split.name, missing))} cannot be read; allowed are those that can")
     return np.stack([found[place] for place in wanted.tolist()]), split.labels[wanted]

@@ -115,8 +115,13 @@ class FolderBatches:
         return batch_count(self.images, self._config.batch_size, self._ranks, self._training)
 
     def epoch(self, epoch: int = 0) -> Iterator[Batch]:
+        return self._batches(epoch, share_of(self.images, self._config, epoch, self._rank, self._ranks, self._training))
+
+    def some(self, places: np.ndarray) -> Iterator[Batch]:
+        return self._batches(0, places)
+
+    def _batches(self, epoch: int, order: np.ndarray) -> Iterator[Batch]:
         config = self._config
-        order = share_of(self.images, config, epoch, self._rank, self._ranks, self._training)
         rng = stream(config.seed, AUGMENT, epoch, self._rank)
         self.pictures.open()
         try:

@@ -211,15 +211,19 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     def made(one: str) -> Engine:
         logits = OF_ONNX[one](content)
         return Engine(one, partial(in_batches, logits, size=size) if size else logits)
-    tried = able if name == AUTO else [name]
+    if len(tried := able if name == AUTO else [name]) == 1:
+        try:
+            return made(tried[0])
+        except Exception as problem:  # those of the engines have nothing in common
+            raise InputError(f"engine: {path}: {_failure(tried[0], problem)}") from None
     sides = [side if isinstance(side, int) and side else free for side, free in zip(shape[1:], FREE)]
     images = np.random.default_rng(0).normal(size=(IMAGES, *sides)).astype(np.float32)
     answers, failed = {}, []
     for one in tried:
         try:
             engine = made(one)
-            answers[one] = engine, engine(images) if len(tried) > 1 else images
-        except Exception as problem:  # those of the engines have nothing in common
+            answers[one] = engine, engine(images)
+        except Exception as problem:
             failed.append(_failure(one, problem))
     if not answers:
         raise InputError(f"engine: {path}: {'; '.join(failed)}")

@@ -85,8 +85,9 @@ def fig_patterns(rows: pd.DataFrame) -> Figure:
                             marker=None if when == START else MARKERS[place],
                             label=name + {TRAINED: "", START: ", before training", FITTED: ", least squares"}[when])
     share = 100 / int(rows.d.min()) ** 2
+    chance = {"copy": share, "smoothing": share, "edge": 2 * share}
     for ax, (column, title) in zip(axes, panels.items()):
-        if column in (chance := {"copy": share, "smoothing": share, "edge": 2 * share}):
+        if column in chance:
             ax.axhline(chance[column], color="0.6", linewidth=3, alpha=0.5, zorder=0, label="a random kernel")
         elif column == "turned":
             ax.axhline(HARDLY, color="0.6", linewidth=0.8, zorder=0)

@@ -71,12 +71,13 @@ def of_runs(run_dirs: Sequence[str | Path], images: int = IMAGES, progress: bool
         kept = unfinished.of({**_identity(one, images), **which}, study, options) if unfinished else None
         studies.append((one, study, kept))
     subjects: list[Subject] = []
+    told_apart: dict[str, str | Path] = {}
     with progress_bar(len(run_dirs), "runs read", progress) as bar:
         for run_dir in run_dirs:
             one = of_run(run_dir, images)
-            if (number := _identities(subjects, images).get(_key(one, images))) is not None:
-                raise InputError(f"{run_dir}: a run of the same {', '.join(OF_ONE_RUN[:-1])} as {run_dirs[number]}, by "
-                                 f"which rows are told apart; allowed is one of them")
+            if (first := told_apart.setdefault(str(_identity(one, images)), run_dir)) is not run_dir:
+                raise InputError(f"{run_dir}: a run of the same {', '.join(OF_ONE_RUN[:-1])} as {first}, by which rows are "
+                                 f"told apart; allowed is one of them")
             add(one, network_study(one.net, one.untrained, one.images, KERNELS, THRESHOLDS, int(one.about["seed"])))
             subjects.append(one)
             bar.update(1)
@@ -142,14 +143,6 @@ def ratios_of_runs(run_dirs: Sequence[str | Path], like: int = 2, kernel: int = 
 def _identity(subject: Subject, images: int) -> dict[str, Any]:
     """What tells one run's rows from another's, as OF_ONE_RUN does."""
     return {name: {**subject.about, "images": images}[name] for name in OF_ONE_RUN}
-
-
-def _key(subject: Subject, images: int) -> tuple[str, ...]:
-    return tuple(map(str, _identity(subject, images).values()))
-
-
-def _identities(subjects: Sequence[Subject], images: int) -> dict[tuple[str, ...], int]:
-    return {_key(one, images): number for number, one in enumerate(subjects)}
 
 
 def _remark(kept: KeptRows, study: LayerStudy) -> str | None:

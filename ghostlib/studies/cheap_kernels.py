@@ -83,7 +83,7 @@ def _turning(rows: pd.DataFrame, names: list[str]) -> str:
             "Training turns the kernels of early layers more than those of late ones" if (early < late).all() else
             "Early layers' kernels are not turned more than late ones' in all of our networks")
     by_time = "; ".join(f"{epochs:.0f} epochs turn {_whole_span(counts, 0)} of {_whole_span(counts, 1)} layers"
-                        + (f", the first {_whole_span(counts, 2)} of all among them" if any(one[2] for one in counts)
+                        + (f", among them the first {_whole_span(counts, 2)}" if any(one[2] for one in counts)
                            else "") for epochs, counts in told.items())
     return (f"{word}: in the first half of the layers the mean cosine between a kernel and itself before is "
             f"{_span(early, 2)}, in the second {_span(late, 2)} ({len(names)} kind{'s' * (len(names) > 1)} of networks). "

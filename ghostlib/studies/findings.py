@@ -58,7 +58,7 @@ def on_thinner_rivals(rows: pd.DataFrame) -> str:
         return ""
     row = found.loc[thinner]
     return (f"{SAYS.get(row.verdict.split()[0].strip(','), 'Not known')}, on Imagenette's photographs ({copy_of(rows)}). "
-            f"GhostNet minus a thinner network without ghosts: {row.verdict.partition(' (')[0]} ({row.evidence}; a "
+            f"GhostNet minus a thinner network without ghosts: {row.verdict.partition(',')[0]} ({row.evidence}; a "
             f"secondary question{f', corrected p {row.p}' if row.p else ''}, margin not corrected).")
 
 

@@ -33,6 +33,7 @@ SECONDARY = {(GHOSTNET, THIN): "Is it better than a network of fewer channels an
              (GHOSTNET, "s4 d3"): "Is it better than more ghosts of fewer real maps?"}
 LEADERBOARD = 93.55  # %; the public leaderboard's for 80 epochs at 128 x 128, one run of an xresnet50, official copy
 STEP = 2.0  # from one learning rate of the grid to the next
+NOT_CORRECTED = ", margin not corrected"  # of a secondary verdict
 NO_PAIRS = "No two networks that are compared here have two seeds in common yet: there is nothing to show."
 
 
@@ -95,9 +96,12 @@ def pilot_in_words(pilot: pd.DataFrame) -> str:
     one = contrast(pilot[pilot.network.isin(PRIMARY) & (pilot.lr == pilot.network.map(chosen))], *PRIMARY, "accuracy")
     told = " and of ".join(f"+/-{half_width(one.values.std(ddof=1), seeds):.1f} points from {seeds} seeds"
                            for seeds in sorted(set(SEEDS.values())))
+    at_theirs = pilot[(pilot.seed == 100) & (pilot.lr == pilot.network.map(chosen))].groupby("network").accuracy.first()
+    thin = (f"Each at its rate, one seed, {', '.join(f'{name} {at_theirs[name]:.1f} %' for name in (GHOSTNET, THIN))}.\n"
+            if {GHOSTNET, THIN} <= set(at_theirs.index) else "")
     return (f"GhostNet's rate of {best.lr:g} was ahead of {second.lr:g} by {ahead} of {best.test_images:,} photographs.\n"
-            f"GhostNet − MobileNetV3-Small in {len(one.seeds)} pairs: {listed(f'{value:+.1f}' for value in one.values)} "
-            f"points. Differences that spread like these have an interval of {told}.")
+            f"{thin}GhostNet − MobileNetV3-Small in {len(one.seeds)} pairs: "
+            f"{listed(f'{value:+.1f}' for value in one.values)} points. Differences that spread like these have an interval of {told}.")
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -150,8 +154,8 @@ def secondary(rows: pd.DataFrame) -> pd.DataFrame:
     own = own.assign(evidence=own.difference.map(evidence))
     corrected = f" after Holm's correction for {len(SECONDARY)} contrasts"
     return own.assign(told=[
-        f"{row.question} {row.difference}: {row.verdict} ({row.evidence}; {f'p {row.p}{corrected}, ' if row.p else ''}"
-        f"interval and margin not corrected)." for row in own.itertuples()])
+        f"{row.question} {row.difference}: {row.verdict.removesuffix(NOT_CORRECTED)} ({row.evidence}; "
+        f"{f'p {row.p}{corrected}, ' if row.p else ''}interval and margin not corrected)." for row in own.itertuples()])
 
 
 def answers(rows: pd.DataFrame) -> pd.DataFrame:
@@ -177,9 +181,9 @@ def _verdict(one: Contrast, corrected: float) -> str:
     if (one.first, one.second) == PRIMARY or judged.startswith("within"):
         return judged
     if corrected < LEVEL:
-        return f"{judged} (margin not corrected)" if judged.endswith(by) else judged
+        return judged + NOT_CORRECTED if judged.endswith(by) else judged
     ahead = one.first if one.interval[0] > 0 else one.second
-    return f"undecided ({ahead} ahead, but not after the correction)" if one.p_value < LEVEL else "undecided"
+    return f"undecided, {ahead} ahead before the correction" if one.p_value < LEVEL else "undecided"
 
 
 def _question(one: Contrast) -> str:
@@ -228,10 +232,10 @@ def answer(rows: pd.DataFrame) -> str:
     told = (f"**Answer.** {first[judged]} ({one.evidence()}{one.equivalence(MARGIN)}). GhostNet recognises "
             f"{means[GHOSTNET]:.1f} % of Imagenette's test photographs, MobileNetV3-Small {means[RIVAL]:.1f} %, "
             f"{conditions(rows)} from random weights; a thousand classes and long training may say otherwise.")
-    for part, second in (("Ghosts", THIN), ("The 3 × 3 filter", "s2 d1")):
-        of_part = answers(rows).set_index("difference").verdict
-        if (difference := f"{GHOSTNET} − {second}") in of_part:
-            told += f" {part}, as a secondary question ({difference}): {of_part[difference]}."
+    verdicts = answers(rows).set_index("difference").verdict
+    parts = {"ghosts": f"{GHOSTNET} − {THIN}", "the 3 × 3 filter": f"{GHOSTNET} − s2 d1"}
+    if known := [f"{part} ({pair}) {verdicts[pair]}" for part, pair in parts.items() if pair in verdicts]:
+        told += f" Secondary questions: {'; '.join(known)}."
     left = sum(SEEDS.values()) - len(rows)
     return told + (f" Of the secondary contrasts' runs {left} are missing." if left > 0 else "")
 

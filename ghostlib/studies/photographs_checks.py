@@ -11,7 +11,7 @@ from ghostlib.studies.contrasts import Contrast, listed, with_interval
 from ghostlib.studies.photographs import GHOSTNET, RIVAL, THIN, contrasts_of, is_whole
 
 DRAWS = 2000  # of the bootstrap
-HALF = 0.6  # of a run's epochs, after which a gap is told beside that at its end
+EARLIER = 0.6  # of a run's epochs, after which a gap is told beside that at its end
 
 
 def checks(rows: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
@@ -99,14 +99,24 @@ def gaps(curves: pd.DataFrame) -> str:
     """
     means = curves.groupby(["network", "epoch"]).accuracy.mean().unstack("epoch")
     last = int(means.columns.max())
-    before = max(1, round(HALF * last))
+    before = max(1, round(EARLIER * last))
     told = []
     for name in (RIVAL, THIN):
         if {GHOSTNET, name} <= set(means.index) and before in means:
-            gap = means.loc[GHOSTNET] - means.loc[name]
+            gap = (means.loc[GHOSTNET] - means.loc[name]).round(1) + 0.0  # no -0.0
             told.append(f"GhostNet − {name} was {gap[before]:+.1f} points after epoch {before} and {gap[last]:+.1f} after "
                         f"epoch {last}")
     if not told:
         return ""
     return (f"{listed(told)}. The rate falls to zero at epoch {last}, so that every curve flattens there: they do not say "
             f"what a longer training would give.")
+
+
+def mixed_pairs(rows: pd.DataFrame) -> str:
+    """How many pairs of runs that a contrast compares are of two kinds of processors, or of two commits, in a sentence."""
+    by = rows.set_index(["network", "seed"])
+    pairs = {(one.first, one.second, seed) for one in contrasts_of(rows) for seed in one.seeds}
+    apart = {what: sum(by[what][first, seed] != by[what][second, seed] for first, second, seed in pairs)
+             for what in ("machine", "commit")}
+    return (f"Of {len(pairs)} pairs of runs that contrasts compare, {apart['machine']} mix kinds of processors and "
+            f"{apart['commit']} mix commits.")

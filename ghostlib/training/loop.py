@@ -75,8 +75,8 @@ def train(config: Config, progress: bool = True, compile_cache: bool = False) ->
 
     Args:
         config: The run. The same Config gives the same weights, bit for bit, on the same kind of CPU with as many threads,
-            whether it ran in one go or was stopped and resumed. Other numbers of threads may give others: MindSpore's
-            convolutions add up in another order (seen with GhostNet 0.5 at 128 x 128, docs/photographs.md).
+            whether it ran in one go or was stopped and resumed. Other numbers of threads may give others (seen
+            with GhostNet 0.5 at 128 x 128, docs/photographs.md).
         progress: Whether to show a progress bar.
         compile_cache: Whether this process may take compiled graphs from an equal run and leave its own, unless
             GHOSTLIB_COMPILE_CACHE says otherwise: only where it trains what `config` names and nothing else.

@@ -7,6 +7,7 @@ from PIL import Image
 from ghostlib.config import Config
 from ghostlib.data import load
 from ghostlib.data.batches import balanced_images, first_images, spread_images
+from ghostlib.data.folders import FolderBatches
 from ghostlib.errors import InputError
 
 
@@ -28,7 +29,7 @@ def test_more_than_there_are_is_refused(count):
         balanced_images(load(Config()).test, count)
 
 
-def test_images_are_of_all_classes_also_where_these_come_one_after_the_other(tmp_path):
+def test_images_are_of_all_classes_also_where_these_come_one_after_the_other(tmp_path, monkeypatch):
     """Of digits, which come mixed, the first; of folders, which come class by class, some of each."""
     split = load(Config()).test
     images, places = spread_images(split, 20)
@@ -45,10 +46,18 @@ def test_images_are_of_all_classes_also_where_these_come_one_after_the_other(tmp
     assert places.tolist() == [0, 3, 7, 10, 14, 17] and folders.labels[places].tolist() == [0, 0, 0, 1, 1, 1]
     whole = np.concatenate([batch.images[:len(batch.places)] for batch in folders.epoch()])
     np.testing.assert_array_equal(images, whole[places])
+    read, real = [], FolderBatches._first_readable
+
+    def noted(own, order, place, box):
+        read.append(int(order[place]))
+        return real(own, order, place, box)
+    monkeypatch.setattr(FolderBatches, "_first_readable", noted)
+    spread_images(load(config).test, 6)
+    assert sorted(read) == places.tolist()  # and no other is decoded
     (tmp_path / "val" / "one" / "07.png").write_text("<html>")
     images, places = spread_images(load(config).test, 6)
     assert places.tolist() == [0, 1, 3, 10, 14, 17] and len(images) == 6  # another in its place
-    with pytest.raises(InputError, match="images: 18 given; of the split's 18 17 can be read"):
+    with pytest.raises(InputError, match="images: 18 given; of the split's 18 17 at most can be read"):
         spread_images(load(config).test, 18)
     with pytest.raises(InputError, match="images: 19 given; the split has 18"):
         spread_images(folders, 19)

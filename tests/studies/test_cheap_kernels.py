@@ -45,7 +45,7 @@ def test_averages_are_told_apart_from_layers(turned, said):
 @pytest.mark.parametrize(("turned", "said"), [
     ((0.4, 0.95, 0.97), "Training turns the kernels of early layers, those of late ones hardly: in the first half of the "
      "layers the mean cosine between a kernel and itself before is 0.40, in the second 0.96 (1 kind of networks). Counting "
-     "as turned a layer whose mean cosine is below 0.9, 15 epochs turn 1 of 3 layers, the first 1 of all among them."),
+     "as turned a layer whose mean cosine is below 0.9, 15 epochs turn 1 of 3 layers, among them the first 1."),
     ((0.4, 0.6, 0.7), "Training turns the kernels of early layers more than those of late ones: in the first"),
     ((0.97, 0.6, 0.7), "Early layers' kernels are not turned more than late ones' in all of our networks: in the first")])
 def test_which_layers_have_turned_is_told(turned, said):

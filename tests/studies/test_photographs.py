@@ -96,10 +96,10 @@ def test_a_secondary_verdict_that_two_differ_wants_the_corrected_p_value():
     [row] = photographs.answers(photographs.counted(rows(differ))).to_dict("records")
     [one] = photographs.contrasts_of(photographs.counted(rows(differ)))
     assert one.judged(1.0).startswith("better by more than 1 point") and one.p_value < 0.05 < 5 * one.p_value
-    assert row["verdict"] == "undecided (GhostNet ahead, but not after the correction)"
+    assert row["verdict"] == "undecided, GhostNet ahead before the correction"
     within = {"GhostNet": [80, 81, 80.5], "s2 d1": [80.1, 81, 80.4]}
     assert photographs.answers(photographs.counted(rows(within))).verdict.tolist() == ["within 1 point"]
-    undecided = ": undecided (GhostNet ahead, but not after the correction) (+5.97 points, 95 % interval over 3 seeds +"
+    undecided = ": undecided, GhostNet ahead before the correction (+5.97 points, 95 % interval over 3 seeds +"
     for own, said in ((differ, undecided), (within, "; 90 % interval -")):
         [told] = photographs.secondary(photographs.counted(rows(own))).told
         assert said in told and told.startswith("Secondary: does the spatial kernel matter? GhostNet − s2 d1: ")
@@ -170,6 +170,14 @@ def test_means_over_other_seeds_than_a_contrasts_are_told():
     assert photographs_checks.unequal_seeds(own[own.network != "s2 d1"]) == ""
 
 
+def test_pairs_that_mix_processors_or_commits_are_counted():
+    own = photographs.named(rows({"GhostNet": [75, 74, 73], "thin": [70] * 3}, machine="AMD", commit="a"))
+    own.loc[own.network == "thin", "commit"] = ["a", "b", "b"]
+    own.loc[(own.network == "thin") & (own.seed == 2), "machine"] = "Intel"
+    told = "Of 3 pairs of runs that contrasts compare, 1 mix kinds of processors and 2 mix commits."
+    assert photographs_checks.mixed_pairs(own) == told
+
+
 def test_a_gap_that_closes_is_told():
     curves = pd.DataFrame([(name, 0, epoch, value) for name, values in (
         ("GhostNet", (50, 60, 70, 71, 72)), ("MobileNetV3-Small", (60, 69, 75, 76, 76))) for epoch, value in
@@ -177,6 +185,8 @@ def test_a_gap_that_closes_is_told():
     told = photographs_checks.gaps(curves)
     assert told.startswith("GhostNet − MobileNetV3-Small was -5.0 points after epoch 3 and -4.0 after epoch 5. The rate")
     assert photographs_checks.gaps(curves[curves.network == "GhostNet"]) == ""
+    nearly = curves.assign(accuracy=curves.accuracy.where(curves.epoch != 3, 70.0) + 0.01 * (curves.network != "GhostNet"))
+    assert "was +0.0 points after epoch 3" in photographs_checks.gaps(nearly)
 
 
 def test_one_seed_is_no_contrast():
