@@ -101,7 +101,8 @@ def pilot_in_words(pilot: pd.DataFrame) -> str:
             if {GHOSTNET, THIN} <= set(at_theirs.index) else "")
     return (f"GhostNet's rate of {best.lr:g} was ahead of {second.lr:g} by {ahead} of {best.test_images:,} photographs.\n"
             f"{thin}GhostNet − MobileNetV3-Small in {len(one.seeds)} pairs: "
-            f"{listed(f'{value:+.1f}' for value in one.values)} points. Differences that spread like these have an interval of {told}.")
+            f"{listed(f'{value:+.1f}' for value in one.values)} points. Differences that spread like these have an "
+            f"interval of {told}.")
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
