@@ -4,8 +4,9 @@ import mindspore
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
-from conftest import randomise
+from conftest import ROOT, randomise
 from mindspore import Tensor, nn, ops
 
 from ghostlib.deploy import fold_batchnorm
@@ -21,6 +22,9 @@ FIRST = {"ghostnet": "blocks.0.0.ghost1", "ghostnetv2": "blocks.2.0.ghost1", "vg
          "resnet20": "layer1.0.conv1", "resnet56": "layer1.0.conv1", "resnet50": "layer1.0.conv1",
          "mobilenet_v2": "blocks.1.0.conv_pw", "mobilenet_v3_small": "blocks.1.0.conv_pw",
          "mobilenet_v3_large": "blocks.1.0.conv_pw"}
+DEFAULT_RATIO = {"ghostnet": 2, "ghostnetv2": 2}
+PUBLISHED = [(one.model, one.width, DEFAULT_RATIO.get(one.model, 1))
+             for one in pd.read_csv(ROOT / "data/paper/models.csv").itertuples()] + [("resnet50", 1.0, 2)]
 
 
 @pytest.fixture(autouse=True)
@@ -57,10 +61,12 @@ def test_every_family_with_every_ratio_and_kernel(family, ratio, kernel, few_sta
     agrees(net, SIZES.get(family, 64))
 
 
-@pytest.mark.parametrize("family", ["ghostnet", "ghostnetv2", "mobilenet_v3_large", "resnet50"])
-def test_a_published_width_folded(family):
-    net = MODELS[family](1.0).set_train(False)
-    model = agrees(fold_batchnorm(net), 96)
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "width", "ratio"), PUBLISHED)
+def test_published_widths_folded(family, width, ratio):
+    """Each width that data/paper/models.csv names, and the paper's Ghost-ResNet-50."""
+    net = MODELS[family](width, ratio).set_train(False)
+    model = agrees(fold_batchnorm(net), SIZES.get(family, 64))
     assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
 
 

@@ -79,6 +79,15 @@ def test_seeds_are_those_of_the_grid(root):
         name: set(range(seeds)) for name, seeds in photographs.SEEDS.items()}
 
 
+def test_pairs_that_are_measured_further_are_runs_of_the_study(root):
+    from ghostlib import sweep
+    study, pairs = (sweep.read(root / "notebooks" / "params" / f"{name}.yaml").points
+                    for name in ("photographs", "photographs_pairs"))
+    assert {point.key for point in pairs} < {point.key for point in study}
+    of_grid = photographs.named(pd.DataFrame([{"top1": 0.0, **dict(point.parameters)} for point in pairs]))
+    assert {name: set(own.seed) for name, own in of_grid.groupby("network")} == {"GhostNet": {0, 1, 2}, "thin": {0, 1, 2}}
+
+
 def test_secondary_contrasts_are_corrected_together():
     own = photographs.named(rows({"GhostNet": [80, 81, 80.5] * 2, "MobileNetV3-Small": [79, 80, 80] * 2,
                                   "thin": [79, 81.5, 79.4, 80.5, 80, 79], "MobileNetV2": [70, 71, 70.4]}))
