@@ -219,6 +219,7 @@ def main() -> None:
     parser.add_argument("--csv", default="data/results/speed.csv")
     parser.add_argument("--models", nargs="+", default=["ghostnet", *RIVALS], choices=["ghostnet", *RIVALS])
     parser.add_argument("--without", nargs="*", default=[], help="words; contenders with one that begins so are left out")
+    parser.add_argument("--contenders", nargs="+", choices=[*NETWORKS, *BY_ENGINE], help="of networks these alone; else all")
     parser.add_argument("--no-pipelines", action="store_true")
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)
@@ -238,7 +239,8 @@ def main() -> None:
                   for name in (RIVALS_NETWORKS if model in RIVALS else (*NETWORKS, *BY_ENGINE))]
     contenders += [("pipeline", "ghostnet", name) for name in PIPELINES if not options.no_pipelines]
     contenders = [one for one in contenders
-                  if not any(part.startswith(word) for part in one[2].split() for word in options.without)]
+                  if not any(part.startswith(word) for part in one[2].split() for word in options.without)
+                  and (one[0] == "pipeline" or one[2] in (options.contenders or [one[2]]))]
     for engine in {BY_ENGINE[name] for _, _, name in contenders if name in BY_ENGINE}:
         engines.check(engine)
     if not options.torch and any(name.startswith("PyTorch") for _, _, name in contenders):
