@@ -129,7 +129,7 @@ def _write(config: Config, file: str, batch: int | None) -> None:
     from ghostlib.models.build import build
     use_device("CPU")
     shape = (3, config.image_size, config.image_size)
-    model = as_onnx(fold_batchnorm(build(config).set_train(False), shape), shape, batch)
+    model = as_onnx(fold_batchnorm(build(config).set_train(False), shape), shape, batch, apart=True)
     Path(file).write_bytes(model.SerializeToString())
 
 

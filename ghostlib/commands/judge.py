@@ -110,6 +110,7 @@ def _fields_of(params: list[str]) -> dict:
 @click.option("--weights", required=True, type=TEXT, help="A run's last.safetensors, or a published name.")
 @click.option("--format", "kind", default=None, type=TEXT, help="onnx or mindir; by default what TARGET ends in.")
 @click.option("--batch", default=None, type=click.IntRange(1), help="A fixed batch size; by default free, in MINDIR 1.")
+@click.option("--joined", is_flag=True, help="Join maps as the network does, to look into its layers (ONNX); slower.")
 @click.option("--half", is_flag=True, help="Weights and arithmetic in float16 (ONNX); says what that costs.")
 @click.option("--int8", "calibration", type=PATH, metavar="DIR",
               help="Weights and arithmetic in 8 bits (ONNX), calibrated with the pictures in DIR; says what that costs.")
@@ -117,14 +118,14 @@ def _fields_of(params: list[str]) -> dict:
               help="A folder with a folder of pictures for each class, on which accuracy is told before and after.")
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
               help="A field of the network or its images that the weights do not say.")
-def export(target: Path, weights: str, kind: str | None, batch: int | None, half: bool, calibration: Path | None,
-           test: Path | None, pairs) -> None:
+def export(target: Path, weights: str, kind: str | None, batch: int | None, joined: bool, half: bool,
+           calibration: Path | None, test: Path | None, pairs) -> None:
     """Write a trained network for other programs, as ONNX or MINDIR, checked before it is there."""
     if half and calibration:
         raise InputError("--half: given with --int8; allowed is one of them")
     from ghostlib.deploy import export as exports
     from ghostlib.training import evaluate
     told = exports.export(weights, target, kind, batch, "half" if half else "int8" if calibration else "", calibration, test,
-                          changes(pairs), judge=evaluate)
+                          changes(pairs), judge=evaluate, joined=joined)
     for line in told:
         click.echo(line)

@@ -163,7 +163,7 @@ def _of_folded(folded, shape: tuple[int, int, int], name: str) -> Logits:
     if name in OF_CELLS:
         return OF_CELLS[name](folded)
     from ghostlib.deploy.onnx_graph import as_onnx
-    return OF_ONNX[name](as_onnx(folded, shape).SerializeToString())
+    return OF_ONNX[name](as_onnx(folded, shape, apart=True).SerializeToString())
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:

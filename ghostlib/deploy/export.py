@@ -41,7 +41,7 @@ class _Network:
 
 def export(source: str, target: str | Path, kind: str | None = None, batch: int | None = None, precision: str = "",
            calibration: Path | None = None, test: Path | None = None, given: Mapping[str, Any] | None = None,
-           judge: Callable[[Logits, Batches], Any] | None = None) -> list[str]:
+           judge: Callable[[Logits, Batches], Any] | None = None, joined: bool = False) -> list[str]:
     """Writes a trained network, whole and checked or not at all.
 
     BatchNorm is folded into the convolutions. The file holds what `Card.metadata` says. Its logits for six photographs are
@@ -58,6 +58,8 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
         test: A folder with a folder for each class, for that accuracy; None takes the network's own test images.
         given: Fields of Config that the source does not say.
         judge: What says how good logits are on test images, as `training.evaluate` does.
+        joined: Whether maps are joined as in the network also where ONNX runs quicker without (`joins.split_joins`), so that
+            each layer can be looked into. In 8 bits they always are: a sum of two parts would be rounded once more.
 
     Returns:
         Lines that say what was written and how it was checked.
@@ -75,7 +77,7 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
         made = Path(scratch) / f"made.{kind}"
         write = _write_onnx if kind == "onnx" else _write_mindir
-        run = write(network, made, batch, precision, calibration)
+        run = write(network, made, batch, precision, calibration, joined)
         error = engines.difference(run(images), expected)
         allowed = np.inf if precision else TOLERANCE  # what it costs is told; that it answers at all is not up to anybody
         if not (np.isfinite(error) and error <= allowed):
@@ -121,10 +123,12 @@ def photographs(card: Card) -> np.ndarray:
     return Normalisation(dataset.mean, dataset.std)(np.stack(planes))
 
 
-def _write_onnx(network: _Network, path: Path, batch: int | None, precision: str, calibration: Path | None) -> Logits:
+def _write_onnx(network: _Network, path: Path, batch: int | None, precision: str, calibration: Path | None, joined: bool
+                ) -> Logits:
     from ghostlib.deploy.onnx_graph import as_onnx
 
-    model = as_onnx(network.folded, network.shape, batch, precision == "half")
+    apart = not joined and precision != "int8"
+    model = as_onnx(network.folded, network.shape, batch, precision == "half", apart)
     if precision == "int8":
         model = _quantised(model, network.card, path.parent, calibration, batch or 1)
     for name, value in network.card.metadata().items():

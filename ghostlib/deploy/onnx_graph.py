@@ -14,9 +14,11 @@ import onnx
 from mindspore import nn, ops
 from onnx import TensorProto, helper, numpy_helper
 
+from ghostlib.deploy.joins import split_joins
 from ghostlib.errors import InputError, some
 from ghostlib.models.layers import Dropout, Enlarge
 from ghostlib.models.resnet import PaddedShortcut
+from ghostlib.onnx_files import SPLIT
 
 OPSET, IR_VERSION = 18, 8  # what ONNX Runtime 1.14 (2023) and everything younger reads
 INPUT, OUTPUT, BATCH = "images", "logits", "N"
@@ -71,6 +73,7 @@ class Graph:
         self.numbers = numbers
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
+        self.channels: dict[str, int] = {}  # of each value, by its name
         self.where: list[str] = []  # names of the cells that run, the innermost last
 
     def add(self, operator: str, inputs: Sequence[Symbol | np.ndarray | None], shape: tuple[int, ...],
@@ -80,6 +83,7 @@ class Graph:
         names = ["" if one is None else one.name if isinstance(one, Symbol) else
                  self._weight(f"{name}.{number}", one) for number, one in enumerate(inputs)]
         self.nodes.append(helper.make_node(operator, names, [name], name, **attributes))
+        self.channels[name] = shape[1]
         return Symbol(self, name, shape)
 
     def _weight(self, name: str, values: np.ndarray) -> str:
@@ -96,7 +100,8 @@ class Graph:
         return self.add(operator, [one, other], tuple(map(max, one.shape, other.shape)))
 
 
-def as_onnx(net: nn.Cell, shape: tuple[int, int, int], batch: int | None = None, half: bool = False) -> onnx.ModelProto:
+def as_onnx(net: nn.Cell, shape: tuple[int, int, int], batch: int | None = None, half: bool = False,
+            apart: bool = False) -> onnx.ModelProto:
     """A network in evaluation state as an ONNX model, `images` (N, C, H, W) float32 to `logits` (N, classes) float32.
 
     Args:
@@ -105,12 +110,15 @@ def as_onnx(net: nn.Cell, shape: tuple[int, int, int], batch: int | None = None,
         shape: Channels, height and width of the images.
         batch: N; None leaves it free.
         half: Whether weights and what is computed are float16; images and logits stay float32.
+        apart: Whether maps that are joined for one convolution are left apart (`joins.split_joins`): quicker to run, and
+            no more to be looked into layer by layer.
 
     Raises:
         InputError: For a cell or an operation that has no operator here, naming the cell.
     """
     graph = Graph(np.float16 if half else np.float32)
     first: Symbol = Symbol(graph, INPUT, (batch or 1, *shape))
+    graph.channels[INPUT] = shape[0]
     if half:
         first = graph.add("Cast", [first], first.shape, to=TensorProto.FLOAT16)
     with _symbols_for_tensors(net, graph):
@@ -129,9 +137,13 @@ def as_onnx(net: nn.Cell, shape: tuple[int, int, int], batch: int | None = None,
     graph.nodes[-1].output[0] = OUTPUT
     images, logits = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch or BATCH, *sizes])
                       for name, sizes in ((INPUT, shape), (OUTPUT, last.shape[1:])))
-    made = helper.make_graph(graph.nodes, "ghostlib", [images], [logits], graph.weights)
+    nodes, weights, count = split_joins(graph.nodes, graph.weights, graph.channels) if apart else (
+        graph.nodes, graph.weights, 0)
+    made = helper.make_graph(nodes, "ghostlib", [images], [logits], weights)
     model = helper.make_model(made, producer_name="ghostlib", opset_imports=[helper.make_opsetid("", OPSET)],
                               ir_version=IR_VERSION)
+    if count:
+        model.metadata_props.add(key=SPLIT, value=str(count))
     onnx.checker.check_model(model, full_check=True)
     return model
 

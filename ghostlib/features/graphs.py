@@ -38,13 +38,16 @@ class OnnxNetwork:
         input: What they are called.
 
     Raises:
-        InputError: For a file that is not whole or no ONNX, an opset before 7, a graph without convolutions or with two of
-            one name, or whose input is not images.
+        InputError: For a file that is not whole or no ONNX, an opset before 7, a graph without convolutions, with two of
+            one name or with split ones, or whose input is not images.
     """
 
     def __init__(self, source: "str | Path | onnx.ModelProto", name: str = ""):
         self.name = name or (str(source) if isinstance(source, (str, Path)) else "the graph")
         self.model = onnx_files.read(source) if isinstance(source, (str, Path)) else source
+        if any(one.key == onnx_files.SPLIT for one in self.model.metadata_props):
+            raise InputError(f"network: {self.name} takes joined maps apart, so that its convolutions give parts of sums; "
+                             f"allowed is what `ghostlib export --joined` writes, or the weights that it was made of")
         opsets = {one.domain: one.version for one in self.model.opset_import}
         if (opset := opsets.get("", opsets.get("ai.onnx", 0))) < OLDEST:
             raise InputError(f"network: {self.name} has opset {opset}; allowed is {OLDEST} or later")

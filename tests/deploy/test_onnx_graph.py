@@ -44,9 +44,9 @@ def answers_of(model, batch):
     return onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"images": batch})[0]
 
 
-def agrees(net, size):
+def agrees(net, size, apart=False):
     """That the network's graph gives its logits for three images, and for one of them alone."""
-    model, batch = as_onnx(net, (3, size, size)), images(3, size)
+    model, batch = as_onnx(net, (3, size, size), apart=apart), images(3, size)
     expected = net(Tensor(batch)).asnumpy()
     for found, wanted in ((answers_of(model, batch), expected), (answers_of(model, batch[:1]), expected[:1])):
         assert np.isfinite(wanted).all() and np.abs(found - wanted).max() <= 1e-4 * np.abs(expected).max()
@@ -58,7 +58,8 @@ def agrees(net, size):
 def test_every_family_with_every_ratio_and_kernel(family, ratio, kernel, few_stages):
     ratio = {FIRST[family]: 2} if ratio == "one" else ratio
     net = MODELS[family](SMALLEST[family], ratio, kernel, 5).set_train(False)
-    agrees(net, SIZES.get(family, 64))
+    for apart in (False, True):
+        agrees(net, SIZES.get(family, 64), apart)
 
 
 @pytest.mark.slow
@@ -66,7 +67,9 @@ def test_every_family_with_every_ratio_and_kernel(family, ratio, kernel, few_sta
 def test_published_widths_folded(family, width, ratio):
     """Each width that data/paper/models.csv names, and the paper's Ghost-ResNet-50."""
     net = MODELS[family](width, ratio).set_train(False)
-    model = agrees(fold_batchnorm(net), SIZES.get(family, 64))
+    folded = fold_batchnorm(net)
+    model = agrees(folded, SIZES.get(family, 64))
+    agrees(folded, SIZES.get(family, 64), apart=True)
     assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
 
 
@@ -96,7 +99,8 @@ class Foreign(nn.Cell):
 def test_a_ghostified_foreign_network(size):
     net = randomise(Foreign())
     ghostify(net, 2, 3, leave=None)
-    agrees(net.set_train(False), size)
+    for apart in (False, True):
+        agrees(net.set_train(False), size, apart)
 
 
 class Odd(nn.Cell):
