@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 JOINED, APART, AUTHORS = "joined", "apart", "the authors'"  # the forms, the first one what others are compared with
 TURNS = {1: 300, 32: 30}  # calls of each form, by the number of images
 SIZE, WARM = 224, 3
+PAUSE = 0.02  # seconds before each call, in which the threads of the one before stop spinning
 
 
 def write(folder: Path, options) -> dict[str, str]:
@@ -40,7 +41,7 @@ def write(folder: Path, options) -> dict[str, str]:
     folded = fold_batchnorm(build(config).set_train(False), (3, SIZE, SIZE))
     for form in (JOINED, APART):
         Path(files[form]).write_bytes(as_onnx(folded, (3, SIZE, SIZE), apart=form == APART).SerializeToString())
-    options.batch = options.mindcv = options.photographs = None
+    options.batch, options.mindcv, options.photographs = 1, "", ""  # which an export does not ask for
     run(options, "export", "ghostnet", "export", "--export", files[AUTHORS])
     return files
 
@@ -53,6 +54,7 @@ def times(files: dict[str, str], engine: str, batch: int) -> list[dict[str, floa
     taken: dict[str, list[float]] = {form: [] for form in ready}
     for turn in range(-WARM, TURNS[batch]):
         for form, call in ready.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             call(images)
             if turn >= 0:
