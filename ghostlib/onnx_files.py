@@ -9,7 +9,7 @@ from ghostlib.errors import InputError, in_a_line
 if TYPE_CHECKING:  # else imported where it is used: whoever has no such file need not wait for it
     import onnx
 
-SPLIT = "joins"
+SPLIT = "ghostlib_joins"
 """In the metadata of a model of ours whose convolutions take joined maps apart (`deploy.joins`): how many do. What such a
 convolution gives is a part of a sum, and no layer's maps."""
 SILENT = 4  # ONNX Runtime's level: what is wrong is raised, and need not be printed, too

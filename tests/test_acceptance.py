@@ -83,6 +83,7 @@ def test_a_check_without_time_is_not_begun_and_one_that_the_end_cuts_off_did_not
     assert acceptance._check("ranks", tmp_path, 0.5).told.startswith("not done when the time was over, after 0 s")
 
 
+@pytest.mark.slow
 def test_without_an_npu_each_check_fails_in_words_and_all_are_tried(monkeypatch, tmp_path):
     """On the device that is not here: no check passes by computing on a CPU in silence."""
     monkeypatch.setattr(acceptance, "CHECKS", {name: CHECKS[name] for name in ("versions", "logits")})

@@ -25,6 +25,7 @@ from ghostlib.training.optimizers import make_optimizer
 from ghostlib.training.step import TrainStep
 
 
+@pytest.mark.slow
 def test_three_parts_are_measured_and_written(ghostlib_command, tmp_path):
     done = ghostlib_command("bench", "-p", "model", "vgg16", "-p", "width", 0.125, "-p", "ratio", 2, "-p", "dropout", 0,
                             "-p", "batch_size", 16, "--json", tmp_path / "speed.json")
@@ -50,6 +51,7 @@ def test_what_was_measured_stands_beside_the_references_rows():
         assert bench.with_reference(rows, other) is None
 
 
+@pytest.mark.slow
 def test_engines_are_measured_on_request(monkeypatch):
     monkeypatch.setattr(bench.engines, "installed", lambda: ["onnxruntime"])
     monkeypatch.setattr(bench, "use_device", lambda device: pytest.fail("an NPU has been used: the process cannot change"))

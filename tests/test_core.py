@@ -56,9 +56,9 @@ main(['models'], standalone_mode=False)
 """
 
 # Every module but these is the core's: what it imports at its top comes with `pip install .`.
-OF_EXTRAS = {"deploy.onnx_graph", "explorer.column", "explorer.panel", "explorer.tiles", "explorer.views", "figures", "lab",
-             "notebook", "redundancy.cut", "redundancy.fitted_kernels", "redundancy.lesions", "redundancy.replacements",
-             "studies.contents", "sweep", "watched"}
+OF_EXTRAS = {"deploy.joins", "deploy.onnx_graph", "explorer.column", "explorer.panel", "explorer.tiles", "explorer.views",
+             "figures", "lab", "notebook", "redundancy.cut", "redundancy.fitted_kernels", "redundancy.lesions",
+             "redundancy.replacements", "studies.contents", "sweep", "watched"}
 EVERY_MODULE = """
 import pkgutil
 from importlib import import_module

@@ -146,6 +146,7 @@ LONG = {"bench", "train, resume"}  # graphs are compiled
 CELLS = [(family, check) for family in WIDTHS for check in CHECKS if check not in LONG or family in TRAINED]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "check"), [
     pytest.param(family, check, marks=pytest.mark.slow if check in LONG else (), id=f"{family}-{check}")
     for family, check in CELLS])

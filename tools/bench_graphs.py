@@ -4,7 +4,8 @@
 
 DIR as for tools/bench_implementations.py. All three forms are ready in one process and answer the same images one after the
 other, so that a machine whose speed changes slows all of them; what counts is how many times as long a form takes as the
-first one in the same turn. Each engine and number of images has a process of its own, --rounds times.
+first one in the same turn. In a turn they come in random order, each twice, and the second call counts: threads of the form
+before may go on spinning into the first. Each engine and number of images has a process of its own, --rounds times.
 """
 
 import argparse
@@ -22,7 +23,6 @@ ROOT = Path(__file__).parents[1]
 JOINED, APART, AUTHORS = "joined", "apart", "the authors'"  # the forms, the first one what others are compared with
 TURNS = {1: 300, 32: 30}  # calls of each form, by the number of images
 SIZE, WARM = 224, 3
-PAUSE = 0.02  # seconds before each call, in which the threads of the one before stop spinning
 
 
 def write(folder: Path, options) -> dict[str, str]:
@@ -52,11 +52,12 @@ def times(files: dict[str, str], engine: str, batch: int) -> list[dict[str, floa
     images = np.random.default_rng(0).normal(size=(batch, 3, SIZE, SIZE)).astype(np.float32)
     ready = {form: engines.of_file(file, engine) for form, file in files.items()}
     taken: dict[str, list[float]] = {form: [] for form in ready}
+    order = np.random.default_rng(1)
     for turn in range(-WARM, TURNS[batch]):
-        for form, call in ready.items():
-            time.sleep(PAUSE)
+        for form in order.permutation(list(ready)):
+            ready[form](images)
             start = time.perf_counter()
-            call(images)
+            ready[form](images)
             if turn >= 0:
                 taken[form].append(1e3 * (time.perf_counter() - start))
     return [{"form": form, "ms": float(np.median(own)), "least_ms": min(own),

@@ -15,7 +15,7 @@ from mindspore import Tensor
 from mindspore.profiler import ProfilerActivity, profile, tensorboard_trace_handler
 from profile_mindcv import STEPS, operators
 
-from ghostlib import results
+from ghostlib import processor, results
 from ghostlib.config import Config
 from ghostlib.device import use_device
 from ghostlib.kernels import accelerated
@@ -48,7 +48,8 @@ def spent(model: str) -> pd.DataFrame:
 def main(target: str, *names: str) -> None:
     use_device("CPU")
     table = pd.concat([spent(name) for name in names]).round(2)
-    results.write_table(target, table.assign(batch=BATCH, **results.provenance()))
+    results.write_table(target, table.assign(batch=BATCH, instruction_sets=processor.instruction_sets(),
+                                              **results.provenance()))
     for name, rows in table.groupby("model", sort=False):
         most = ", ".join(f"{row.operator} {row.ms:.0f}" for row in rows.head(10).itertuples())
         print(f"{name}: {rows.ms.sum():.0f} ms, {most}")

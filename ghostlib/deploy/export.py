@@ -59,7 +59,7 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
         given: Fields of Config that the source does not say.
         judge: What says how good logits are on test images, as `training.evaluate` does.
         joined: Whether maps are joined as in the network also where ONNX runs quicker without (`joins.split_joins`), so that
-            each layer can be looked into. In 8 bits they always are: a sum of two parts would be rounded once more.
+            each layer can be looked into. In half precision and 8 bits they always are: a sum of parts is rounded once more.
 
     Returns:
         Lines that say what was written and how it was checked.
@@ -69,7 +69,7 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
         RunError: For a file that does not compute what the network does; nothing is left of it.
     """
     target = Path(target)
-    kind = _check(target, kind, precision)
+    kind = _check(target, kind, precision, joined)
     network = _load(source, given)
     judged = _labelled(network.card, test) if judge and (precision or test) else None
     images = photographs(network.card)
@@ -95,7 +95,7 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
     return lines
 
 
-def _check(target: Path, kind: str | None, precision: str) -> str:
+def _check(target: Path, kind: str | None, precision: str, joined: bool) -> str:
     kind = kind or target.suffix.lstrip(".").lower()
     if not kind:
         raise InputError(f"format: {target} ends in none; allowed are names that end in .{' or .'.join(FORMATS)}, or "
@@ -106,8 +106,8 @@ def _check(target: Path, kind: str | None, precision: str) -> str:
         raise InputError(f"target: {target} is there; allowed is the name of a new file")
     if not target.parent.is_dir():
         raise InputError(f"target: {target.parent} is no folder; allowed is a file in one that is there")
-    if precision and kind != "onnx":
-        raise InputError(f"format: {kind!r} given; {precision} is offered for onnx")
+    if (asked := precision or ("joined" if joined else "")) and kind != "onnx":
+        raise InputError(f"format: {kind!r} given; {asked} is offered for onnx")
     return kind
 
 
@@ -127,8 +127,8 @@ def _write_onnx(network: _Network, path: Path, batch: int | None, precision: str
                 ) -> Logits:
     from ghostlib.deploy.onnx_graph import as_onnx
 
-    apart = not joined and precision != "int8"
-    model = as_onnx(network.folded, network.shape, batch, precision == "half", apart)
+    apart = not joined and not precision
+    model = as_onnx(network.folded, network.shape, batch, precision == "half", apart=apart)
     if precision == "int8":
         model = _quantised(model, network.card, path.parent, calibration, batch or 1)
     for name, value in network.card.metadata().items():

@@ -1,11 +1,11 @@
-"""Maps that are joined for the next convolution alone need not be: it takes them apart, and adds what each part gives.
+"""Splits a convolution over a join into one convolution for each part and a sum: the join's copy is saved.
 
 A Ghost module joins its intrinsic maps and ghosts, which copies all of them, and the convolution behind it reads the copy. A
 convolution is linear in its input channels, so two convolutions of a part each and a sum give the same; engines add the sum
-while they convolve. Activations and depthwise convolutions take their parts apart, too, and what is behind them is joined.
+while they convolve. What lies between, activations and depthwise convolutions, is split, too.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -18,10 +18,14 @@ WHOLE, DEPTHWISE, ACTIVATION = "whole", "depthwise", "activation"  # all maps fo
 
 def split_joins(nodes: Sequence[onnx.NodeProto], weights: Sequence[onnx.TensorProto], channels: Mapping[str, int]
                 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto], int]:
-    """Operators without the joins that one operator alone takes and can take apart.
+    """Operators without the joins that convolutions can take apart.
+
+    A join of channels is taken apart where one operator takes it, a convolution with weights that are known, or a chain of
+    activations and depthwise convolutions that ends in one. It moves behind a depthwise convolution that makes smaller maps.
+    All others stay as they are.
 
     Args:
-        nodes: In the order in which they run.
+        nodes: In the order in which they run; the graph's output is that of the last one, which is no join.
         weights: Theirs.
         channels: How many a value has, by its name.
 
@@ -29,46 +33,67 @@ def split_joins(nodes: Sequence[onnx.NodeProto], weights: Sequence[onnx.TensorPr
         Nodes and weights, and how many convolutions were split. What computes something else than before is new; the rest
         is handed on.
     """
-    taken = Counter(name for node in nodes for name in node.input)
+    takers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+    for node in nodes:
+        for name in node.input:
+            takers[name].append(node)
     known, channels = {weight.name: weight for weight in weights}, dict(channels)
-    apart: dict[str, onnx.NodeProto] = {}  # joins that are not written yet, by what they give
+    apart: dict[str, list[str]] = {}  # the parts of values that are not joined
     written: list[onnx.NodeProto] = []
     count = 0
     for node in nodes:
-        joins = _flat(node, apart) if node.op_type == "Concat" else None
-        if node.input and node.input[0] in apart and (kind := _kind(node, apart[node.input[0]], channels)):
-            parts = list(_parts(node, apart.pop(node.input[0]).input, channels, known, kind))
+        kind = _kind(node, channels, known)
+        if _is_join(node, channels) and _pays(node, takers, channels, known):
+            apart[node.output[0]] = [part for name in node.input for part in apart.get(name, [name])]
+        elif kind and node.input[0] in apart:
+            parts = list(_parts(node, apart[node.input[0]], channels, known, kind))
             written += parts
             names = [part.output[0] for part in parts]
             if kind == WHOLE:
                 written += _sum(node, names)
+            elif _pays(node, takers, channels, known):
+                apart[node.output[0]] = names
             else:
-                joins = helper.make_node("Concat", names, node.output, f"{node.name}.joined", axis=1)
+                written.append(helper.make_node("Concat", names, node.output, f"{node.name}.joined", axis=1))
             count += kind != ACTIVATION
-        elif joins is None:
-            written += [apart.pop(name) for name in node.input if name in apart] + [node]
-        if joins is not None and taken[joins.output[0]] == 1:
-            apart[joins.output[0]] = joins
-        elif joins is not None:
-            written.append(joins)
+        else:
+            written.append(node)
     used = {name for node in written for name in node.input}
     return written, [weight for name, weight in known.items() if name in used], count
 
 
-def _flat(join: onnx.NodeProto, apart: dict[str, onnx.NodeProto]) -> onnx.NodeProto:
-    """A join of joins that are not written yet as one of all their parts."""
-    inputs = [name for one in join.input for name in (apart.pop(one).input if one in apart else [one])]
-    return helper.make_node("Concat", inputs, join.output, join.name, axis=1)
+def _number(node: onnx.NodeProto, name: str, default: int) -> int:
+    return next((attribute.i for attribute in node.attribute if attribute.name == name), default)
 
 
-def _kind(node: onnx.NodeProto, joined: onnx.NodeProto, channels: Mapping[str, int]) -> str:
-    """How an operator can take its input apart; "" if it cannot."""
+def _is_join(node: onnx.NodeProto, channels: Mapping[str, int]) -> bool:
+    return (node.op_type == "Concat" and len(node.input) > 1 and _number(node, "axis", 1) == 1
+            and all(name in channels for name in node.input))
+
+
+def _kind(node: onnx.NodeProto, channels: Mapping[str, int], known: Mapping[str, onnx.TensorProto]) -> str:
+    """How an operator can be split by its input's channels; "" if it cannot."""
     if node.op_type in ACTIVATIONS:
         return ACTIVATION
-    if node.op_type != "Conv":
+    if node.op_type != "Conv" or not all(name in known for name in node.input[1:]):
         return ""
-    group = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-    return WHOLE if group == 1 else DEPTHWISE if group == sum(channels[name] for name in joined.input) else ""
+    group = _number(node, "group", 1)
+    return WHOLE if group == 1 else DEPTHWISE if group == channels[node.input[0]] else ""
+
+
+def _pays(node: onnx.NodeProto, takers: Mapping[str, list[onnx.NodeProto]], channels: Mapping[str, int],
+          known: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether what a node gives is better left apart: it is taken once, and so on, up to a convolution that adds the parts
+    up or makes smaller maps of them."""
+    while len(taken_by := takers[given := node.output[0]]) == 1:
+        [node] = taken_by
+        if _is_join(node, channels):
+            continue
+        kind = _kind(node, channels, known) if node.input[0] == given else ""  # and not as weights
+        strides = max((max(one.ints) for one in node.attribute if one.name == "strides"), default=1)
+        if kind in (WHOLE, "") or strides > 1:
+            return kind != ""
+    return False
 
 
 def _parts(node: onnx.NodeProto, inputs: Sequence[str], channels: dict[str, int], known: dict[str, onnx.TensorProto],

@@ -47,7 +47,7 @@ class OnnxNetwork:
         self.model = onnx_files.read(source) if isinstance(source, (str, Path)) else source
         if any(one.key == onnx_files.SPLIT for one in self.model.metadata_props):
             raise InputError(f"network: {self.name} takes joined maps apart, so that its convolutions give parts of sums; "
-                             f"allowed is what `ghostlib export --joined` writes, or the weights that it was made of")
+                             f"allowed is what `ghostlib export --joined` writes, or the run itself")
         opsets = {one.domain: one.version for one in self.model.opset_import}
         if (opset := opsets.get("", opsets.get("ai.onnx", 0))) < OLDEST:
             raise InputError(f"network: {self.name} has opset {opset}; allowed is {OLDEST} or later")

@@ -29,6 +29,7 @@ def images(count):
     return np.random.default_rng(1).normal(size=(count, *SHAPE)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", engines.ENGINES)
 def test_an_engine_gives_the_networks_logits(name, net):
     if name not in engines.installed():

@@ -12,6 +12,7 @@ from ghostlib.device import use_device
 from ghostlib.kernels import accelerated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options", "size"), [
     ("ghostnet", {"width": 0.5}, 64), ("vgg16", {"width": 0.125, "ratio": 3}, 32), ("vgg16", {"width": 0.125}, 32),
     ("resnet20", {"ratio": 2, "width": 0.5}, 32), ("ghostnetv2", {"width": 0.5}, 64),

@@ -54,8 +54,8 @@ class Graph:
         onnx.checker.check_model(model, full_check=True)
         rng = np.random.default_rng(1)
         given = {name: rng.normal(size=(2, number, SIDE, SIDE)).astype(np.float32) for name, number in INPUTS.items()}
-        kinds = Counter(node.op_type for node in nodes)
-        return onnxruntime.InferenceSession(model.SerializeToString()).run(None, given)[0], kinds, count
+        found = onnxruntime.InferenceSession(model.SerializeToString()).run(None, given)[0]
+        return found, [node.SerializeToString() for node in nodes], Counter(node.op_type for node in nodes), count
 
 
 def whole(graph):
@@ -98,6 +98,30 @@ def activation_at_the_end(graph):
     graph.join("j", "a", "b").add("out", "Relu", ["j"], 7)
 
 
+def activation_taken_twice(graph):
+    graph.join("j", "a", "b").add("r", "Relu", ["j"], 7).conv("x", "r", 7).add("out", "Add", ["x", "r"], 7)
+
+
+def depthwise_at_the_end(graph):
+    graph.join("j", "a", "b").conv("out", "j", 7, 3, group=7)
+
+
+def smaller_at_the_end(graph):
+    graph.join("j", "a", "b").conv("out", "j", 7, 3, group=7, strides=[2, 2])
+
+
+def one_twice(graph):
+    graph.join("j", "a", "a").conv("out", "j", 5)
+
+
+def one_alone(graph):
+    graph.join("j", "a").conv("out", "j", 5)
+
+
+def of_rows(graph):
+    graph.add("j", "Concat", ["a", "a"], 3, axis=2).conv("out", "j", 5)
+
+
 def grouped(graph):
     graph.join("j", "b", "c").conv("out", "j", 4, group=2)
 
@@ -109,15 +133,18 @@ def pooled(graph):
 @pytest.mark.parametrize(("write", "joins", "convolutions"), [
     (whole, 0, 2), (without_bias, 0, 2), (three_parts, 0, 3), (activation_between, 0, 2), (depthwise_between, 0, 4),
     (depthwise_with_two_maps_of_each, 0, 4), (join_of_joins, 0, 3), (taken_twice, 1, 1), (the_end, 1, 0),
-    (activation_at_the_end, 1, 0), (grouped, 1, 1), (pooled, 1, 0)])
+    (activation_at_the_end, 1, 0), (activation_taken_twice, 1, 1), (depthwise_at_the_end, 1, 1),
+    (smaller_at_the_end, 1, 2), (one_twice, 0, 2),
+    (one_alone, 1, 1), (of_rows, 1, 1), (grouped, 1, 1), (pooled, 1, 0)])
 def test_the_same_numbers_by_fewer_joins(write, joins, convolutions):
     graph = Graph()
     write(graph)
-    before, _, _ = graph.run(False)
-    after, kinds, count = graph.run(True)
+    before = graph.run(False)[0]
+    after, written, kinds, count = graph.run(True)
     assert np.abs(after - before).max() <= 1e-5 * np.abs(before).max()
     assert (kinds["Concat"], kinds["Conv"]) == (joins, convolutions)
     assert bool(count) == (convolutions > 1)
+    assert count or [node.SerializeToString() for node in graph.nodes] == written
 
 
 class Dense(nn.Cell):

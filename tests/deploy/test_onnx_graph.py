@@ -53,6 +53,7 @@ def agrees(net, size, apart=False):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", MODELS)
 @pytest.mark.parametrize(("ratio", "kernel"), [(1, 3), (2, 1), (2, 3), (3, 3), (4, 5), (2, 7), ("one", 3)])
 def test_every_family_with_every_ratio_and_kernel(family, ratio, kernel, few_stages):

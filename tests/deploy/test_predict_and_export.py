@@ -85,6 +85,7 @@ def test_answers_say_which_engine_gave_them(engine, bundle, tmp_path):
     assert list(table.columns) == ["image", "label", "answer", "probability", "engine"]
 
 
+@pytest.mark.slow
 def test_predict_sees_a_digit_as_validate_does(digits, tmp_path):
     """Where a dataset's images are seen whole, pictures are: no middle is cut out."""
     config = Config.load(digits.parent / "config.yaml").to_judge(str(digits))
@@ -188,6 +189,7 @@ def test_the_lines_in_the_docs_run_without_ghostlib_and_mindspore(bundle, tmp_pa
         assert done.stdout.strip() == table.answer[0]
 
 
+@pytest.mark.slow
 def test_half_precision_and_8_bits_come_with_what_they_cost(bundle, tmp_path):
     pictures = bundle.parents[1] / "pictures" / "val"
     whole = export.export(str(bundle), tmp_path / "whole.onnx")

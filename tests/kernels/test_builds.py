@@ -57,6 +57,7 @@ def build(request, tmp_path_factory):
     return ctypes.CDLL(str(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "stride"), [((size, size), stride) for size in (1, 3, 5, 7) for stride in (1, 2)]
                          + [((1, 5), 1), ((5, 1), 1)])
 @pytest.mark.parametrize("size", [(7, 7), (14, 13), (5, 36)])

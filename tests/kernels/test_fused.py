@@ -201,6 +201,7 @@ def test_the_gradient_is_the_slope(layers, channels):
         parameter.set_data(Tensor(value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "build"), [
     ("ghostnet", lambda: models.ghostnet(0.5, num_classes=10, dropout=0.0, stem_stride=1)),
     ("vgg16", lambda: models.vgg16(0.125, ratio=2)), ("vgg16", lambda: models.vgg16(0.125)),

@@ -21,6 +21,7 @@ def pytorch_weights(name: str) -> dict[str, np.ndarray]:
     return {key: formula.tensor(key, tuple(shape)) for key, shape in shapes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width"), [("ghostnet_050", 0.5), ("ghostnet_100", 1.0), ("ghostnet_130", 1.3)])
 def test_logits_equal_the_reference(name, width, tmp_path):
     save_file(pytorch_weights(name), tmp_path / "theirs.safetensors")

@@ -37,6 +37,7 @@ def test_a_network_has_as_many_weights_and_multiply_adds_as_timms(name):
     assert (cost.weights, cost.macs) == (weights, int(STORED[f"{name}.macs"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name.endswith("100") else pytest.mark.slow)
                                   for name in NAMES])
 def test_logits_equal_timms_at_two_sizes_of_image(name, tmp_path):

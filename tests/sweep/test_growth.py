@@ -93,6 +93,7 @@ def test_a_network_is_made_of_its_architecture_and_its_seed_alone():
     assert seen == {*ARCHITECTURE, "seed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_network_that_is_not_run_costs_what_running_it_says(model, monkeypatch):
     configs = [Config(model=model, width=width, ratio=ratio, kernel=kernel, dataset="imagefolder", num_classes=classes)

@@ -230,6 +230,7 @@ def test_a_recorded_table_grows_and_loses_nothing_without_being_told_to(here):
     assert list(pd.read_csv(planned.recorded).value) == [3, 4]
 
 
+@pytest.mark.slow
 def test_what_is_there_is_recorded_with_its_curves_also_when_other_runs_failed(here):
     here.grid(grid={"value": [1, 2]}, params={"fail": 2}, keep=["curve.csv"])
     planned = sweep.read("grid.yaml")

@@ -58,6 +58,7 @@ def rmsprop(w, g, memory, rate, decay, config):
     return w - memory["v"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "rule"), [({"nesterov": True}, nesterov), ({"optimizer": "adamw"}, adamw),
                                                ({"optimizer": "rmsprop", "epsilon": 1e-3}, rmsprop)])
 @pytest.mark.parametrize("decay_all", [True, False])
