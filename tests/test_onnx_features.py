@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ghostlib import features, models, results
 from ghostlib.commands import main
 from ghostlib.data import examples
+from ghostlib.deploy.export import export
 from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.deploy.onnx_graph import as_onnx
 from ghostlib.errors import InputError
@@ -92,6 +93,17 @@ def test_images_with_channels_last_are_turned():
     first = features.OnnxNetwork(graph([helper.make_node("Conv", ["x", "w"], ["y"])], {"w": WEIGHTS}))
     own, turned = (features.activations(one, IMAGES, ["y"])["y"] for one in (first, net))
     np.testing.assert_allclose(turned, own, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(("options", "whole"), [({}, False), ({"batch": 2}, False), ({"joined": True}, True),
+                                                ({"precision": "half"}, True)])
+def test_what_we_export_can_be_looked_into_where_its_maps_are_joined(options, whole, tmp_path):
+    export("ghostlib/ghostnet_050_imagenette", tmp_path / "made.onnx", **options)
+    if whole:
+        assert len(features.OnnxNetwork(tmp_path / "made.onnx").stages()) == 95
+    else:
+        with pytest.raises(InputError, match=r"made.onnx takes joined maps apart, .*`ghostlib export --joined`"):
+            features.OnnxNetwork(tmp_path / "made.onnx")
 
 
 def test_our_own_network_shows_the_same_through_onnx():

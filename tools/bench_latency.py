@@ -56,8 +56,11 @@ def main() -> None:
     jobs = [(turn, name, engine, threads) for turn in range(options.turns) for name in study.NETWORKS
             for engine in options.engines for threads in options.threads]
     shuffled = sorted((jobs[place] for place in np.random.default_rng(0).permutation(len(jobs))), key=lambda job: job[0])
-    here = {"instruction_sets": processor.instruction_sets(), **results.provenance()}
+    # Joins: those of the files' maps (deploy.joins).
+    here = {"joins": "apart", "instruction_sets": processor.instruction_sets(), **results.provenance()}
     own = speeds.of_machine(table, here) if len(table) else table
+    if len(own) and set(own.get("joins", [""])) != {here["joins"]}:
+        parser.error(f"{options.csv}: holds times of this machine by files of another form; allowed is a new file")
     done = set(zip(own.turn.astype(int), own.network, own.engine, own.threads.astype(int)))
     left = [job for job in shuffled if job not in done]
     with progress_bar(len(left), "measurements") as bar:

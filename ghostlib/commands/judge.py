@@ -110,7 +110,7 @@ def _fields_of(params: list[str]) -> dict:
 @click.option("--weights", required=True, type=TEXT, help="A run's last.safetensors, or a published name.")
 @click.option("--format", "kind", default=None, type=TEXT, help="onnx or mindir; by default what TARGET ends in.")
 @click.option("--batch", default=None, type=click.IntRange(1), help="A fixed batch size; by default free, in MINDIR 1.")
-@click.option("--joined", is_flag=True, help="Join maps as the network does, to look into its layers (ONNX); slower.")
+@click.option("--joined", is_flag=True, help="Join maps as the network does, to look into its layers (ONNX).")
 @click.option("--half", is_flag=True, help="Weights and arithmetic in float16 (ONNX); says what that costs.")
 @click.option("--int8", "calibration", type=PATH, metavar="DIR",
               help="Weights and arithmetic in 8 bits (ONNX), calibrated with the pictures in DIR; says what that costs.")

@@ -322,6 +322,7 @@ def test_a_file_that_computes_something_else_is_not_written(bundle, tmp_path, mo
     (["made.onnx", "-p", "width", "0.5"], "weights: {digits} does not fit this network"),
     (["nowhere/made.onnx"], "target: nowhere is no folder"),
     (["made.mindir", "--half"], "format: 'mindir' given; half is offered for onnx"),
+    (["made.mindir", "--joined"], "format: 'mindir' given; joined is offered for onnx"),
     (["made.onnx", "--half", "--int8", "."], "--half: given with --int8; allowed is one of them")])
 def test_export_says_what_is_wrong_in_one_line(words, message, digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
