@@ -46,18 +46,17 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", default=engines.installed(), choices=engines.ENGINES)
     options = parser.parse_args()
     study = STUDIES[options.study]
+    # Joins: those of the files' maps (deploy.joins).
+    here = {"joins": "apart", "instruction_sets": processor.instruction_sets(), **results.provenance()}
     if options.layers:
         rows = [{"network": name, **row} for name in study.NETWORKS for row in latency.measure_layers(study.config_of(name))]
-        told = {"instruction_sets": processor.instruction_sets(), **results.provenance()}
-        results.write_table(options.csv, pd.DataFrame(rows).round(5).assign(**told))
+        results.write_table(options.csv, pd.DataFrame(rows).round(5).assign(**here))
         return
     table = results.read_table(options.csv) if options.csv.exists() else pd.DataFrame(columns=KEY)
     known: dict[str, dict[str, float]] = {}
     jobs = [(turn, name, engine, threads) for turn in range(options.turns) for name in study.NETWORKS
             for engine in options.engines for threads in options.threads]
     shuffled = sorted((jobs[place] for place in np.random.default_rng(0).permutation(len(jobs))), key=lambda job: job[0])
-    # Joins: those of the files' maps (deploy.joins).
-    here = {"joins": "apart", "instruction_sets": processor.instruction_sets(), **results.provenance()}
     own = speeds.of_machine(table, here) if len(table) else table
     if len(own) and set(own.get("joins", [""])) != {here["joins"]}:
         parser.error(f"{options.csv}: holds times of this machine by files of another form; allowed is a new file")
