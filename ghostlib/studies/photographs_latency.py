@@ -39,8 +39,8 @@ def beside_the_rival(measured: pd.DataFrame) -> str:
     times = _times(latency.of_condition(measured, BATCH, THREADS)).get(photographs.RIVAL)
     if times is None:
         return ""
-    return (f"On one core of a CPU it takes {times.median():.2f} times as long for an image (each by its fastest engine, "
-            f"{times.min():.2f} to {times.max():.2f} in {len(times)} turns).")
+    return (f"For an image it takes {times.median():.2f} times as long (one core of {speeds.machine(measured)}, each by its "
+            f"fastest engine; {times.min():.2f} to {times.max():.2f} in {len(times)} turns).")
 
 
 def _times(own: pd.DataFrame) -> dict[str, pd.Series]:
