@@ -47,7 +47,8 @@ def main() -> None:
     options = parser.parse_args()
     study = STUDIES[options.study]
     # Joins: those of the files' maps (deploy.joins).
-    here = {"joins": "apart", "instruction_sets": processor.instruction_sets(), **results.provenance()}
+    here = {"joins": "apart", "instruction_sets": processor.instruction_sets(), **results.provenance(),
+            **{name: results.version_of(name) for name in engines.OF_ONNX}}
     if options.layers:
         rows = [{"network": name, **row} for name in study.NETWORKS for row in latency.measure_layers(study.config_of(name))]
         results.write_table(options.csv, pd.DataFrame(rows).round(5).assign(**here))
