@@ -26,7 +26,8 @@ from ghostlib.cores import own_cores
 from ghostlib.deploy import engines
 from ghostlib.errors import RunError, last_line
 
-WARM, LEAST, SECONDS = 3, 7, 1.5  # calls that do not count, calls at least, seconds at least
+WARM, WARM_SECONDS = 3, 1.0  # calls that do not count, fewer where those after the first take so long
+LEAST, SECONDS = 5, 1.5  # calls at least, and seconds
 KERNEL = "_kernel_time"  # ends the names of what ONNX Runtime's profile tells of an operator's own work
 BLOCKED = "_nchwc"  # and of an operator that works in blocks of channels
 ARITHMETIC = "Conv", "Gemm"  # ONNX's operators whose multiply-adds count
@@ -47,8 +48,10 @@ def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threa
         For each batch a row: engine, threads, batch, ms (median of the calls) and images_per_second.
 
     Raises:
+        InputError: For an engine that is not known, or not here.
         RunError: If the process ended badly, with its last line.
     """
+    engines.check(engine)
     threads = threads or processor.threads()
     with tempfile.TemporaryDirectory() as folder:
         task: dict[str, Any] = {"engine": engine, "batches": list(batches)}
@@ -103,17 +106,23 @@ def _times(config: Config, engine: str, batches: Sequence[int], file: str | None
     if file:
         ready = engines.of_file(file, engine)
     else:
+        from ghostlib.deploy import fold_batchnorm
         from ghostlib.device import use_device
         from ghostlib.models.build import build
         use_device("CPU")
-        ready = engines.of_network(build(config).set_train(False), shape, engine)
+        # Not `engines.of_network`, which also compares: that compiles a graph more.
+        logits = engines.OF_CELLS[engine](fold_batchnorm(build(config).set_train(False), shape))
+        ready = engines.Engine(engine, logits)
     return [_seconds_of_a_call(ready, np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32))
             for batch in batches]
 
 
 def _seconds_of_a_call(call: Any, images: Any) -> float:
-    for _ in range(WARM):
-        call(images)
+    call(images)  # which also compiles a graph
+    begun = time.perf_counter()
+    for _ in range(WARM - 1):
+        if time.perf_counter() - begun < WARM_SECONDS:
+            call(images)
     seconds: list[float] = []
     while len(seconds) < LEAST or sum(seconds) < SECONDS:
         start = time.perf_counter()
