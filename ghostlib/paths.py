@@ -16,7 +16,7 @@ VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
 def expand(text: str | Path, field: str) -> str:
-    """A path with `~` and `$VARIABLES` replaced, as a shell would.
+    """A path with `~` and `$VARIABLES` replaced, as a shell would; one whose `$` is part of a name that is there, as it is.
 
     YAML files, notebooks and quoted arguments reach no shell; without this, `~/runs` makes a folder that is called `~`.
 
@@ -30,6 +30,8 @@ def expand(text: str | Path, field: str) -> str:
     given = str(text)
     if not given.strip():
         raise InputError(f"{field}: {given!r} given; allowed is a path")
+    if "$" in given and os.path.lexists(given):
+        return given
 
     def value_of(found: re.Match) -> str:
         name = found[1] or found[2]

@@ -2,8 +2,11 @@
 
 import json
 import sys
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from safetensors.numpy import save_file
@@ -104,6 +107,42 @@ def test_a_device_that_computes_otherwise_is_found(name, gap, allowed, monkeypat
     checks.reference(config, tmp_path)
     with pytest.raises(checks.RunError, match=rf"differ from a CPU's by {gap} of the largest; allowed is {allowed}"):
         getattr(checks, name)(config, tmp_path)
+
+
+def test_bfloat16_is_compared_in_float32_and_needs_no_overflow(monkeypatch, tmp_path):
+    """A CPU has none, and its range is float32's, under which a loss scale of 2**24 may stay."""
+    config, asked = Config(device="Ascend", amp="O3", amp_dtype="bfloat16"), []
+    monkeypatch.setattr(checks, "COMPUTED",
+                        dict.fromkeys(checks.COMPUTED, lambda one: asked.append(one) or {"x": np.ones(1)}))
+    checks.reference(config, tmp_path)
+    assert {(one.device, one.amp, one.amp_dtype) for one in asked} == {("CPU", "O0", "float16")}
+
+    def ended(run, progress, loss=1.5):
+        folder = tmp_path / "precision"
+        folder.mkdir(exist_ok=True)
+        save_file({"w": np.ones(1, np.float32)}, folder / checks.LAST, {"state": json.dumps({"loss_scale": checks.SCALE})})
+        return SimpleNamespace(history=pd.DataFrame({"train_loss": [loss]}))
+    monkeypatch.setattr(checks, "train", ended)
+    told, found = checks.precision(config, tmp_path)
+    assert told == "O3 in bfloat16: the loss scale had no overflow to move for, and the loss is 1.50"
+    assert found["amp_dtype"] == "bfloat16"
+    with pytest.raises(checks.RunError, match="the loss scale stayed at 16,777,216"):
+        checks.precision(config.having(amp_dtype="float16"), tmp_path)
+    monkeypatch.setattr(checks, "train", partial(ended, loss=np.nan))
+    with pytest.raises(checks.RunError, match="O3 in bfloat16: the loss is nan; wanted is a number"):
+        checks.precision(config, tmp_path)
+
+
+def test_a_recipe_for_npus_can_be_tried_on_a_cpu_and_a_files_device_counts(monkeypatch, tmp_path, root):
+    tried = []
+    monkeypatch.setattr(acceptance, "run", lambda config, minutes: tried.append(config) or iter(()))
+    (tmp_path / "mine.yaml").write_text("model: vgg16\ndevice: CPU\n")
+    (tmp_path / "silent.yaml").write_text("model: vgg16\n")
+    recipe = root / "notebooks" / "params" / "imagenet_ghostnet_100.yaml"
+    for words in ([tmp_path / "mine.yaml"], [tmp_path / "silent.yaml"], [recipe, "-p", "device", "CPU"], [recipe]):
+        done = CliRunner().invoke(main, ["accept", *map(str, words), "--json", str(tmp_path / "accept.json")])
+        assert done.exit_code == 0, done.output
+    assert [one.device for one in tried] == ["CPU", "Ascend", "CPU", "Ascend"] and not tried[2].sink
 
 
 def test_no_device_is_set_before_the_one_that_is_tried(monkeypatch, tmp_path):

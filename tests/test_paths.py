@@ -22,6 +22,14 @@ def test_home_and_variables_are_put_in(given, wanted):
     assert expand(given, "run_dir") == wanted
 
 
+def test_a_dollar_in_the_name_of_what_is_there_is_no_variable(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "price$5.jpg").touch()
+    assert expand("price$5.jpg", "IMAGE") == "price$5.jpg"
+    with pytest.raises(InputError, match="the variable 6 is not set"):
+        expand("price$6.jpg", "IMAGE")
+
+
 @pytest.mark.parametrize(("given", "message"), [
     ("", "run_dir: '' given; allowed is a path"), (" \t", "run_dir: ' \\t' given; allowed is a path"),
     ("$NOT_SET/data", "run_dir: '$NOT_SET/data' given; the variable NOT_SET is not set"),

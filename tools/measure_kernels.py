@@ -4,8 +4,8 @@
 
 writes data/results/cheap_kernels.csv, for each Ghost layer of every kept network of a sweep, trained and as it was at the
 start, and of ONNX files; of a kept plain GhostNet (s = 1) the kernels that would make half of its maps from the others best;
-and data/results/cheap_kernels_drawn.csv, a few kernels of a few layers to look at. Networks that the tables have and whose
-files are gone stay.
+and data/results/cheap_kernels_drawn.csv, a few kernels of a few layers to look at. Networks that the tables have stay as
+they are, unless told: the same parameters may have been trained again, on another machine.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from ghostlib.progress import progress_bar
 from ghostlib.redundancy.cut import CutNetwork
 from ghostlib.redundancy.fitted_kernels import Fitted, fitted_kernels
 from ghostlib.redundancy.kernels import cheap_kernels, shares, summary, turned
+from ghostlib.redundancy.recorded import is_recorded, origin_of
 from ghostlib.studies.catalogue import network_of
 from ghostlib.studies.cheap_kernels import FITTED, START, TRAINED
 from ghostlib.sweep.rows import kept_file
@@ -39,9 +40,9 @@ PHOTOGRAPHS = 240  # training photographs that kernels are fitted to, chosen by 
 Kernels = Mapping[str, tuple[np.ndarray, np.ndarray]]  # of each layer, with their strength
 
 
-def networks(sources: list[str]) -> Iterator[tuple[dict, dict[str, Kernels], dict[str, dict[str, float]]]]:
+def networks(sources: list[str], again: bool) -> Iterator[tuple[dict, dict[str, Kernels], dict[str, dict[str, float]]]]:
     """What is said of each network, its kernels by when they are what they are, and how well those of layers do that were
-    fitted."""
+    fitted; `again` also of those that the table has."""
     for source in sources:
         if source.endswith(".onnx"):
             found = cheap_kernels(OnnxNetwork(source))
@@ -53,9 +54,15 @@ def networks(sources: list[str]) -> Iterator[tuple[dict, dict[str, Kernels], dic
         for point in grid.points:
             config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
             is_plain = config.ratio == 1
-            if not path.exists() or config.kernel == 1 or (is_plain and not config.model.startswith("ghostnet")):
+            # With val_share the run did not see what `unaugmented` gives.
+            if (not path.exists() or config.kernel == 1
+                    or (is_plain and (config.val_share or not config.model.startswith("ghostnet")))):
                 continue
             about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
+            if not again and is_recorded(TABLE, about, KEY[:-1]):
+                print(f"{TABLE}: has {about['network']}, s = {config.ratio}, seed {config.seed} (--again replaces it)")
+                continue
+            about |= origin_of(path)
             net = build(config)
             if is_plain:
                 load_weights(net, str(path))
@@ -89,18 +96,19 @@ def drawn(found: Kernels) -> Iterator[dict]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("sources", nargs="+", help="sweeps that keep last.safetensors, and ONNX files")
+    parser.add_argument("--again", action="store_true", help="also what is in the tables")
     rows, pictures, given = [], [], parser.parse_args()
-    for about, found, explained in networks(given.sources):
+    for about, found, explained in networks(given.sources, given.again):
         for when, own in found.items():
             start = found.get(START)
             moved = {layer: turned(start[layer][0], own[layer][0]) for layer in own} if start else {}
             table = summary(own).assign(**about, when=when)
             rows.append(table.assign(turned=table.layer.map(moved), **{
                 told: table.layer.map(explained.get(told, {})) for told in EXPLAINED}))
-            pictures += [{**about, "when": when, **one} for one in drawn(own)]
+            pictures += [{name: about[name] for name in KEY[:-1]} | {"when": when, **one} for one in drawn(own)]
     if not rows:
-        parser.exit(1, f"{', '.join(given.sources)}: no network with cheap operations is kept in data/runs; run the sweep "
-                       f"first\n")
+        parser.exit(1, f"{', '.join(given.sources)}: no network with cheap operations is kept in data/runs that is to be "
+                       f"measured; run the sweep first\n")
     where = results.provenance()
     for path, fresh in ((TABLE, pd.concat(rows).round(4).assign(**where)), (DRAWN, pd.DataFrame(pictures))):
         print(f"{path}: {results.record(path, fresh, KEY)}")

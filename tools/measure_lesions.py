@@ -23,6 +23,7 @@ from ghostlib.models.build import build
 from ghostlib.progress import progress_bar
 from ghostlib.redundancy.cut import CutNetwork
 from ghostlib.redundancy.lesions import measure, steps
+from ghostlib.redundancy.recorded import is_recorded, origin_of
 from ghostlib.redundancy.sources import LESIONS
 from ghostlib.sweep.rows import kept_file
 from ghostlib.weights import load_weights
@@ -38,7 +39,7 @@ def networks(grid: sweep.Sweep) -> Iterator[tuple[dict, Config, Path]]:
         # With val_share the run did not see what `unaugmented` gives.
         if path.exists() and config.model.startswith("ghostnet") and not config.val_share:
             yield {"network": f"{config.model} {config.width:g}", "s": config.ratio, "d": config.kernel,
-                   "seed": config.seed, "point": point.key, "epochs": config.epochs}, config, path
+                   "seed": config.seed, "point": point.key, "epochs": config.epochs, **origin_of(path)}, config, path
 
 
 @cache
@@ -50,35 +51,32 @@ def photographs(dataset: str, data_dir: str, size: int, classes: int, count: int
     return (*balanced_images(data.test, count), unaugmented(config, min(TRAINING, count))), data.contents.fingerprint
 
 
-def there(about: dict) -> bool:
-    """Whether a network's rows are recorded."""
-    path = FOLDER / "lesions_overall.csv"  # the last one written
-    if not path.exists():
-        return False
-    own = results.read_table(path)
-    return bool((own[list(LESIONS)].astype(str) == [str(about[name]) for name in LESIONS]).all(axis=1).any())
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("grid", help="a sweep that keeps last.safetensors")
     parser.add_argument("--again", action="store_true", help="measure networks that are there, too")
     parser.add_argument("--count", type=int, default=PHOTOGRAPHS, help="photographs to judge by")
+    parser.add_argument("--target", type=Path, default=FOLDER, help="the folder of the tables")
     given = parser.parse_args()
+    if given.count != PHOTOGRAPHS and given.target == FOLDER:
+        parser.error(f"--count: {given.count} given; recorded tables hold networks judged by {PHOTOGRAPHS} photographs; "
+                     f"allowed is another folder for a trial (--target)")
     found = list(networks(sweep.read(given.grid)))
-    left = [one for one in found if given.again or not there(one[0])]
+    last = given.target / "lesions_overall.csv"  # that is written
+    left = [one for one in found if given.again or not is_recorded(last, {**one[0], "photographs": given.count}, LESIONS,
+                                                                   ["photographs"])]
     print(f"{len(found)} kept GhostNets, {len(found) - len(left)} measured already")
     for number, (about, config, path) in enumerate(left, 1):
+        shown, fingerprint = photographs(config.dataset, config.data_dir, config.image_size, config.num_classes, given.count)
         start = time.monotonic()
         net = build(config).set_train(False)
         load_weights(net, str(path))
-        shown, fingerprint = photographs(config.dataset, config.data_dir, config.image_size, config.num_classes, given.count)
         network = CutNetwork(net, config.image_size)
         with progress_bar(steps(network, shown[0]), f"steps of network {number} of {len(left)}") as bar:
             tables = measure(network, *shown, config.seed, bar.update)
         more = {"photographs": len(shown[1]), "fitted": len(shown[2]), "seconds": round(time.monotonic() - start)}
         for name, table in tables.items():
-            target = FOLDER / ("lesions.csv" if name == "lesions" else f"lesions_{name}.csv")
+            target = given.target / ("lesions.csv" if name == "lesions" else f"lesions_{name}.csv")
             told = {**about, **(more if name == "overall" else {}), "data_fingerprint": fingerprint, **results.provenance()}
             fresh = table.round({column: 5 if column.startswith("nats") else 3 for column in table}).assign(**told)
             print(f"{target}: {results.record(target, fresh, LESIONS)}")

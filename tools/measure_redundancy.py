@@ -24,6 +24,7 @@ from ghostlib.features import OnnxNetwork
 from ghostlib.progress import progress_bar
 from ghostlib.redundancy import at_size
 from ghostlib.redundancy.foreign import NORMALISATIONS, SIZE, prepared
+from ghostlib.redundancy.recorded import is_recorded, origin_of
 from ghostlib.redundancy.shuffled import shuffled
 from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, UNTRAINED
 from ghostlib.redundancy.unfinished import Unfinished
@@ -37,12 +38,13 @@ SHOWN = 8  # photographs that the spread of shuffled layers' channels is taken f
 
 @dataclass(frozen=True)
 class Subject:
-    """A network, the same one before training where it is known, and how it wants its photographs."""
+    """A network, the same one before training where it is known, how it wants its photographs, and which weights it has."""
 
     about: dict[str, Any]
     net: OnnxNetwork
     untrained: OnnxNetwork | None
     prepare: Callable[[Sequence[str]], np.ndarray]
+    origin: dict[str, str]
 
     def others(self, images: np.ndarray) -> dict[str, OnnxNetwork]:
         """What it is compared with on these photographs. Which weights are shuffled how depends on them alone, so that one
@@ -52,24 +54,24 @@ class Subject:
         return ({UNTRAINED: self.untrained} if self.untrained is not None else {}) | {SHUFFLED_WEIGHTS: mixed}
 
 
-def subjects(sources: list[str], normalise: str) -> Iterator[tuple[dict[str, Any], Callable[[], Subject]]]:
-    """What is said of each network, and what reads it."""
+def subjects(sources: list[str], normalise: str) -> Iterator[tuple[dict[str, Any], dict[str, str], Callable[[], Subject]]]:
+    """What is said of each network and of its weights, and what reads it."""
     for source in sources:
         if source.endswith(".onnx"):
             about = {"network": Path(source).stem, "s": "", "d": "", "seed": ""}
-            yield about, lambda about=about, source=source: of_file(about, source, normalise)
+            yield about, {}, lambda about=about, source=source: of_file(about, source, normalise)
             continue
         grid = sweep.read(source)
         for point in grid.points:
             config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
             if path.exists():
                 about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
-                yield about, lambda about=about, config=config, path=path: of_run(about, config, path)
+                yield about, origin_of(path), lambda about=about, config=config, path=path: of_run(about, config, path)
 
 
 def of_file(about: dict[str, Any], source: str, normalise: str) -> Subject:
     net = OnnxNetwork(source)
-    return Subject(about, net, None, lambda files: prepared(files, net.size or SIZE, normalise))
+    return Subject(about, net, None, lambda files: prepared(files, net.size or SIZE, normalise), {})
 
 
 def of_run(about: dict[str, Any], config: Any, path: Path) -> Subject:
@@ -80,7 +82,7 @@ def of_run(about: dict[str, Any], config: Any, path: Path) -> Subject:
     untrained = OnnxNetwork(as_onnx(net, shape))
     load_weights(net, str(path))
     return Subject(about, OnnxNetwork(as_onnx(net, shape)), untrained,
-                   lambda files: first_images(batches_of(files, config), len(files)))
+                   lambda files: first_images(batches_of(files, config), len(files)), origin_of(path))
 
 
 def measure(subject: Subject, photographs: at_size.Photographs) -> dict[str, pd.DataFrame]:
@@ -94,7 +96,7 @@ def measure(subject: Subject, photographs: at_size.Photographs) -> dict[str, pd.
         tables = study.run(bar.update, kept)
     row = {**at_size.accuracy(net, subject.prepare, photographs.judged), "fitted": len(photographs.fitted),
            "reported": len(photographs.reported), "layers": len(layers), "convolutions": len(net.convolutions),
-           "height": images.shape[2], **results.provenance()}
+           "height": images.shape[2], **subject.origin, **results.provenance()}
     tables = {name: table.assign(**about).round(4) for name, table in {**tables, "networks": pd.DataFrame([row])}.items()}
     record(tables)
     unfinished.done()
@@ -105,15 +107,6 @@ def record(tables: dict[str, pd.DataFrame]) -> None:
     for name, table in tables.items():
         path = RESULTS / f"at_size_{name}.csv"
         print(f"{path}: {results.record(path, table, KEY)}", flush=True)
-
-
-def recorded() -> set[tuple[str, ...]]:
-    """The keys of networks that are in the tables; the last that is written says so."""
-    path = RESULTS / "at_size_networks.csv"
-    if not path.exists():
-        return set()
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return set(table[KEY].itertuples(index=False, name=None))
 
 
 if __name__ == "__main__":
@@ -132,12 +125,13 @@ if __name__ == "__main__":
     found = list(subjects(given.sources, given.normalise))
     if not found:
         parser.exit(1, f"{', '.join(given.sources)}: no network is kept in data/runs; run the sweep first\n")
-    for about, read in found:
+    for about, origin, read in found:
         if given.seeds and about["seed"] not in ("", *given.seeds):
             continue
         subject = None
         for name in given.photographs or (at_size.OURS, at_size.SHARED):
-            if given.again or tuple(map(str, (*about.values(), name))) not in recorded():
+            own = {**about, "photographs": name, **origin}
+            if given.again or not is_recorded(RESULTS / "at_size_networks.csv", own, KEY):  # the last that is written
                 print(*about.values(), name, flush=True)
                 subject = subject or read()
                 measure(subject, at_size.photographs_of(given.images, name))

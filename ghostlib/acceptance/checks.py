@@ -78,7 +78,7 @@ def _prepared(config: Config) -> tuple[Any, Tensor, Tensor]:
 
 def _plain(config: Config, device: str) -> Config:
     """In float32 and without chance, so that two devices can be compared."""
-    return config.having(device=device, amp="O0", dropout=0.0, mixup=0.0, cutmix=0.0, loss_scale=1.0,
+    return config.having(device=device, amp="O0", amp_dtype="float16", dropout=0.0, mixup=0.0, cutmix=0.0, loss_scale=1.0,
                          loss_scale_dynamic=False)
 
 
@@ -126,17 +126,20 @@ def _within(difference: float, allowed: float, what: str) -> Found:
 
 
 def precision(config: Config, folder: Path) -> Found:
-    """An epoch in half precision with a loss scale that must move."""
+    """An epoch in half precision with a loss scale that must move; in bfloat16, which has float32's range, it need not."""
     level = config.amp if config.amp != "O0" else "O3" if config.device == "Ascend" else "O2"
     ended = train(config.having(amp=level, loss_scale=SCALE, loss_scale_dynamic=True, run_dir=str(folder / "precision")),
                   progress=False)
     with safe_open(folder / "precision" / LAST, "numpy") as file:
         scale = json.loads(file.metadata()["state"])["loss_scale"]
-    if scale == SCALE:
+    loss, wide = float(ended.history.train_loss.iloc[-1]), config.amp_dtype == "bfloat16"
+    if not np.isfinite(loss):
+        raise RunError(f"{level} in {config.amp_dtype}: the loss is {loss}; wanted is a number")
+    if scale == SCALE and not wide:
         raise RunError(f"the loss scale stayed at {SCALE:,.0f}: no overflow was seen where there must be some")
-    loss = float(ended.history.train_loss.iloc[-1])
-    return (f"{level}: the loss scale went from {SCALE:,.0f} to {scale:,.0f}, and the loss is {loss:.2f}",
-            {"amp": level, "loss_scale": scale, "loss": loss})
+    moved = f"went from {SCALE:,.0f} to {scale:,.0f}" if scale != SCALE else "had no overflow to move for"
+    return (f"{level} in {config.amp_dtype}: the loss scale {moved}, and the loss is {loss:.2f}",
+            {"amp": level, "amp_dtype": config.amp_dtype, "loss_scale": scale, "loss": loss})
 
 
 def ranks(config: Config, folder: Path) -> Found:

@@ -48,8 +48,8 @@ class Card:
     def of_metadata(cls, metadata: dict[str, str], path: object) -> "Card":
         """That of a file that `metadata` went into; `InputError` for one that somebody else made."""
         try:
-            config, classes = json.loads(metadata["config"]), json.loads(metadata["classes"])
-        except (KeyError, ValueError):
+            config, classes = dict(json.loads(metadata["config"])), [str(name) for name in json.loads(metadata["classes"])]
+        except (KeyError, TypeError, ValueError):
             raise InputError(f"weights: {path} does not say what its images and classes are; allowed is a file that "
                              f"'ghostlib export' wrote") from None
         return cls(Config.of({**config, "epochs": 0}), tuple(classes))

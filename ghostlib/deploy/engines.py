@@ -20,8 +20,10 @@ from ghostlib.errors import InputError, in_a_line, some
 AUTO = "auto"
 TOLERANCE = 1e-4  # of the largest logit: what two engines, or a network before and after it is rewritten, may differ by
 IMAGES = 2  # random ones, on which they are compared
-FREE = 3, 224, 224  # their shape where a file leaves it free
+CHANNELS = 3  # of pictures
+FREE = CHANNELS, 224, 224  # the shape of those images where a file leaves it free
 Logits = Callable[[np.ndarray], np.ndarray]
+Shape = tuple[str | int, ...]  # of what a graph takes or gives; a name or 0 is a size that is free
 
 
 class Engine(NamedTuple):
@@ -204,7 +206,7 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     if not able:
         raise InputError(f"engine: {path} is ONNX, and none of {' and '.join(OF_ONNX)} is here; "
                          f"{extras.hint('onnxruntime')}")
-    shape = _input_of(path)
+    shape, _ = shapes_of(path)
     size = shape[0] if isinstance(shape[0], int) else 0
     content = Path(path).read_bytes()
 
@@ -232,17 +234,27 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
     return best if difference(found, expected) <= TOLERANCE else trusted
 
 
-def _input_of(path: str | Path) -> tuple[str | int, ...]:
-    """The shape (N, C, H, W) of the images that an ONNX file takes, a name or 0 for a size that is free; refuses a file that
-    does not take images to logits."""
+def shapes_of(path: str | Path) -> tuple[Shape, Shape]:
+    """The shapes of the images (N, 3, H, W) that an ONNX file takes and of its logits (N, classes). `InputError` for a file
+    that does not take such images, in float32, to such logits."""
     model = onnx_files.read(path, strict=True)
     sides = [onnx_files.inputs_of(model), model.graph.output]
-    told = [", ".join(f"{value.name} {_shape(value)}" for value in side) for side in sides]
-    if [len(side) for side in sides] != [1, 1] or len(_shape(sides[0][0])) != 4 or len(_shape(sides[1][0])) != 2:
-        raise InputError(f"{path}: takes {told[0]} to {told[1]}; allowed is one input of images (N, 3, H, W) and one "
-                         f"output of logits (N, classes)")
-    return _shape(sides[0][0])
+    told = [", ".join(f"{value.name} {_shape(value)} {_element(value)}" for value in side) for side in sides]
+    shapes = [_shape(value) for side in sides for value in side]
+    if not ([len(shape) for shape in shapes] == [4, 2] and [len(side) for side in sides] == [1, 1]
+            and (isinstance(shapes[0][1], str) or shapes[0][1] in (0, CHANNELS))
+            and {_element(value) for side in sides for value in side} == {"float32"}):
+        raise InputError(f"{path}: takes {told[0]} to {told[1]}; allowed is one input of images (N, {CHANNELS}, H, W) and "
+                         f"one output of logits (N, classes), both in float32")
+    return shapes[0], shapes[1]
 
 
-def _shape(value) -> tuple[str | int, ...]:
+def _shape(value) -> Shape:
     return tuple(side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim)
+
+
+def _element(value) -> str:
+    """The name of a tensor's numbers, as NumPy has it."""
+    from onnx import helper
+    kind = value.type.tensor_type.elem_type
+    return str(helper.tensor_dtype_to_np_dtype(kind)) if kind else "of no kind"

@@ -14,6 +14,7 @@ from mindspore import nn
 from ghostlib.data import DATASETS, examples, files
 from ghostlib.data import load as load_data
 from ghostlib.data.batches import Batches
+from ghostlib.data.contents import difference_of_classes
 from ghostlib.data.folders import FolderBatches
 from ghostlib.data.listing import Listing, scan
 from ghostlib.data.picture import Normalisation, centre, scaled
@@ -22,6 +23,7 @@ from ghostlib.deploy.card import Card, card_of, network_of
 from ghostlib.deploy.engines import TOLERANCE, Logits
 from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.errors import InputError, RunError, some
+from ghostlib.weights import classes_of
 
 FORMATS = "onnx", "mindir"
 CALIBRATION = 128  # pictures, at most, spread over all there are, from which the range of 8-bit numbers is taken
@@ -71,7 +73,7 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
     target = Path(target)
     kind = _check(target, kind, precision, joined)
     network = _load(source, given)
-    judged = _labelled(network.card, test) if judge and (precision or test) else None
+    judged = _labelled(network.card, source, test) if judge and (precision or test) else None
     images = photographs(network.card)
     expected = engines.reference(network.folded, images)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
@@ -180,14 +182,18 @@ def _write_mindir(network: _Network, path: Path, batch: int | None, *_: Any) -> 
     return partial(engines.in_batches, lambda images: loaded(Tensor(images)).asnumpy(), size=batch or 1)
 
 
-def _labelled(card: Card, folder: Path | None) -> Batches:
+def _labelled(card: Card, source: str, folder: Path | None) -> Batches:
     """Images with labels: those below a folder, or the network's own test images."""
     if folder is None:
+        a_folder = ("allowed is a folder (--test) with a folder of pictures for each class, so that it can be said what it "
+                    "costs")
         try:
-            return load_data(card.config).test
+            own = load_data(card.config)
         except (InputError, RunError) as error:
-            raise InputError(f"test: the network's own test images are not here ({error}); allowed is a folder with a "
-                             f"folder of pictures for each class, so that it can be said what it costs") from None
+            raise InputError(f"test: the network's own test images are not here ({error}); {a_folder}") from None
+        if (then := classes_of(source)) and (other := difference_of_classes(then, own.contents.classes)):
+            raise InputError(f"test: {card.config.data_dir} holds other classes than the network knows: {other}; {a_folder}")
+        return own.test
     listing, known = scan(folder, "test"), {name: number for number, name in enumerate(card.classes)}
     words = dict(zip(examples.imagenet_synsets(), examples.imagenet_classes()))  # as a card tells such classes
     numbers = [known.get(name, known.get(words.get(name, ""))) for name in listing.classes]

@@ -232,9 +232,22 @@ def _dense(graph: Graph, cell: nn.Dense, x: Symbol) -> Symbol:
 
 def _pool(operator: str) -> Callable[..., Symbol]:
     def emit(graph: Graph, cell: nn.Cell, x: Symbol) -> Symbol:
+        _check_pool(cell)
         sizes, told = _window(cell, x)
         return graph.add(operator, [x], (*x.shape[:2], *sizes), **told)
     return emit
+
+
+def _check_pool(cell: nn.Cell) -> None:
+    """Refuses a pool that ONNX's would not be: MindSpore's means count what pads a map, or do not, by other rules."""
+    kind = type(cell).__name__
+    if isinstance(cell, nn.AvgPool2d) and (cell.is_expand or cell.pad_mode.lower() != "valid"):
+        raise InputError(f"{kind} that pads, rounds up or divides by another number has no ONNX operator here; allowed is "
+                         f"pad_mode valid, with nothing else")
+    if isinstance(cell, nn.MaxPool2d) and cell.use_pad and (
+            cell.return_indices or cell.max_pool.ceil_mode or set(np.ravel(cell.max_pool.dilation)) != {1}):
+        raise InputError(f"{kind} that rounds up, leaves pixels out or gives places has no ONNX operator here; allowed are "
+                         f"ceil_mode false, dilation 1 and return_indices false")
 
 
 def _mean(graph: Graph, cell: nn.AdaptiveAvgPool2d, x: Symbol) -> Symbol:

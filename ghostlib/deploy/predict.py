@@ -50,11 +50,22 @@ def load(source: str, engine: str = engines.AUTO, given: Mapping[str, Any] | Non
                              f"{', '.join(given)} given")
         made = engines.of_file(path, engine)
         metadata = {entry.key: entry.value for entry in onnx.load(str(path), load_external_data=False).metadata_props}
-        return Trained(Card.of_metadata(metadata, source), made)
+        card = Card.of_metadata(metadata, source)
+        _check_shapes(card, *engines.shapes_of(path), source)
+        return Trained(card, made)
     engines.check(engine)
     card = card_of(source, dict(given or {}))
     size = card.config.image_size
     return Trained(card, engines.of_network(network_of(card, source), (3, size, size), engine))
+
+
+def _check_shapes(card: Card, images: engines.Shape, logits: engines.Shape, source: str) -> None:
+    """Refuses an ONNX file that says another size or number of classes than its graph has: somebody changed one of them."""
+    size, classes = card.config.image_size, len(card.classes)
+    for said, has, what in ((size, images[2], "height"), (size, images[3], "width"), (classes, logits[1], "classes")):
+        if isinstance(has, int) and has and has != said:
+            raise InputError(f"weights: {source} says {what} {said} and its graph has {has}; allowed is a file as 'ghostlib "
+                             f"export' wrote it")
 
 
 def predict(trained: Trained, files: Sequence[str], top: int = TOP, step: Callable[[int], object] | None = None

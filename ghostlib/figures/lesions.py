@@ -48,9 +48,11 @@ def fig_lesions(overall: pd.DataFrame) -> Figure:
         ax.set_axisbelow(True)
         ax.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(lines)), [" by ".join(told(first)) for _, first in lines], fontsize=8)
-    handles = [Line2D([], [], color=COLOURS[number % len(COLOURS)], marker="o", label=name)
+    over = {name: estimate(own[(own.name == name) & (own["first"] == own[own.name == name]["first"].iloc[0])], "lost").over
+            for name in names}
+    handles = [Line2D([], [], color=COLOURS[number % len(COLOURS)], marker="o", label=f"{name} (95 % over {over[name]})")
                for number, name in enumerate(names)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(names)), fontsize=8)
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(2, len(names)), fontsize=8)
     return figure
 
 
@@ -106,7 +108,8 @@ def fig_guides(single: pd.DataFrame) -> Figure:
     axes[0].set_ylabel("rank correlation within the module")
     handles, labels = axes[0].get_legend_handles_labels()
     handles += [Line2D([], [], color="0.3", linewidth=1.4), Patch(color="0.3", alpha=0.15, linewidth=0)]
-    over = "networks" if single.groupby("name").seed.nunique().max() > 1 else "modules"
+    several = single.groupby("name").seed.nunique() > 1
+    over = ("networks" if several.all() else "networks; of a single network over modules" if several.any() else "modules")
     labels += ["mean over modules", f"its 95 % interval over {over}"]
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     return figure

@@ -156,7 +156,8 @@ def lesions_of(module: Module, predictable: np.ndarray, rng: np.random.Generator
     if module.ghosts:
         sets = {GHOSTS: np.arange(channels - module.ghosts, channels), INTRINSIC: np.arange(channels - module.ghosts)}
     else:
-        order = np.nan_to_num(predictable, nan=-np.inf).argsort(kind="stable")[::-1]
+        # A map without R2 is constant: nothing is easier to make, and `allocation` counts it so, too.
+        order = np.nan_to_num(predictable, nan=np.inf).argsort(kind="stable")[::-1]
         sets = {LIKELY: order[:channels // 2], UNLIKELY: order[channels // 2:]}
     lesions = []
     for what, own in [*sets.items(), (ALL, np.arange(channels))]:

@@ -7,13 +7,26 @@ import pandas as pd
 
 from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TARGETS, TRAINED, UNTRAINED
 from ghostlib.studies.catalogue import network_names
-from ghostlib.studies.contrasts import listed, mean_interval
+from ghostlib.studies.contrasts import listed
 from ghostlib.studies.redundancy import LITTLE
+from ghostlib.studies.training_effect import (
+    ACTIVATION,
+    CONTROLS,
+    CONVOLUTION,
+    FILTER,
+    IN_MOST,
+    LESS,
+    MORE,
+    effects,
+    together,
+    up_and_down,
+    verdict,
+    way,
+)
 
-STATES = {"convolution": "convolution", "BatchNorm": "normalisation", "ReLU": "activation", "activation": "activation"}
-FILTER, CONVOLUTION, ACTIVATION, TAU = 3, "convolution", "activation", "0.9"
-CONTROLS = UNTRAINED, SHUFFLED_WEIGHTS
-MOST, AGREED = 0.5, 0.9  # what "most" layers are; in which share of layers two controls have to agree; ours
+STATES = {"convolution": CONVOLUTION, "BatchNorm": "normalisation", "ReLU": ACTIVATION, "activation": ACTIVATION}
+TAU = "0.9"
+AGREED = 0.9  # in which share of layers two controls have to agree; ours
 ONE = ["name", "photographs", "seed"]  # columns that rows of one network on one set of photographs share
 
 
@@ -23,50 +36,13 @@ def named(rows: pd.DataFrame) -> pd.DataFrame:
     return told.assign(state=told.stage.map(STATES)) if "stage" in told else told
 
 
-def effects(rows: pd.DataFrame, state: str = CONVOLUTION) -> pd.DataFrame:
-    """What training does to R2 (d = 3): trained less each of CONTROLS, a row for each network, set and control.
-
-    Args:
-        rows: Of `named`, table at_size_redundancy.csv.
-        state: One of STATES' values.
-
-    Returns:
-        Columns name, photographs, control; networks, layers; difference, the mean over layers and networks, with low and
-        high over networks, missing where there is one; more, less: in how many layers the interval over photographs lies
-        above 0, and below (over all networks of the name).
-    """
-    own, table = rows[(rows["filter"] == FILTER) & (rows.state == state) & rows.source.isin(CONTROLS)], []
-    if own.empty:
-        return pd.DataFrame(columns=["name", "photographs", "control", "networks", "layers", "difference", "low", "high",
-                                     "more", "less"])
-    for (name, photographs, control), group in own.groupby(["name", "photographs", "source"], sort=False):
-        mean, low, high = mean_interval(group.groupby("seed").gap.mean())
-        table.append({"name": name, "photographs": photographs, "control": control, "networks": group.seed.nunique(),
-                      "layers": len(group), "difference": mean, "low": low, "high": high,
-                      "more": int((group.gap_low > 0).sum()), "less": int((group.gap_high < 0).sum())})
-    return pd.DataFrame(table)
-
-
-def verdict(row: pd.Series) -> str:
-    """What an effect is, in words: by the interval over networks where there are several, else by how many layers say so,
-    if their mean says the same."""
-    if not np.isnan(row.low):
-        return "more alike" if row.low > 0 else "less alike" if row.high < 0 else "not known: the interval holds 0"
-    if row.more > MOST * row.layers and row.difference > 0:
-        return "more alike in most layers"
-    if row.less > MOST * row.layers and row.difference < 0:
-        return "less alike in most layers"
-    return "no one way: in some layers more, in others less"
-
-
 def looks(rows: pd.DataFrame) -> pd.DataFrame:
     """`effects` of every set of photographs, after the convolution and after the activation: with `state`, and with `way`,
     the verdict without how many layers say it. The first of a network is its own set after the convolution."""
     found = [effects(rows, state).assign(state=state) for state in (CONVOLUTION, ACTIVATION)]
     table = pd.concat([one for one in found if len(one)] or found)
     own = table.photographs == table.name.map(fullest(table).groupby("name").photographs.first())
-    return pd.concat([table[own], table[~own]]).assign(way=lambda all_of: [
-        verdict(row).partition(" in ")[0] for _, row in all_of.iterrows()])
+    return pd.concat([table[own], table[~own]]).assign(way=lambda all_of: [way(row) for _, row in all_of.iterrows()])
 
 
 def effects_told(rows: pd.DataFrame) -> pd.DataFrame:
@@ -105,12 +81,13 @@ def side_by_side(rows: pd.DataFrame) -> str:
     if shared.name.nunique() < 2:
         return "Fewer than two networks were recorded on the photographs that all may be compared on."
     r2 = shared.groupby("name", sort=False).r2.mean().sort_values(ascending=False)
+    seeds = shared.groupby("name").seed.nunique()
     elsewhere = fullest(own).groupby("name", sort=False).r2.mean()
-    told = [f"{value:.2f} in {name}" for name, value in r2.items()]
+    told = [f"{value:.2f} in {name}{f' ({seeds[name]} seeds)' * (seeds[name] > 1)}" for name, value in r2.items()]
     own_sets = [f"{elsewhere[name]:.2f}" for name in r2.index]
     return (f"On the same photographs, which none of them was trained on, R² after the convolution is {listed(told)}, on "
             f"average over layers. On photographs of its own for each network, as in the table above, it is "
-            f"{listed(own_sets)}.")
+            f"{listed(own_sets)}. Their layers are of different kinds and sizes, so this does not say what ghosts do to R².")
 
 
 def maps_of(drawn: pd.DataFrame) -> np.ndarray:
@@ -140,8 +117,8 @@ def answer(rows: pd.DataFrame) -> str:
     """Whether training makes maps more alike at this size, in sentences; the words follow the numbers."""
     found, parts = fullest(effects(rows)), []
     for name, own in found.groupby("name", sort=False):
-        told = [f"{row.difference:+.2f} against {row.control}{_interval(row)}, {row.more} of {row.layers} layers up and "
-                f"{row.less} down" for _, row in own.iterrows()]
+        told = [f"{row.difference:+.2f} against {row.control}{_interval(row)}, {up_and_down(row)}"
+                for _, row in own.iterrows()]
         parts.append(f"In {name}: {'; '.join(told)}.")
     before, mixed = (found[found.control == control] for control in CONTROLS)
     every = looks(rows)
@@ -164,14 +141,14 @@ def answer(rows: pd.DataFrame) -> str:
 def _of_one(row: pd.Series, every: pd.DataFrame) -> str:
     """What training does to the one kind of network that is known before it, in all looks at it."""
     seeds = f"{row.networks} seed{'' if row.networks == 1 else 's'}"
-    ways = {way for way in every.way if "alike" in way}
+    ways = set(every.way) - {""}
     judged = "whether maps are more alike after it is not clear"
     if len(ways) == 1:
-        [way] = ways
-        agree, count = int((every.way == way).sum()), len(every)
-        judged = (f"maps are {way} after it, however one looks" if agree == count else
-                  f"maps seem {way} after it, in {agree} of {count} looks")
-    told = "; ".join(f"{_seen(one)} {one.more} of {one.layers} layers up and {one.less} down" for one in every.itertuples())
+        [one_way] = ways
+        agree, count = int((every.way == one_way).sum()), len(every)
+        judged = (f"maps are {one_way} after it, however one looks" if agree == count else
+                  f"maps seem {one_way} after it, in {agree} of {count} looks")
+    told = "; ".join(f"{_seen(one)} {up_and_down(one)}" for one in every.itertuples())
     return f"In the one network known before and after training ({row['name']}, {seeds}), {judged} ({told})"
 
 
@@ -207,13 +184,13 @@ def kinds_answer(rows: pd.DataFrame) -> str:
     own = fullest(rows[(rows["filter"] == FILTER) & (rows.state == CONVOLUTION)])
     parts = []
     for name, layers in own[own.source == TRAINED].groupby("name", sort=False):
-        r2 = layers.groupby("kind").r2.agg(["mean", "size"]).sort_values("mean")
-        high, low = (f"{row['mean']:.2f} ({kind}, {_counted(row['size'])})" for kind, row in r2.iloc[[-1, 0]].iterrows())
+        r2 = layers.groupby("kind").agg(mean=("r2", "mean"), layers=("layer", "nunique")).sort_values("mean")
+        high, low = (f"{row['mean']:.2f} ({kind}, {_counted(row.layers)})" for kind, row in r2.iloc[[-1, 0]].iterrows())
         parts.append(f"{high} down to {low} in {name}")
     told = [f"By kind of layer the mean R² goes from {listed(parts)}."]
     for name, layers in own[own.source == UNTRAINED].groupby("name", sort=False):
-        gap = layers.groupby("kind").gap.agg(["mean", "size"]).sort_values("mean")
-        each = [f"{kind} {row['mean']:+.2f} ({_counted(row['size'])})"
+        gap = layers.groupby("kind").agg(mean=("gap", "mean"), layers=("layer", "nunique")).sort_values("mean")
+        each = [f"{kind} {row['mean']:+.2f} ({_counted(row.layers)})"
                 for kind, row in gap.iterrows()]
         told.append(f"In {name} training changes it by: {', '.join(each)}.")
     return " ".join(told)
@@ -227,13 +204,14 @@ def _headline(found: pd.DataFrame, agreed: str, apart: str, unclear: str) -> str
     """One sentence of all networks' verdicts: where they agree in one direction, where two are found, else the third."""
     if found.empty:
         return f"{unclear}: no network is recorded"
-    told = [verdict(row) for _, row in found.iterrows()]
-    ways = {one.removesuffix(" in most layers") for one in told if "alike" in one}
-    number = f"{len(found)} networks" if len(found) > 1 else "one network"
-    if len(ways) == 1 and all("alike" in one for one in told):
-        most = "most layers of " if any(one.endswith("layers") for one in told) else ""
+    told, ways = [verdict(row) for _, row in found.iterrows()], {way(row) for _, row in found.iterrows()}
+    kind = "kind" if (found.networks > 1).any() else "network"
+    number = f"{len(found)} {kind}s" if len(found) > 1 else f"one {kind}"
+    number += " of network" if kind == "kind" else ""
+    if len(ways) == 1 and "" not in ways:
+        most = "most layers of " if all(one in (MORE + IN_MOST, LESS + IN_MOST) for one in told) else ""
         return f"{agreed.format(ways.pop())} in {most}{'all' if len(found) > 1 else 'the'} {number}"
-    return f"{apart if len(ways) > 1 else unclear} in the {number}"
+    return f"{apart if {MORE, LESS} <= ways else unclear} in the {number}"
 
 
 def controls_compared(rows: pd.DataFrame) -> str:
@@ -259,7 +237,8 @@ def reach(rows: pd.DataFrame) -> pd.DataFrame:
     own, table = rows[(rows["filter"] == FILTER) & (rows.source == TRAINED)], []
     for (name, photographs, kind, state), group in own.groupby(["name", "photographs", "kind", "state"], sort=False):
         share = group[f"reach{TAU}"]
-        table.append({"name": name, "photographs": photographs, "kind": kind, "after": state, "layers": len(group),
+        table.append({"name": name, "photographs": photographs, "kind": kind, "after": state,
+                      "networks": group.seed.nunique(), "layers": len(group),
                       "R²": group.r2.mean(), "maps that reach 0.9, %": 100 * share.mean(), "layers with half":
                       int((share >= 0.5).sum())})
     return pd.DataFrame(table)
@@ -269,7 +248,7 @@ def reach_answer(rows: pd.DataFrame) -> str:
     """In how many layers half of the maps could be ghosts by this standard, in a sentence."""
     table = fullest(reach(rows))
     table = table[table.after == CONVOLUTION]
-    parts = [f"{own['layers with half'].sum()} of {own.layers.sum()} layers of {name}"
+    parts = [f"{own['layers with half'].sum()} of {own.layers.sum()} layers{together(own.networks.max())} of {name}"
              for name, own in table.groupby("name", sort=False)]
     return (f"Of the maps looked at, at most {TARGETS} of a layer, half have another one that predicts them with R² ≥ {TAU} "
             f"in {listed(parts)}, after the convolution. In those s = 2 is possible only if few source maps suffice; in "

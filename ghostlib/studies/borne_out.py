@@ -2,18 +2,21 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ghostlib.redundancy.sources import GREY, OTHER_IMAGE, SCRAMBLED, SHUFFLED_WEIGHTS, TRAINED, UNTRAINED
-from ghostlib.studies.at_size import CONVOLUTION, FILTER, effects, fullest, named, verdict
+from ghostlib.studies.at_size import fullest, named
 from ghostlib.studies.contrasts import mean_interval, within
 from ghostlib.studies.redundancy import COPY, LITTLE
+from ghostlib.studies.training_effect import CONVOLUTION, FILTER, LESS, MORE, effects, verdict
 
 SMALL = "CIFAR-10"
 NEARLY = f"Is the typical map nearly a copy of another (R² of {COPY:g} or more)?"
 NOT_CLEAR = "not clear"
 # Whose R2 the trained network's is compared with, and the answer if its own is larger, smaller, or hardly another. Judged by
-# intervals over layers beside LITTLE, which was chosen by CIFAR-10's rows after the rows judged here were recorded.
+# intervals, over seeds or of one network over layers, beside LITTLE, which was chosen by CIFAR-10's rows after the rows that
+# are judged here were recorded.
 QUESTIONS = {"Does a map of the same image tell more than one of another image?": (OTHER_IMAGE, "yes", "no, less", "hardly"),
              "Does another map tell more than the grey image?": (GREY, "yes", "no, less", "hardly"),
              "Do things in the image matter, beyond how smooth it is?": (SCRAMBLED, "yes, more alike", "yes, less alike",
@@ -34,16 +37,19 @@ class Said(NamedTuple):
 
 
 def _said(rows: pd.DataFrame) -> dict[str, Said]:
-    """One network's answers, after the convolution, of medians over maps and means over layers."""
-    r2 = rows[rows.state == CONVOLUTION].groupby(["layer", "source"]).r2.mean().unstack("source")
+    """What networks of one kind answer, after the convolution, of medians over maps and means over layers: by intervals
+    over seeds, or of one network over its layers, which depend on one another."""
+    own, seeds = rows[rows.state == CONVOLUTION], rows.seed.nunique()
+    r2 = own.groupby(["seed" if seeds > 1 else "layer", "source"]).r2.mean().unstack("source")
+    over = f" over {seeds} seeds" if seeds > 1 else ""
     mean, low, high = mean_interval(r2[TRAINED])
     word = "yes" if low >= COPY else "no" if high < COPY else NOT_CLEAR
-    found = {NEARLY: Said(word, f"R² {mean:.2f}, {low:.2f} to {high:.2f}")}
+    found = {NEARLY: Said(word, f"R² {mean:.2f}, {low:.2f} to {high:.2f}{over}")}
     for question, (other, above, below, neither) in QUESTIONS.items():
         gap = r2[TRAINED] - r2[other]
         mean, low, high = mean_interval(gap)
         word = (above if low > LITTLE else below if high < -LITTLE else neither if within(gap, LITTLE) else NOT_CLEAR)
-        found[question] = Said(word, f"{mean:+.3f}, {low:+.3f} to {high:+.3f}")
+        found[question] = Said(word, f"{mean:+.3f}, {low:+.3f} to {high:+.3f}{over}")
     return found
 
 
@@ -72,17 +78,19 @@ def table(rows: pd.DataFrame, cifar: pd.DataFrame) -> pd.DataFrame:
              for name, own in whole.items()}
     for name in list(found)[1:]:
         for _, row in effects(rows[rows.name == name]).pipe(fullest).iterrows():
-            found[name][ASKED[row.control]] = f"{_yes_or_no(verdict(row))} ({row.difference:+.3f})"
+            interval = "" if np.isnan(row.low) else f", {row.low:+.3f} to {row.high:+.3f} over {row.networks} seeds"
+            found[name][ASKED[row.control]] = f"{_yes_or_no(verdict(row))} ({row.difference:+.3f}{interval})"
     r2 = cifar[cifar.stage == CONVOLUTION].groupby(["source", "seed"]).r2.mean().unstack("source")
     mean, low, high = mean_interval(r2[TRAINED] - r2[UNTRAINED])
+    word = MORE if low > 0 else LESS if high < 0 else "not known: the interval holds 0"
     trained = (f"not known: one seed ({mean:+.3f})" if len(r2) == 1 else
-               f"{_yes_or_no(verdict(pd.Series({'low': low, 'high': high})))} ({mean:+.3f}, {low:+.3f} to {high:+.3f})")
+               f"{_yes_or_no(word)} ({mean:+.3f}, {low:+.3f} to {high:+.3f} over {len(r2)} seeds)")
     found[SMALL][ASKED[UNTRAINED]] = trained
     return pd.DataFrame(found).fillna("").rename_axis("question")
 
 
 def _yes_or_no(told: str) -> str:
-    return f"yes, {told}" if told.startswith("more") else f"no, {told}" if told.startswith("less") else told
+    return f"yes, {told}" if told.startswith(MORE) else f"no, {told}" if told.startswith(LESS) else told
 
 
 def answer(rows: pd.DataFrame, cifar: pd.DataFrame) -> str:
@@ -93,8 +101,9 @@ def answer(rows: pd.DataFrame, cifar: pd.DataFrame) -> str:
               for question, said in small.items()}
     agreed = [f"{question} {small[question].word[0].upper()}{small[question].word[1:]}." for question in small
               if not others[question]]
-    parts = [f"By intervals over layers all {len(names)} networks answer {len(agreed)} of {len(small)} questions as the "
-             f"small ones did{': ' if agreed else '.'}{' '.join(agreed)}"]
+    parts = [f"By intervals over seeds, or over layers where there is one seed, {'all ' * (len(names) > 1)}{len(names)} "
+             f"kind{'s' * (len(names) > 1)} of network answer{'s' * (len(names) == 1)} {len(agreed)} of {len(small)} "
+             f"questions as the small ones did{': ' if agreed else '.'}{' '.join(agreed)}"]
     for question, apart in others.items():
         if apart:
             told = "; ".join(f"{name}: {own[question].told}" for name, own in whole.items())

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.redundancy.sources import TRAINED
-from ghostlib.studies.at_size import CONVOLUTION, FILTER, ONE
+from ghostlib.studies.at_size import ONE, fullest
+from ghostlib.studies.training_effect import CONVOLUTION, FILTER
 
 # What each is called, its column, and whether more of it means more alike.
 MEASURES = {"R² of the best other map": ("r2", 1), "effective rank (few)": ("effective_rank", -1),
@@ -34,7 +35,8 @@ def orders(table: pd.DataFrame, state: str = CONVOLUTION) -> pd.DataFrame:
     """Spearman's rank correlation over layers of each two of MEASURES, network by network.
 
     Args:
-        table: Of `joined`; where a network is there with several seeds or sets, each layer's mean over them counts.
+        table: Of `joined`; where a network is there with several seeds, each layer's mean over them counts, and of several
+            sets of photographs its own (`at_size.fullest`).
         state: After what.
 
     Returns:
@@ -42,7 +44,7 @@ def orders(table: pd.DataFrame, state: str = CONVOLUTION) -> pd.DataFrame:
         given_high: the same when the layers' number of maps and their size are taken out of the ranks, 95 % by Fisher's z.
     """
     found = []
-    for name, own in table[table.state == state].groupby("name", sort=False):
+    for name, own in fullest(table[table.state == state]).groupby("name", sort=False):
         layers = own.groupby("layer", sort=False)[[*GIVEN, *(column for column, _ in MEASURES.values())]].mean().dropna()
         if len(layers) < FEWEST:
             continue

@@ -22,11 +22,19 @@ def named(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def estimate(own: pd.DataFrame, value: str) -> Estimate:
-    """Of the rows of one kind of network, one for each seed: over networks, or of a single one over photographs."""
-    if len(own) > 1:
-        return Estimate(*mean_interval(own[value]), f"{len(own)} networks")
-    row = own.iloc[0]
-    return Estimate(row[value], row[f"{value}_low"], row[f"{value}_high"], "photographs")
+    """Of the rows of one kind of network, one for each seed: of a single one over photographs, of several over networks and
+    photographs.
+
+    All networks are judged on the same photographs, so what other photographs would change does not cancel between them.
+    The half of the interval is the root of the sum of two squares: Student's over networks, and the mean half over
+    photographs. That is a little too wide: what photographs do to one network alone is in both.
+    """
+    below, above = own[value] - own[f"{value}_low"], own[f"{value}_high"] - own[value]
+    if len(own) == 1:
+        return Estimate(mean := float(own[value].iloc[0]), mean - below.iloc[0], mean + above.iloc[0], "photographs")
+    mean, low, high = mean_interval(own[value])
+    return Estimate(mean, mean - np.hypot(mean - low, below.mean()), mean + np.hypot(high - mean, above.mean()),
+                    f"{len(own)} networks and photographs")
 
 
 def over_modules(rows: pd.DataFrame, name: str, first: str, second: str = "", value: str = "lost") -> Estimate:
@@ -36,14 +44,25 @@ def over_modules(rows: pd.DataFrame, name: str, first: str, second: str = "", va
     Args:
         rows: Of modules, `named`.
         first, second: As `key` says them.
-        value: lost, nats, or per_share: points for a tenth of the module's variance.
+        value: lost, nats, or per_share: points for a tenth of the variance, the mean loss over the mean share.
     """
-    own = rows[rows.name == name].assign(per_share=lambda found: 10 * found.lost / found.share.where(found.share > 0))
-    by = own.assign(key=own.what + ": " + own.how).groupby(["depth", "key"])[value].mean().unstack("key")
-    if not {first, second or first} <= set(by):
+    own = rows[rows.name == name]
+    by = own.assign(key=own.what + ": " + own.how).groupby(["key", "depth"])[["lost", "nats", "share"]].mean()
+    if not {first, second or first} <= set(by.index.get_level_values("key")):
         return Estimate(np.nan, np.nan, np.nan, "modules")
-    found = (by[first] - by[second] if second else by[first]).dropna()
+    one, other = (_of_each(by.loc[which], value) for which in (first, second or first))
+    found = (one - other if second else one).dropna()
     return Estimate(*mean_interval(found), f"{len(found)} modules")
+
+
+def _of_each(modules: pd.DataFrame, value: str) -> pd.Series:
+    """A value of each module (index depth), so that their mean is the network's. Of a quotient of two means each has the
+    quotient and what it moves it by, to first order."""
+    if value != "per_share":
+        return modules[value]
+    share = modules.share.mean()
+    whole = 10 * modules.lost.mean() / share if share > 0 else np.nan
+    return whole + (10 * modules.lost - whole * modules.share) / share
 
 
 def judged(one: Estimate, modules: Estimate, below: str, above: str) -> str:
@@ -117,8 +136,9 @@ def answer(overall: pd.DataFrame, single: pd.DataFrame, rows: pd.DataFrame) -> s
     epochs = set(overall[overall.name == main].epochs)
     plain = max((name for name in seeds.index if not has_ghosts(overall, name)
                  and set(overall[overall.name == name].epochs) == epochs), key=seeds.get, default=None)
+    others = [name for name in seeds.index if has_ghosts(overall, name) and name != main]
     return "**Answer.** " + " ".join([*_on_ghosts(overall, main, rows, single), *_on_the_twin(overall, plain, rows),
-                                      map_guides.answer(single, main)])
+                                      map_guides.answer(single, main), *_on_others(overall, others, rows)])
 
 
 def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.DataFrame) -> Iterator[str]:
@@ -126,13 +146,17 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     own = rows_of(overall, name, first)
     lost, modules = estimate(own, "lost"), over_modules(rows, name, first)
     everywhere = judged(lost, modules, "No: without them it answers better", "Yes, ghosts do something")
-    spread = "" if np.isnan(modules.low) else (f" (95 % interval over {modules.over} {modules.low:.2f} to "
-                                               f"{modules.high:.2f})")
-    verdict = lost.word("Without some of them it answers better", "Yes, in some modules", "Not shown")
-    yield (f"{verdict if everywhere == UNDECIDED else everywhere}. With half of one module's ghosts replaced by their mean, "
-           f"{name} ({_count(own)}) loses {lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on "
-           f"{own.photographs.iloc[0]:,} test photographs ({copy_of(own)}), as many of each class; that is averaged over "
-           f"{own.modules.iloc[0]} modules{spread}.")
+    # That some modules lose by it is so of a network by itself; of several it is said where it is so of each.
+    alone = {estimate(own.iloc[[place]], "lost").word("Without some of them it answers better", "Yes, in some modules",
+                                                      "Not shown") for place in range(len(own))}
+    verdict = everywhere if everywhere != UNDECIDED else alone.pop() if len(alone) == 1 else "Not shown"
+    yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses "
+           f"{lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on {own.photographs.iloc[0]:,} test photographs "
+           f"({copy_of(own)}), as many of each class; that is averaged over {own.modules.iloc[0]} modules"
+           f"{_spread(modules)}.")
+    if len(own) > 1:
+        yield (f"Of the {len(own)} networks, each by itself, {(own.lost_low > 0).sum()} lose by their own interval over "
+               f"photographs.")
     yield few(rows, single, name)
     yield (f"Replaced by what the best filters make of unrelated maps, they cost "
            f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told()}.")
@@ -144,19 +168,34 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
            f"{apart.high:+.2f}).")
 
 
+def _spread(modules: Estimate) -> str:
+    return "" if np.isnan(modules.low) else f" (95 % interval over {modules.over} {modules.low:.2f} to {modules.high:.2f})"
+
+
 def few(rows: pd.DataFrame, single: pd.DataFrame, name: str) -> str:
     """How few of a network's modules make the mean loss of half of the ghosts, and whether a single map makes most of what
-    the module loses that loses most, in a sentence."""
-    lost = rows[(rows.name == name) & (rows.what == GHOSTS) & (rows.how == MEAN)].groupby("depth").lost.mean()
+    the module loses that loses most, in a sentence; of several seeds by their means."""
+    own = rows[(rows.name == name) & (rows.what == GHOSTS) & (rows.how == MEAN)]
+    lost, seeds = own.groupby("depth").lost.mean(), own.seed.nunique()
     most, typical = lost.idxmax(), f"the median module loses {lost.median():.1f} points"
     if lost[most] <= lost.mean() or lost.sum() <= 0:
         return f"Of {len(lost)} modules {typical}."
-    alone = single[(single.name == name) & (single.depth == most) & (single.what == GHOSTS)].groupby("channel").lost.mean()
-    of_one = ""
-    if len(alone) and alone.max() > lost[most] / 2:
-        of_one = f", where one ghost alone (map {alone.idxmax()}) costs {alone.max():.1f}"
+    means = f" (means over {seeds} networks)" if seeds > 1 else ""
+    alone = single[(single.name == name) & (single.depth == most) & (single.what == GHOSTS)]
     return (f"One module is lesioned at a time. Module {most} loses {lost[most]:.0f} of the {lost.sum():.0f} points that "
-            f"all lose in sum{of_one}; {typical}.")
+            f"all lose in sum{means}{_one_ghost(alone, own[own.depth == most], seeds)}; {typical}.")
+
+
+def _one_ghost(alone: pd.DataFrame, module: pd.DataFrame, seeds: int) -> str:
+    """Whether one ghost alone makes most of what a module loses, network by network: map 6 of one is no map 6 of another."""
+    lost = module.set_index("seed").lost
+    worst = alone.loc[alone.groupby("seed").lost.idxmax()].set_index("seed")
+    most = worst[worst.lost > lost.reindex(worst.index).clip(lower=0) / 2]
+    if most.empty:
+        return ""
+    if seeds == 1:
+        return f", where one ghost alone (map {most.channel.iloc[0]}) costs {most.lost.iloc[0]:.1f}"
+    return f", where in {len(most)} of {seeds} networks one ghost alone costs more than half of that network's loss there"
 
 
 def on_the_draw(rows: pd.DataFrame) -> str:
@@ -167,11 +206,14 @@ def on_the_draw(rows: pd.DataFrame) -> str:
         return "No network with ghosts is recorded."
     table = table[table["lost", GHOSTS].notna()]
     dearer = table[table["low", GHOSTS] > table["high", ALL]]
-    found = (f"Half of the ghosts is fewer maps than half of all. In {len(dearer)} of {len(table)} modules it still cost "
-             f"clearly more (intervals over photographs apart)")
+    networks = table.index.droplevel("depth").unique()
+    found = (f"Half of the ghosts is fewer maps than half of all. In {len(dearer)} of {len(table)} modules"
+             f"{f' of {len(networks)} networks' * (len(networks) > 1)} it still cost clearly more (intervals over "
+             f"photographs apart)")
     if len(dearer):
         worst = (dearer["lost", GHOSTS] - dearer["lost", ALL]).idxmax()
-        found += (f", {'most ' * (len(dearer) > 1)}in module {worst[2]} of {worst[0]}: "
+        seed = f", seed {worst[1]}" if (networks.get_level_values("name") == worst[0]).sum() > 1 else ""
+        found += (f", {'most ' * (len(dearer) > 1)}in module {worst[2]} of {worst[0]}{seed}: "
                   f"{table.loc[worst, ('lost', GHOSTS)]:.1f} points against "
                   f"{table.loc[worst, ('lost', ALL)]:.1f}. So it matters which maps are drawn")
     return f"{found}. Each network was measured with one draw; what another would give is not known."
@@ -186,9 +228,20 @@ def _on_the_twin(overall: pd.DataFrame, name: str | None, rows: pd.DataFrame) ->
     lost, gap = estimate(own, "lost"), estimate(rows_of(overall, name, first, second), "lost")
     apart = over_modules(rows, name, first, second)
     costs = judged(gap, apart, "less than", "more than").replace(UNDECIDED, "which is not shown to differ from")
-    yield (f"In the plain twin ({name}, {_count(own)}) a quarter of a module's maps, drawn from the half that others "
-           f"predict best, costs {lost.told(sign='')}, {costs} a quarter drawn from the other half ({gap.told()}; over "
-           f"{apart.over} {apart.low:+.2f} to {apart.high:+.2f}).")
+    by_others = estimate(rows_of(overall, name, key(LIKELY, PREDICTED)), "lost")
+    yield (f"In the plain twin ({name}, {_count(own)}, {own.intact.mean():.1f} % top-1) a quarter of a module's maps, drawn "
+           f"from the half that others predict best, costs {lost.told(sign='')}, {costs} a quarter drawn from the other "
+           f"half ({gap.told()}; over {apart.over} {apart.low:+.2f} to {apart.high:+.2f}). Replaced by what the best "
+           f"filters make of other maps, they cost {by_others.told()}.")
+
+
+def _on_others(overall: pd.DataFrame, names: list[str], rows: pd.DataFrame) -> Iterator[str]:
+    """What the other networks with ghosts lose, a sentence each."""
+    for name in names:
+        own = rows_of(overall, name, key(GHOSTS, MEAN))
+        yield (f"{name} ({_count(own)}, {own.intact.mean():.1f} % top-1) loses {estimate(own, 'lost').told(sign='')}"
+               f"{_spread(over_modules(rows, name, key(GHOSTS, MEAN)))}, with half of one module's ghosts replaced by their "
+               f"mean.")
 
 
 def _count(own: pd.DataFrame) -> str:

@@ -12,7 +12,8 @@ from ghostlib.weights.kinds import is_safetensors
 from ghostlib.weights.sources import locate
 
 FIELDS = ("model", "width", "ratio", "kernel", "stem_stride", "num_classes", "dropout", "dataset", "data_dir", "image_size",
-          "interpolation", "crop_ratio")  # of Config: the network, and the images as it wants them
+          "interpolation", "crop_ratio",  # of Config: the network, and the images as it wants them
+          "val_share")  # and which of these it was not trained on
 # What is published for ImageNet: mindcv's configs/*/README.md, timm's configurations (1.0.31). Six photographs that come
 # with the lab stand in for ImageNet's.
 IMAGENET = {"kernel": 3, "num_classes": 1000, "dataset": "examples", "image_size": 224, "crop_ratio": 0.875}

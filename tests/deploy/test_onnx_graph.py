@@ -84,6 +84,7 @@ class Foreign(nn.Cell):
         self.bn = nn.BatchNorm2d(8)
         self.act = nn.Tanh()
         self.pool = nn.MaxPool2d(3, 2, pad_mode="same")
+        self.halve = nn.MaxPool2d(2, 1, pad_mode="pad", padding=1)
         self.body = nn.Conv2d(8, 8, 3, pad_mode="pad", padding=2, dilation=2, has_bias=True)
         self.join = ops.Concat(axis=1)
         self.mean = nn.AdaptiveAvgPool2d(1)
@@ -91,7 +92,7 @@ class Foreign(nn.Cell):
         self.head = nn.Dense(12, 3)
 
     def construct(self, x):
-        x = self.pool(self.act(self.bn(self.stem(x))))
+        x = self.halve(self.pool(self.act(self.bn(self.stem(x)))))
         y = self.body(x)
         x = self.join(((y - x) * 0.5 + y / 2.0, x[:, 4:]))
         return self.head(self.flatten(self.mean(x)))
@@ -123,6 +124,10 @@ class Rolls(nn.Cell):
 @pytest.mark.parametrize(("inside", "message"), [
     (nn.Softmax(), r"net: inside: Softmax has no ONNX operator here; allowed are .*Conv2d"),
     (nn.AdaptiveAvgPool2d(3), r"net: inside: AdaptiveAvgPool2d to \(3, 3\) has no"),
+    (nn.AvgPool2d(3, 2, pad_mode="pad", padding=1), r"net: inside: AvgPool2d that pads, rounds up .* allowed is pad_mode"),
+    (nn.AvgPool2d(3, 2, pad_mode="same"), r"net: inside: AvgPool2d that pads, rounds up or divides by another number"),
+    (nn.MaxPool2d(3, 2, pad_mode="pad", padding=1, ceil_mode=True), r"net: inside: MaxPool2d that rounds up, leaves pixels"),
+    (nn.MaxPool2d(3, 2, pad_mode="pad", dilation=2), r"net: inside: MaxPool2d that rounds up, leaves pixels out or gives"),
     (Rolls(), r"net: inside does what has no ONNX operator here \(.*\); allowed are"),
     (nn.SequentialCell(nn.MaxPool2d(80)), r"net: inside.0: maps of \(32, 32\) are smaller than a window of \(80, 80\)")])
 def test_what_has_no_operator_is_named(inside, message):

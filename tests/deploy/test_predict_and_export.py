@@ -164,7 +164,7 @@ def test_an_exported_file_says_all_by_itself(kind, bundle, tmp_path):
         held = target.read_bytes()  # MindSpore's own format: its loader hands on no user_info
         assert b"indoors" in held and b"outdoors" in held and str(bundle.parents[1]).encode() not in held
     else:
-        said = {entry.key: json.loads(entry.value) for entry in onnx.load(target).metadata_props}
+        said = said_of(target)
         assert said["classes"] == ["indoors", "outdoors"] and said["size"] == 64 and said["resize"] == 80
         assert said["config"]["data_dir"] == "-"  # whoever gets the file need not know where its maker's pictures lie
         assert said["made_by"]["commit"] and said["mean"] == [0.485, 0.456, 0.406]
@@ -232,6 +232,42 @@ def test_8_bits_are_calibrated_with_pictures_of_all_classes(bundle, tmp_path, mo
 SYNSETS = "n01440764", "n02124075"  # a tench and an Egyptian cat
 
 
+def test_a_network_is_judged_on_what_it_was_not_trained_on(bundle, tmp_path):
+    """What its run held out, where it did; not on other classes, of which there may be as many."""
+    card = card_of(str(bundle))
+    assert card.config.val_share == 0 and export._labelled(card, str(bundle), None).images == 18
+    held_out = replace(card, config=card.config.having(val_share=0.5))  # of train/, though there is a val/
+    assert export._labelled(held_out, str(bundle), None).images == 12
+    for name in ("cats", "dogs"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(4):
+            Image.fromarray(np.zeros((80, 90, 3), np.uint8)).save(tmp_path / "pictures" / name / f"{number}.png")
+    others = replace(card, config=card.config.having(data_dir=str(tmp_path / "pictures"), val_share=0.5))
+    with pytest.raises(InputError, match="holds other classes than the network knows: class 'indoors' is missing .*--test"):
+        export._labelled(others, str(bundle), None)
+
+
+def test_a_file_whose_graph_and_words_differ_is_refused(bundle, tmp_path):
+    target = tmp_path / "made.onnx"
+    export.export(str(bundle), target)
+    for change, said in (({"classes": ["one"]}, "says classes 1 and its graph has 2"),
+                         ({"config": {**said_of(target)["config"], "image_size": 96}}, "says height 96 and its graph has"),
+                         ({"config": [1]}, "does not say what its images and classes are")):
+        model = onnx.load(target)
+        told = {**said_of(target), **change}
+        del model.metadata_props[:]
+        for key, value in told.items():
+            model.metadata_props.add(key=key, value=json.dumps(value))
+        onnx.save(model, tmp_path / "changed.onnx")
+        with pytest.raises(InputError, match=said):
+            predict.load(str(tmp_path / "changed.onnx"), "onnxruntime")
+
+
+def said_of(path):
+    """What an exported file says of itself."""
+    return {entry.key: json.loads(entry.value) for entry in onnx.load(path).metadata_props}
+
+
 @pytest.fixture
 def of_synsets(bundle, tmp_path):
     """As if the bundle's pictures had lain in folders that are named as ImageNet's are; it, and such a folder."""
@@ -258,9 +294,10 @@ def test_folders_of_synsets_are_known(of_synsets, tmp_path):
     source, val = of_synsets
     told = export.export(str(source), tmp_path / "own.onnx", test=val, judge=training.evaluate)
     assert "of 2 images" in told[1] and "0 answers differ" in told[2]
-    published = export._labelled(card_of("timm/ghostnet_100.in1k"), val)
+    published = export._labelled(card_of("timm/ghostnet_100.in1k"), "timm/ghostnet_100.in1k", val)
     assert published.labels.tolist() == [0, examples.LABELS["chelsea"] + 4]
-    words = export._labelled(replace(card_of(str(source)), classes=("mine", SYNSETS[0], SYNSETS[1])), val)
+    words = export._labelled(replace(card_of(str(source)), classes=("mine", SYNSETS[0], SYNSETS[1])), str(source),
+                             val)
     assert words.labels.tolist() == [1, 2]  # a name as it stands goes before what it means
 
 

@@ -107,6 +107,29 @@ def test_a_few_layers_that_change_much_are_not_outvoted():
     assert "not clear" in at_size.answer(most)
 
 
+def test_of_several_seeds_a_layer_is_no_layer_more():
+    table = rows(seeds=(0, 1, 2))
+    told = at_size.answer(table)
+    assert "30 of 30 layers of 3 networks together up and 0 down" in told
+    assert "12 of 30 layers of 3 networks together of GhostNet 0.5" in at_size.reach_answer(table)
+    assert "(cheap operation, 5 layers) down to" in at_size.kinds_answer(table)
+    assert "(3 seeds)" in at_size.side_by_side(pd.concat([rows(seeds=(0, 1, 2), photographs="shared"),
+                                                         rows("mobilenet_v2 0.28", 1, photographs="shared")]))
+    two = at_size.answer(pd.concat([table, rows("mobilenet_v2 0.28", 1)]))
+    assert "Training makes maps more alike in most layers of all 2 kinds of network known before it" in two
+
+
+def test_a_mean_that_few_layers_make_is_said_of_the_mean():
+    """Alike in three seeds: four layers of ten much more alike, six a little less."""
+    table = rows(seeds=(0, 1, 2))
+    gap = table.layer.map(lambda layer: -0.03 if int(layer[1:]) < 6 else 0.9) + 0.001 * table.seed
+    table = table.assign(gap=gap, gap_low=gap - 0.02, gap_high=gap + 0.02)
+    assert set(at_size.effects_told(table).verdict) == {f"more alike than {other} on average, not in most layers"
+                                                       for other in ("before training", "with shuffled weights")}
+    both = at_size.answer(pd.concat([table, rows("mobilenet_v2 0.28", 1)]))
+    assert "Training makes maps more alike in all 2 kinds of network known before it" in both
+
+
 def test_networks_of_another_d_are_other_networks():
     both = pd.concat([rows(), rows().drop(columns="name").assign(d=1).pipe(at_size.named)])
     assert list(dict.fromkeys(both.name)) == ["GhostNet 0.5, s = 2", "GhostNet 0.5, s = 2, d = 1"]
@@ -144,13 +167,16 @@ def test_the_answer_from_cifar_is_borne_out_or_not():
                     same: "yes (+0.850, +0.850 to +0.850), as on CIFAR-10",
                     things: "yes, less alike (-0.050, -0.050 to -0.050), not as on CIFAR-10"}
     assert own[borne_out.ASKED[UNTRAINED]] == "yes, more alike in most layers (+0.450)"
-    assert table.loc[borne_out.NEARLY, "CIFAR-10"] == "no (R² 0.63, 0.61 to 0.65)"
+    assert table.loc[borne_out.NEARLY, "CIFAR-10"] == "no (R² 0.63, 0.63 to 0.63 over 3 seeds)"
     alone = borne_out.table(whole, cifar[cifar.seed == 0]).loc[borne_out.ASKED[UNTRAINED], "CIFAR-10"]
     assert alone == "not known: one seed (+0.100)"
     said = borne_out.answer(whole, cifar)
-    assert "answer 1 of 4 questions as the small ones did: Does a map of the same image tell more than one of" in said
-    assert "beyond how smooth it is? CIFAR-10: hardly (+0.000, +0.000 to +0.000); Gho" in said and "Not all agree on" in said
-    assert "answer 4 of 4 questions" in borne_out.answer(rows(), cifar)
+    assert "1 kind of network answers 1 of 4 questions as the small ones did: Does a map of the same image tell" in said
+    assert "beyond how smooth it is? CIFAR-10: hardly (+0.000, +0.000 to +0.000 over 3 seeds); Gho" in said
+    assert "Not all agree on" in said
+    assert "answers 4 of 4 questions" in borne_out.answer(rows(), cifar)
+    three = borne_out.table(rows(seeds=(0, 1, 2)), cifar)["GhostNet 0.5, s = 2"]
+    assert three[borne_out.ASKED[UNTRAINED]] == "yes, more alike in most layers (+0.110, +0.085 to +0.135 over 3 seeds)"
     assert "4 of 10 layers of GhostNet 0.5, s = 2" in at_size.reach_answer(rows())
 
 
