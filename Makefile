@@ -37,7 +37,7 @@ check: .venv/installed  ## ruff, on notebooks too, and types
 test-fast: .venv/installed  ## what takes seconds each, some minutes in all, for everyday
 	@$(PYTEST) -m "not slow"
 
-walk:  ## type every command of the README and its doors in a fresh clone; a quarter of an hour
+walk:  ## type the commands of the README and its doors in a fresh clone, but those marked as not run
 	@"$(PYTHON)" tools/walk.py
 
 # Which tests, in pytest's words; empty for all of them.

@@ -173,11 +173,12 @@ def sink(config: Config, folder: Path) -> Found:
 def resume(config: Config, folder: Path) -> Found:
     """A run stopped after its first epoch and gone on with, beside one that was left alone."""
     config = config.having(epochs=2)
-    train(config.having(run_dir=str(folder / "whole")), progress=False)
     stopped = config.having(run_dir=str(folder / "stopped"))
     with launch.Launch(stopped) as started:  # which ends with this process, if that runs out of time
         next(started.follow(), None)
     at = len((folder / "stopped" / HISTORY).read_text().splitlines()) - 1
+    # Not before that process has ended: on a card there may be no memory left for a second one.
+    train(config.having(run_dir=str(folder / "whole")), progress=False)
     train(stopped.having(resume=True), progress=False)
     one, other = (load_file(folder / name / LAST) for name in ("whole", "stopped"))
     difference = _largest(one[name].astype(np.float64) - other[name] for name in one)

@@ -8,12 +8,11 @@ from PIL import Image
 
 from ghostlib.config import Config
 from ghostlib.data.batches import Data, in_memory
-from ghostlib.data.folders import MEAN, STD
+from ghostlib.data.picture import MEAN, STD, centre, scaled
 from ghostlib.errors import InputError
 
 # By their names there, which class each shows. The labels are ours; of a brick wall, for which there is none, the nearest.
 LABELS = {"brick": 825, "camera": 872, "chelsea": 281, "clock": 409, "coffee": 967, "rocket": 657}
-RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 def imagenet_classes() -> list[str]:
@@ -48,7 +47,7 @@ def load(config: Config, rank: int, ranks: int) -> Data:
     if config.epochs:
         raise InputError(f"epochs: {config.epochs} given; the examples are six photographs to look at, none to train with: "
                          f"allowed is 0")
-    pictures = np.stack([_centre(name, config) for name in LABELS])
+    pictures = prepared(config)
     nothing = np.zeros((0, *pictures.shape[1:]), np.uint8), np.zeros(0, np.int64)
     labels = np.array(list(LABELS.values()))
     return in_memory(config, nothing, (pictures, labels), MEAN, STD, imagenet_classes(), rank, ranks)
@@ -61,12 +60,7 @@ def photograph(name: str) -> Image.Image:
     return Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
 
 
-def _centre(name: str, config: Config) -> np.ndarray:
-    """(3, size, size) uint8: the short side scaled to size / crop_ratio, then the middle."""
-    picture = photograph(name)
-    size = config.image_size
-    scale = round(size / config.crop_ratio) / min(picture.size)
-    wide, high = (max(size, round(side * scale)) for side in picture.size)
-    left, top = (wide - size) // 2, (high - size) // 2
-    whole = picture.resize((wide, high), RESAMPLING[config.interpolation])
-    return np.asarray(whole.crop((left, top, left + size, top + size))).transpose(2, 0, 1)
+def prepared(config: Config) -> np.ndarray:
+    """The six as a dataset's test images are (6, 3, size, size) uint8."""
+    operations = centre(config)
+    return np.stack([scaled(np.asarray(photograph(name)), operations).transpose(2, 0, 1) for name in LABELS])

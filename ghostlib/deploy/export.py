@@ -17,7 +17,7 @@ from ghostlib.data.batches import Batches
 from ghostlib.data.contents import difference_of_classes
 from ghostlib.data.folders import FolderBatches
 from ghostlib.data.listing import Listing, scan
-from ghostlib.data.picture import Normalisation, centre, scaled
+from ghostlib.data.picture import Normalisation
 from ghostlib.deploy import engines
 from ghostlib.deploy.card import Card, card_of, network_of
 from ghostlib.deploy.engines import TOLERANCE, Logits
@@ -120,9 +120,8 @@ def _load(source: str, given: Mapping[str, Any] | None) -> _Network:
 
 def photographs(card: Card) -> np.ndarray:
     """Six of scikit-image's photographs (6, 3, H, W), prepared for a network."""
-    operations, dataset = centre(card.config), DATASETS[card.config.dataset]
-    planes = [scaled(np.asarray(examples.photograph(name)), operations).transpose(2, 0, 1) for name in examples.LABELS]
-    return Normalisation(dataset.mean, dataset.std)(np.stack(planes))
+    dataset = DATASETS[card.config.dataset]
+    return Normalisation(dataset.mean, dataset.std)(examples.prepared(card.config))
 
 
 def _write_onnx(network: _Network, path: Path, batch: int | None, precision: str, calibration: Path | None, joined: bool

@@ -157,10 +157,11 @@ def strongest(rows: pd.DataFrame, name: str) -> str:
     most = []
     for pattern in ("copy", "smoothing", "edge"):
         layer = after[pattern].idxmax()
-        most.append(f"layer {layer} is most {pattern}-like, with {after[pattern][layer]:.0f} % of the energy there "
-                    f"({before[pattern][layer]:.0f} % before)")
-    return (f"In {_subject(rows, name)} layer {after.turned.idxmin()} has turned most (mean cosine "
-            f"{after.turned.min():.2f}); {listed(most)}.")
+        most.append(f"{pattern}, layer {layer}, {after[pattern][layer]:.0f} % ({before[pattern][layer]:.0f} % before "
+                    f"training)")
+    return (f"In {_subject(rows, name)} the kernels of layer {after.turned.idxmin()} have turned most (mean cosine "
+            f"{after.turned.min():.2f}). The layers with the largest share of their kernels' energy in one pattern: "
+            f"{'; '.join(most)}.")
 
 
 def _layers_when(rows: pd.DataFrame, name: str, when: str) -> pd.DataFrame:

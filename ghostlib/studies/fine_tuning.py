@@ -82,5 +82,5 @@ def answer(rows: pd.DataFrame) -> str:
     return (f"**Fine-tuning** {first} photographs of each class{loses} (p {p_values}, corrected for {len(found)} questions; "
             f"intervals are not). A GhostNet 0.5 that had learned seven of Imagenette's classes learned the other three, "
             f"beside one that had learned nothing. Of their {rows.test_images.iloc[0]:,} test photographs, {size} x {size} "
-            f"({copy_of(rows)}), were right: {told}. A draw's few photographs are among its many, so these are no "
-            f"{len(found)} confirmations.")
+            f"({copy_of(rows)}), were right: {told}. A draw's few photographs are also among its many, so these "
+            f"{len(found)} results do not confirm one another.")

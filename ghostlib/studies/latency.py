@@ -143,21 +143,42 @@ def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads
               f"GhostNets take longer {_in_each(count)} ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times "
               f"as long)." if len(thin) else "")
     return (f"**Answer.** {verdict}{': ' if saved else ''}{saved} ({engine}, {conditions(batch, threads)}, "
-            f"{speeds.machine(timed)}; {turns}).{slower}{_joining_in_words(layers, batch, threads)}\n\n"
+            f"{speeds.machine(timed)}; {turns}).{slower}{_joining_in_words(timed, layers, batch, threads)}\n\n"
             f"{beside_rivals(measured, batch, threads)}\n\n{advice(measured, published(), batch, threads)}")
 
 
-def _joining_in_words(layers: pd.DataFrame, batch: int, threads: int) -> str:
+def _joining_in_words(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> str:
     """A sentence on what joining takes; "" where nothing is known."""
     extra = latency_layers.joining(latency_layers.by_kind(layers))
     joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
-    return (f" In ONNX Runtime{_how_layers(batch, threads)} joining maps and changing their layout takes "
+    return (f" In ONNX Runtime{_how_layers(timed, layers, batch, threads)} joining maps and changing their layout takes "
             f"{' and '.join(joined)} time." if joined else "")
 
 
-def _how_layers(batch: int, threads: int) -> str:
-    """How operators were timed, where that is not how the rest was."""
-    return "" if (batch, threads) == latency_layers.CONDITION else f" ({conditions(*latency_layers.CONDITION)})"
+def _how_layers(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> str:
+    """How and where operators were timed, where that is not how or where the rest was."""
+    apart = [conditions(*latency_layers.CONDITION)] if (batch, threads) != latency_layers.CONDITION else []
+    if "machine" in layers and not speeds.same_machine(timed, layers):
+        apart.append(f"on another machine, {speeds.machine(layers)}")
+    return f" ({'; '.join(apart)})" if apart else ""
+
+
+def files_in_words(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Of which machine and of which form of ONNX file recorded rows are, table by table, in sentences.
+
+    Args:
+        tables: By what they are called, rows of tools/bench_latency.py. Rows from before `joins` was noted are of files that
+            join all maps.
+    """
+    told = []
+    for what, rows in tables.items():
+        apart = (rows.joins if "joins" in rows else pd.Series("", rows.index)).fillna("") == "apart"
+        files = ("leave some joins of maps apart, as `ghostlib export` writes them" if apart.all() else
+                 "partly join all maps and partly leave some joins apart" if apart.any() else
+                 "join maps wherever the network does (`ghostlib export --joined`)")
+        sets = ", ".join(dict.fromkeys(rows.instruction_sets))
+        told.append(f"{what}: {speeds.machine(rows)}, {sets}; files that {files}.")
+    return " ".join(told)
 
 
 def conditions(batch: int, threads: int) -> str:
@@ -229,10 +250,10 @@ def published() -> dict[str, float]:
 
 def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> pd.DataFrame:
     """What was asked and what the rows say: asked, seen."""
-    table = against(measured, batch, threads)
-    correlations = rank_correlations(summary(of_condition(measured, batch, threads)))
+    table, timed = against(measured, batch, threads), of_condition(measured, batch, threads)
+    correlations = rank_correlations(summary(timed))
     kinds, rows = latency_layers.by_kind(layers), []
-    turns = _in_each(int(of_condition(measured, batch, threads).turn.nunique()))
+    turns = _in_each(int(timed.turn.nunique()))
     for kind in ("thin", "plain"):
         own = table[table.other.str.startswith(kind)]
         counts = {word: int(mask.sum()) for word, mask in (("sooner", own.high < 1), ("later", own.low > 1))}
@@ -245,5 +266,5 @@ def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: 
     names = [name for name in ("GhostNet 1.0", "thin of 1.0", "MobileNetV3-L 1.0") if name in joined]
     rows.append({"asked": "What does joining maps cost, with the changes of layout around it?",
                  "seen": ", ".join(f"{name} {100 * joined[name]:.0f} %" for name in names)
-                 + f" of the time (ONNX Runtime){_how_layers(batch, threads)}"})
+                 + f" of the time (ONNX Runtime){_how_layers(timed, layers, batch, threads)}"})
     return pd.DataFrame(rows)

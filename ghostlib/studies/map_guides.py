@@ -71,8 +71,8 @@ def at_once(single: pd.DataFrame) -> str:
 def answer(single: pd.DataFrame, name: str) -> str:
     """What predictability says of the cost of a network's maps, in a sentence."""
     by_r2, by_share = (guided(single, name, guide) for guide in GUIDES)
-    verdict = by_r2.word("The more predictable a map, the less its loss costs",
-                         "The more predictable a map, the more its loss costs",
-                         "That predictable maps cost less is not shown")
-    return (f"{verdict}: within modules the rank correlation of R² and the rise of cross-entropy is {by_r2.told(2, '')}; "
-            f"that of the share of variance is {by_share.told(2, '')}.")
+    verdict = by_r2.word("The better others predict a map, the less its loss costs",
+                         "The better others predict a map, the more its loss costs",
+                         "It is not shown that losing a map which others predict well costs less")
+    return (f"{verdict}: within modules, the rank correlation between a map's R² and the rise of cross-entropy without it "
+            f"is {by_r2.told(2, '')}. With the map's share of the module's variance it is {by_share.told(2, '')}.")

@@ -52,6 +52,12 @@ def of_machine(measured: pd.DataFrame, here: Mapping[str, object]) -> pd.DataFra
     return measured[(measured[told].astype(object).fillna("").astype(str) == own).all(axis=1)]
 
 
+def same_machine(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two tables, each of one machine, are of the same one, by what both say of MACHINE."""
+    told = [name for name in MACHINE if name in one and name in other]
+    return bool((one[told].iloc[0].fillna("").astype(str) == other[told].iloc[0].fillna("").astype(str)).all())
+
+
 def check_one_machine(measured: pd.DataFrame) -> None:
     """Refuses rows of several machines: turns are compared with one another, and others are quicker, or slower."""
     machines = measured[[name for name in MACHINE if name in measured]].drop_duplicates()

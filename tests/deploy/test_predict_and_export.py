@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from ghostlib import training
 from ghostlib.commands import main
 from ghostlib.config import Config
-from ghostlib.data import examples, files, imagenette
+from ghostlib.data import examples, files, imagenette, load
 from ghostlib.deploy import export, predict
 from ghostlib.deploy.card import card_of
 from ghostlib.errors import InputError, RunError
@@ -72,6 +72,17 @@ def test_predict_agrees_with_validate_picture_by_picture(engine, bundle):
     assert unreadable == [] and list(first.answer) == list(expected.answer)
     np.testing.assert_allclose(first.probability, expected.probability, atol=2e-5)
     assert list(table.groupby("image").probability.sum().round(6)) == [1.0] * len(files)  # of two classes both are told
+
+
+def test_the_six_examples_are_prepared_as_pictures_of_ones_own_are(tmp_path):
+    """So that `validate` and `predict` say the same of them."""
+    config = Config.of({"dataset": "examples", "num_classes": 1000, "image_size": 96, "epochs": 0,
+                        "interpolation": "bicubic"})
+    names = [str(tmp_path / f"{name}.png") for name in examples.LABELS]
+    for name, path in zip(examples.LABELS, names):
+        examples.photograph(name).save(path)
+    own, theirs = (next(batches.epoch()).images for batches in (load(config).test, files.batches_of(names, config)))
+    np.testing.assert_array_equal(own[:6], theirs[:6])
 
 
 @pytest.mark.parametrize("engine", ["", "onnxruntime"])
@@ -330,16 +341,20 @@ def test_a_small_file_that_answers_no_numbers_is_not_written(precision, bundle, 
 
 
 @pytest.mark.slow
-def test_a_ghostnet_is_exported_as_mindir_for_several_images_at_a_time(tmp_path):
+@pytest.mark.parametrize(("model", "width", "ratio", "kernel", "size"), [
+    ("ghostnet", 0.25, 2, 3, 64), ("ghostnetv2", 0.25, 3, 5, 64), ("vgg16", 0.125, 4, 1, 32), ("resnet20", 0.25, 2, 7, 32),
+    ("resnet56", 0.25, 1, 3, 32), ("resnet50", 0.125, 2, 3, 64), ("mobilenet_v2", 0.25, 2, 3, 64),
+    ("mobilenet_v3_small", 0.25, 1, 3, 64), ("mobilenet_v3_large", 0.25, 4, 3, 64)])
+def test_every_family_is_exported_as_mindir_for_several_images_at_a_time(model, width, ratio, kernel, size, tmp_path):
     """Checked by `export` itself: six photographs, four at a time. A file in its place is refused as for ONNX."""
-    config = Config(width=0.25, dataset="examples", num_classes=1000, image_size=64)
-    weights = {name: weight.asnumpy() for name, weight in build(config).parameters_and_names()}
+    given = {"model": model, "width": width, "ratio": ratio, "kernel": kernel, "dataset": "examples", "num_classes": 1000,
+             "image_size": size}
+    weights = {name: weight.asnumpy() for name, weight in build(Config(**given)).parameters_and_names()}
     save_file(weights, tmp_path / "own.safetensors")
-    target = tmp_path / "ghost.mindir"
-    given = {name: getattr(config, name) for name in ("model", "width", "dataset", "num_classes", "image_size")}
+    target = tmp_path / "made.mindir"
     told = export.export(str(tmp_path / "own.safetensors"), target, batch=4, given=given)
-    assert "ghostnet, 1,000 classes, images of 64 x 64" in told[0] and target.stat().st_size > 1e6
-    with pytest.raises(InputError, match="target: .*ghost.mindir is there"):
+    assert f"{model}, 1,000 classes, images of {size} x {size}" in told[0] and target.stat().st_size > 1e5
+    with pytest.raises(InputError, match="target: .*made.mindir is there"):
         export.export(str(tmp_path / "own.safetensors"), target, given=given)
 
 

@@ -60,9 +60,9 @@ def test_a_layer_is_compared_with_itself_before_training():
     first = (own.when == "trained") & (own.network == "ghostnet 0.5") & (own.depth < 3)
     own.loc[first, ["turned", "copy", "smoothing"]] = [[0.3 + depth / 10, 0.25, 0.44] for depth in own.depth[first]]
     own.loc[(own.when == "at the start") & (own.depth == 3), "smoothing"] = 0.5  # another layer's
-    said = ("In GhostNet 0.5 (s = 2, 15 epochs, 2 seeds) layer 1 has turned most (mean cosine 0.40); layer 1 is most "
-            "copy-like, with 25 % of the energy there (11 % before), layer 1 is most smoothing-like, with 44 % of the "
-            "energy there (11 % before) and layer 1 is most edge-like")
+    said = ("In GhostNet 0.5 (s = 2, 15 epochs, 2 seeds) the kernels of layer 1 have turned most (mean cosine 0.40). The "
+            "layers with the largest share of their kernels' energy in one pattern: copy, layer 1, 25 % (11 % before "
+            "training); smoothing, layer 1, 44 % (11 % before training); edge, layer 1, ")
     assert said in cheap_kernels.answer(own)
 
 
@@ -73,7 +73,7 @@ def test_epochs_are_those_of_the_rows_and_unknown_of_others():
         "ghostnet 0.5": 15, "ghostnet 0.5, 80 epochs": 80, "landmarks": pytest.approx(np.nan, nan_ok=True)}
     assert cheap_kernels.ours(named) == ["GhostNet 0.5, 80 epochs, s = 2", "GhostNet 0.5, s = 2"]
     assert "In all 2 kinds of our networks the average kernel still points nearly where" in cheap_kernels.averages(named)
-    assert "In GhostNet 0.5 (80 epochs, s = 2, 2 seeds) layer" in cheap_kernels.answer(cheap_kernels.named(longer))
+    assert "In GhostNet 0.5 (80 epochs, s = 2, 2 seeds) the kernels of layer" in cheap_kernels.answer(cheap_kernels.named(longer))
     assert "80 epochs turn 0 of 3 layers; 15 epochs turn 0 of 3 layers." in cheap_kernels.answer(named)
 
 

@@ -135,11 +135,11 @@ def test_without_ghosts_there_is_no_answer():
     assert lesions.answer(without, single(), per_module()) == "**Answer.** None yet: no network with ghosts is recorded."
 
 
-@pytest.mark.parametrize(("sign", "said"), [(-1, "The more predictable a map, the less its loss costs"),
-                                            (1, "The more predictable a map, the more its loss costs")])
+@pytest.mark.parametrize(("sign", "said"), [(-1, "The better others predict a map, the less its loss costs"),
+                                            (1, "The better others predict a map, the more its loss costs")])
 def test_maps_are_compared_within_modules(sign, said):
     told = lesions.answer(overall(), single(sign), per_module())
-    assert said in told and f"is {sign:+.2f}, 95 % interval over 4 modules" in told
+    assert said in told and f"without it is {sign:+.2f}, 95 % interval over 4 modules" in told
     table = map_guides.table(single(sign)).reset_index()
     assert float(table["all maps at once"][0]) > 0.5  # depth hides it
     assert f"({sign:+.2f} within modules) and with" in map_guides.at_once(single(sign))
