@@ -258,3 +258,18 @@ def _so_far(rows: pd.DataFrame, one: Contrast | None) -> str:
         told.append(f"{own.accuracy.mean():.1f} % for {name} ({seeds})" if len(own) else f"not recorded for {name}")
     evidence = f", a difference of {one.evidence()}" if one is not None else ""
     return f"so far top-1 on Imagenette's test photographs ({copy_of(rows)}) is {' and '.join(told)}{evidence}"
+
+
+def trained_again(study: pd.DataFrame, again: pd.DataFrame) -> str:
+    """How far runs that were trained again, for what is measured from their networks, end from the counted ones of the same
+    seeds, in sentences. Both as `named`."""
+    pairs = again.merge(study, on=["network", "seed"], suffixes=("", "_counted"))
+    if pairs.empty:
+        return "No run of the study has been trained again."
+    gap = pairs.accuracy - pairs.accuracy_counted
+    means = pairs.groupby("network", sort=False)[["accuracy", "accuracy_counted"]].mean()
+    each = listed(f"{name} {row.accuracy:.1f} % (counted: {row.accuracy_counted:.1f} %)" for name, row in means.iterrows())
+    return (f"{len(pairs)} runs of the study were trained again by its parameters on {listed(pairs.machine.unique())} "
+            f"(counted: {listed(study.machine.unique())}), as other last digits make other networks. On average they reach "
+            f"{each}; one by one they end {gap.min():+.2f} to {gap.max():+.2f} points from the counted runs of the same "
+            f"seeds.")
