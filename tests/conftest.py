@@ -70,6 +70,16 @@ def randomise(net: nn.Cell, seed: int = 0) -> nn.Cell:
 
 
 @pytest.fixture
+def pynative() -> Iterator[None]:
+    """Networks run operator by operator: for what is asked once, compiling a graph is most of the time. That a graph gives
+    the same is asked where it matters (tests/deploy/test_engines.py, tests/models/test_reference.py)."""
+    mode = mindspore.get_context("mode")
+    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+    yield
+    mindspore.set_context(mode=mode)
+
+
+@pytest.fixture
 def few_stages(monkeypatch):
     """GhostNets and MobileNets of this process have half of their stages: all kinds of blocks, with and without
     squeeze-and-excitation, and the head. All there is, less often: it compiles in a third of the time."""

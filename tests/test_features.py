@@ -13,7 +13,7 @@ def images(count=5, size=32):
     return np.random.default_rng(0).standard_normal((count, 3, size, size)).astype(np.float32)
 
 
-def test_activations_are_what_the_layers_put_out():
+def test_activations_are_what_the_layers_put_out(pynative):
     net = models.ghostnet(0.5, num_classes=10, stem_stride=1).set_train(True)
     names = ["blocks.0.0.ghost1", "blocks.0.0.ghost1.primary_conv.0", "blocks.0.0.ghost1.primary_conv.1",
              "blocks.0.0.ghost1.primary_conv.2", "blocks.0.0.ghost1.cheap_operation", "classifier"]

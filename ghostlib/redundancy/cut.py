@@ -92,8 +92,7 @@ class CutNetwork:
         before, last = [self._made_by(layer, ".primary_conv.0/Conv_")], ".primary_conv.2/Relu_"
         relu = any(node.name.startswith(layer + last) for node in self.model.graph.node)
         if cell.has_ghosts:
-            inside = "/Slice_" if cell.has_surplus else ".cheap_operation.0/Conv_"
-            before, last = [*before, self._made_by(layer, inside)], "/Concat_"
+            before, last = [*before, self._made_by(layer, ".cheap_operation.0/Conv_")], "/Concat_"
         maps = self._made_by(layer, last) if relu or cell.has_ghosts else before[0]
         made_of = source_of_ghosts(cell.out_channels, GhostLayer(m, cell.ratio))
         return Module(layer, depth, cell.kernel, np.concatenate([np.arange(m), made_of]), cell.ghosts, relu, maps,
@@ -115,7 +114,8 @@ class CutNetwork:
         shown = self.network.activations(images, list(dict.fromkeys([module.maps, *module.before])))
         if not module.relu:
             return shown[module.maps], shown[module.maps]
-        return shown[module.maps], np.concatenate([shown[name] for name in module.before], axis=1)
+        before = np.concatenate([shown[name] for name in module.before], axis=1)
+        return shown[module.maps], before[:, :module.channels]  # what s makes too many is cut off behind the ReLU
 
     def half(self, module: Module) -> "Half":
         """What lies behind a module's maps."""

@@ -1,6 +1,5 @@
 """Every network as ONNX: the file's logits are the network's, whatever the batch."""
 
-import mindspore
 import numpy as np
 import onnx
 import onnxruntime
@@ -27,13 +26,7 @@ PUBLISHED = [(one.model, one.width, DEFAULT_RATIO.get(one.model, 1))
              for one in pd.read_csv(ROOT / "data/paper/models.csv").itertuples()] + [("resnet50", 1.0, 2)]
 
 
-@pytest.fixture(autouse=True)
-def pynative():
-    """Nothing here is worth compiling."""
-    mode = mindspore.get_context("mode")
-    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
-    yield
-    mindspore.set_context(mode=mode)
+pytestmark = pytest.mark.usefixtures("pynative")
 
 
 def images(count, size):

@@ -20,6 +20,7 @@ NETWORKS = {"resnet50": models.resnet50, "mobilenet_v2_100": models.mobilenet_v2
 STORED = np.load(Path(__file__).parent / "reference" / "mindcv.npz")
 
 
+@pytest.mark.usefixtures("pynative")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_mindcvs_checkpoints_load_and_answer_as_there(name, tmp_path):
     shapes, gain = json.loads(str(STORED[f"{name}.shapes"])), float(STORED[f"{name}.gain"])

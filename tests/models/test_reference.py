@@ -21,9 +21,12 @@ def pytorch_weights(name: str) -> dict[str, np.ndarray]:
     return {key: formula.tensor(key, tuple(shape)) for key, shape in shapes.items()}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "width"), [("ghostnet_050", 0.5), ("ghostnet_100", 1.0), ("ghostnet_130", 1.3)])
-def test_logits_equal_the_reference(name, width, tmp_path):
+@pytest.mark.parametrize(("name", "width", "mode"), [
+    ("ghostnet_050", 0.5, "pynative"), ("ghostnet_100", 1.0, "pynative"), ("ghostnet_130", 1.3, "pynative"),
+    pytest.param("ghostnet_100", 1.0, "graph", marks=pytest.mark.slow)])
+def test_logits_equal_the_reference(name, width, mode, request, tmp_path):
+    if mode == "pynative":
+        request.getfixturevalue(mode)
     save_file(pytorch_weights(name), tmp_path / "theirs.safetensors")
     net = ghostnet(width).set_train(False)
     load_weights(net, tmp_path / "theirs.safetensors")

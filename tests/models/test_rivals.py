@@ -37,7 +37,7 @@ def test_a_network_has_as_many_weights_and_multiply_adds_as_timms(name):
     assert (cost.weights, cost.macs) == (weights, int(STORED[f"{name}.macs"]))
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("pynative")
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name.endswith("100") else pytest.mark.slow)
                                   for name in NAMES])
 def test_logits_equal_timms_at_two_sizes_of_image(name, tmp_path):
@@ -63,6 +63,7 @@ def test_ghosts_take_the_place_of_what_widens_or_narrows_and_of_nothing_else():
         assert ghost.macs < 0.75 * plain.macs
 
 
+@pytest.mark.usefixtures("pynative")
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "ghostnetv2"])
 def test_a_map_of_one_pixel_is_no_trouble(name):
     net = MODELS[name](0.5, num_classes=10, stem_stride=2).set_train(False)

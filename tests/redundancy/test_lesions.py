@@ -58,7 +58,7 @@ def test_maps_replaced_by_hand_in_mindspore_give_the_same_logits():
     assert np.abs(by_hand - reference(net, IMAGES[:4])).max() > 0.1
 
 
-@pytest.mark.parametrize("ratio", [2, 4])
+@pytest.mark.parametrize("ratio", [2, 3, 4])
 def test_a_ghost_made_again_of_its_own_source_is_itself(ratio):
     network = cut(ratio, width=0.5 * ratio / 2)
     for module in network.modules:
