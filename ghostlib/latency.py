@@ -24,7 +24,7 @@ from ghostlib import onnx_files, processor
 from ghostlib.config import Config
 from ghostlib.cores import own_cores
 from ghostlib.deploy import engines
-from ghostlib.errors import RunError, last_line
+from ghostlib.errors import InputError, RunError, last_line
 
 WARM, WARM_SECONDS = 3, 1.0  # calls that do not count, fewer where those after the first take so long
 LEAST, SECONDS = 5, 1.5  # calls at least, and seconds
@@ -51,7 +51,8 @@ def measure(config: Config, engine: str, batches: Sequence[int] = (1, 32), threa
         InputError: For an engine that is not known, or not here.
         RunError: If the process ended badly, with its last line.
     """
-    engines.check(engine)
+    if engines.check(engine) == engines.AUTO:
+        raise InputError(f"engine: {engine!r} given; allowed is one of {', '.join(engines.ENGINES)}, by its name")
     threads = threads or processor.threads()
     with tempfile.TemporaryDirectory() as folder:
         task: dict[str, Any] = {"engine": engine, "batches": list(batches)}

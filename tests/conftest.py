@@ -69,14 +69,27 @@ def randomise(net: nn.Cell, seed: int = 0) -> nn.Cell:
     return net
 
 
+@contextmanager
+def _running_in(mode: int) -> Iterator[None]:
+    before = mindspore.get_context("mode")
+    mindspore.set_context(mode=mode)
+    yield
+    mindspore.set_context(mode=before)
+
+
 @pytest.fixture
 def pynative() -> Iterator[None]:
     """Networks run operator by operator: for what is asked once, compiling a graph is most of the time. That a graph gives
     the same is asked where it matters (tests/deploy/test_engines.py, tests/models/test_reference.py)."""
-    mode = mindspore.get_context("mode")
-    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
-    yield
-    mindspore.set_context(mode=mode)
+    with _running_in(mindspore.PYNATIVE_MODE):
+        yield
+
+
+@pytest.fixture
+def compiled() -> Iterator[None]:
+    """Networks are compiled, as `use_device` has it; MindSpore begins without."""
+    with _running_in(mindspore.GRAPH_MODE):
+        yield
 
 
 @pytest.fixture

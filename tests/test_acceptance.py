@@ -138,7 +138,9 @@ def test_a_recipe_for_npus_can_be_tried_on_a_cpu_and_a_files_device_counts(monke
     monkeypatch.setattr(acceptance, "run", lambda config, minutes: tried.append(config) or iter(()))
     (tmp_path / "mine.yaml").write_text("model: vgg16\ndevice: CPU\n")
     (tmp_path / "silent.yaml").write_text("model: vgg16\n")
-    recipe = root / "notebooks" / "params" / "imagenet_ghostnet_100.yaml"
+    recipe = tmp_path / "recipe.yaml"
+    of_npus = (root / "notebooks" / "params" / "imagenet_ghostnet_100.yaml").read_text()
+    recipe.write_text(of_npus + "amp_dtype: bfloat16\n")
     for words in ([tmp_path / "mine.yaml"], [tmp_path / "silent.yaml"], [recipe, "-p", "device", "CPU"], [recipe]):
         done = CliRunner().invoke(main, ["accept", *map(str, words), "--json", str(tmp_path / "accept.json")])
         assert done.exit_code == 0, done.output

@@ -23,6 +23,8 @@ def test_an_engine_is_measured_in_a_process_of_its_own():
         assert 0 < row["ms"] < 1e4 and row["images_per_second"] == pytest.approx(1e3 * row["batch"] / row["ms"])
     with pytest.raises(InputError, match="engine: 'tensorrt' given"):
         latency.measure(SMALL, "tensorrt")
+    with pytest.raises(InputError, match="engine: 'auto' given; allowed is one of mindspore, kernel, onnxruntime, openvino"):
+        latency.measure(SMALL, "auto")
     with pytest.raises(RunError, match="engine: onnxruntime was not measured"):
         latency.measure(SMALL, "onnxruntime", (-1,))
 

@@ -5,7 +5,7 @@
 writes data/results/cheap_kernels.csv, for each Ghost layer of every kept network of a sweep, trained and as it was at the
 start, and of ONNX files; of a kept plain GhostNet (s = 1) the kernels that would make half of its maps from the others best;
 and data/results/cheap_kernels_drawn.csv, a few kernels of a few layers to look at. Networks that the tables have stay as
-they are, unless told: the same parameters may have been trained again, on another machine.
+they are, unless told; the same parameters with other weights are measured in the place of what is there.
 """
 
 import argparse
@@ -59,10 +59,10 @@ def networks(sources: list[str], again: bool) -> Iterator[tuple[dict, dict[str, 
                     or (is_plain and (config.val_share or not config.model.startswith("ghostnet")))):
                 continue
             about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
+            about |= origin_of(path)
             if not again and is_recorded(TABLE, about, KEY[:-1]):
                 print(f"{TABLE}: has {about['network']}, s = {config.ratio}, seed {config.seed} (--again replaces it)")
                 continue
-            about |= origin_of(path)
             net = build(config)
             if is_plain:
                 load_weights(net, str(path))
@@ -107,8 +107,8 @@ if __name__ == "__main__":
                 told: table.layer.map(explained.get(told, {})) for told in EXPLAINED}))
             pictures += [{name: about[name] for name in KEY[:-1]} | {"when": when, **one} for one in drawn(own)]
     if not rows:
-        parser.exit(1, f"{', '.join(given.sources)}: no network with cheap operations is kept in data/runs that is to be "
-                       f"measured; run the sweep first\n")
+        parser.exit(0, f"{', '.join(given.sources)}: no network with cheap operations is kept in data/runs that is to be "
+                       f"measured\n")
     where = results.provenance()
     for path, fresh in ((TABLE, pd.concat(rows).round(4).assign(**where)), (DRAWN, pd.DataFrame(pictures))):
         print(f"{path}: {results.record(path, fresh, KEY)}")

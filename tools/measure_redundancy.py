@@ -11,6 +11,7 @@ anew); one that was interrupted goes on with the layers that are left. Networks 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,15 @@ def subjects(sources: list[str], normalise: str) -> Iterator[tuple[dict[str, Any
     for source in sources:
         if source.endswith(".onnx"):
             about = {"network": Path(source).stem, "s": "", "d": "", "seed": ""}
-            yield about, {}, lambda about=about, source=source: of_file(about, source, normalise)
+            yield about, {}, partial(of_file, about, source, normalise)
             continue
         grid = sweep.read(source)
         for point in grid.points:
             config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
             if path.exists():
                 about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
-                yield about, origin_of(path), lambda about=about, config=config, path=path: of_run(about, config, path)
+                origin = origin_of(path)
+                yield about, origin, partial(of_run, about, origin, config, path)
 
 
 def of_file(about: dict[str, Any], source: str, normalise: str) -> Subject:
@@ -74,7 +76,7 @@ def of_file(about: dict[str, Any], source: str, normalise: str) -> Subject:
     return Subject(about, net, None, lambda files: prepared(files, net.size or SIZE, normalise), {})
 
 
-def of_run(about: dict[str, Any], config: Any, path: Path) -> Subject:
+def of_run(about: dict[str, Any], origin: dict[str, str], config: Any, path: Path) -> Subject:
     from ghostlib.deploy.onnx_graph import as_onnx
     from ghostlib.models.build import build
     from ghostlib.weights import load_weights
@@ -82,7 +84,7 @@ def of_run(about: dict[str, Any], config: Any, path: Path) -> Subject:
     untrained = OnnxNetwork(as_onnx(net, shape))
     load_weights(net, str(path))
     return Subject(about, OnnxNetwork(as_onnx(net, shape)), untrained,
-                   lambda files: first_images(batches_of(files, config), len(files)), origin_of(path))
+                   lambda files: first_images(batches_of(files, config), len(files)), origin)
 
 
 def measure(subject: Subject, photographs: at_size.Photographs) -> dict[str, pd.DataFrame]:

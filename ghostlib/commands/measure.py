@@ -177,10 +177,10 @@ def accept(params: Path | None, pairs, target: Path, minutes: float) -> None:
     from ghostlib import __version__, acceptance, atomic, results
     from ghostlib import doctor as doctors
     from ghostlib.config import Config
-    given = {"device": "Ascend", **(Config.read(params) if params else {}), **changes(pairs)}
-    if given["device"] == "CPU":
-        given["sink"] = False  # which a CPU has not; a recipe for NPUs is tried without it
-    config = Config.of(given)
+    fields, chosen = {"device": "Ascend", **(Config.read(params) if params else {})}, changes(pairs)
+    if {**fields, **chosen}["device"] == "CPU":
+        fields |= {"sink": False, "amp_dtype": "float16"}  # a recipe for NPUs is tried without what a CPU has not
+    config = Config.of({**fields, **chosen})
     atomic.check_target(target, "--json")
     server = {"versions": doctors.ascend_versions(), "npu-smi": doctors.npu_smi()}  # whatever the checks come to
     outcomes = []

@@ -237,13 +237,15 @@ def of_file(path: str | Path, name: str = AUTO) -> Engine:
 def shapes_of(path: str | Path) -> tuple[Shape, Shape]:
     """The shapes of the images (N, 3, H, W) that an ONNX file takes and of its logits (N, classes). `InputError` for a file
     that does not take such images, in float32, to such logits."""
+    from onnx import TensorProto
+
     model = onnx_files.read(path, strict=True)
     sides = [onnx_files.inputs_of(model), model.graph.output]
     told = [", ".join(f"{value.name} {_shape(value)} {_element(value)}" for value in side) for side in sides]
     shapes = [_shape(value) for side in sides for value in side]
     if not ([len(shape) for shape in shapes] == [4, 2] and [len(side) for side in sides] == [1, 1]
             and (isinstance(shapes[0][1], str) or shapes[0][1] in (0, CHANNELS))
-            and {_element(value) for side in sides for value in side} == {"float32"}):
+            and {value.type.tensor_type.elem_type for side in sides for value in side} == {TensorProto.FLOAT}):
         raise InputError(f"{path}: takes {told[0]} to {told[1]}; allowed is one input of images (N, {CHANNELS}, H, W) and "
                          f"one output of logits (N, classes), both in float32")
     return shapes[0], shapes[1]

@@ -24,6 +24,7 @@ from ghostlib.deploy.engines import TOLERANCE, Logits
 from ghostlib.deploy.fold import fold_batchnorm
 from ghostlib.errors import InputError, RunError, some
 from ghostlib.weights import classes_of
+from ghostlib.weights.description import held_out
 
 FORMATS = "onnx", "mindir"
 CALIBRATION = 128  # pictures, at most, spread over all there are, from which the range of 8-bit numbers is taken
@@ -73,7 +74,7 @@ def export(source: str, target: str | Path, kind: str | None = None, batch: int 
     target = Path(target)
     kind = _check(target, kind, precision, joined)
     network = _load(source, given)
-    judged = _labelled(network.card, source, test) if judge and (precision or test) else None
+    judged = _labelled(network.card, source, test, given or {}) if judge and (precision or test) else None
     images = photographs(network.card)
     expected = engines.reference(network.folded, images)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
@@ -181,13 +182,15 @@ def _write_mindir(network: _Network, path: Path, batch: int | None, *_: Any) -> 
     return partial(engines.in_batches, lambda images: loaded(Tensor(images)).asnumpy(), size=batch or 1)
 
 
-def _labelled(card: Card, source: str, folder: Path | None) -> Batches:
-    """Images with labels: those below a folder, or the network's own test images."""
+def _labelled(card: Card, source: str, folder: Path | None, given: Mapping[str, Any]) -> Batches:
+    """Images with labels: those below a folder, or the network's own test images; of its own dataset, those that its run
+    held out."""
     if folder is None:
+        own_data = not {"dataset", "data_dir"} & set(given)
         a_folder = ("allowed is a folder (--test) with a folder of pictures for each class, so that it can be said what it "
                     "costs")
         try:
-            own = load_data(card.config)
+            own = load_data(card.config.having(val_share=held_out(source) if own_data else 0.0))
         except (InputError, RunError) as error:
             raise InputError(f"test: the network's own test images are not here ({error}); {a_folder}") from None
         if (then := classes_of(source)) and (other := difference_of_classes(then, own.contents.classes)):

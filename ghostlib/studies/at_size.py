@@ -83,7 +83,7 @@ def side_by_side(rows: pd.DataFrame) -> str:
     r2 = shared.groupby("name", sort=False).r2.mean().sort_values(ascending=False)
     seeds = shared.groupby("name").seed.nunique()
     elsewhere = fullest(own).groupby("name", sort=False).r2.mean()
-    told = [f"{value:.2f} in {name}{f' ({seeds[name]} seeds)' * (seeds[name] > 1)}" for name, value in r2.items()]
+    told = [f"{value:.2f} in {name}{f' ({seeds[name]} seeds)' * bool(seeds[name] > 1)}" for name, value in r2.items()]
     own_sets = [f"{elsewhere[name]:.2f}" for name in r2.index]
     return (f"On the same photographs, which none of them was trained on, R² after the convolution is {listed(told)}, on "
             f"average over layers. On photographs of its own for each network, as in the table above, it is "
@@ -141,15 +141,17 @@ def answer(rows: pd.DataFrame) -> str:
 def _of_one(row: pd.Series, every: pd.DataFrame) -> str:
     """What training does to the one kind of network that is known before it, in all looks at it."""
     seeds = f"{row.networks} seed{'' if row.networks == 1 else 's'}"
+    kind = "network" if row.networks == 1 else "kind of network"
     ways = set(every.way) - {""}
     judged = "whether maps are more alike after it is not clear"
     if len(ways) == 1:
         [one_way] = ways
-        agree, count = int((every.way == one_way).sum()), len(every)
-        judged = (f"maps are {one_way} after it, however one looks" if agree == count else
-                  f"maps seem {one_way} after it, in {agree} of {count} looks")
+        agreeing, count = every[every.way == one_way], len(every)
+        told = f"{one_way}{_on_average(agreeing)} after it"
+        judged = (f"maps are {told}, however one looks" if len(agreeing) == count else
+                  f"maps seem {told}, in {len(agreeing)} of {count} looks")
     told = "; ".join(f"{_seen(one)} {up_and_down(one)}" for one in every.itertuples())
-    return f"In the one network known before and after training ({row['name']}, {seeds}), {judged} ({told})"
+    return f"In the one {kind} known before and after training ({row['name']}, {seeds}), {judged} ({told})"
 
 
 def _seen(one: Any) -> str:
@@ -162,8 +164,7 @@ def _but_not(every: pd.DataFrame, control: str) -> str:
     apart = []
     for name, own in every[every.control == control].groupby("name", sort=False):
         other = own[own.way != own.way.iloc[0]].drop_duplicates("state")
-        apart += [f"{_seen(one).rstrip(',')} in {name} ({one.more} of {one.layers} layers up, {one.less} down)"
-                  for one in other.itertuples()]
+        apart += [f"{_seen(one).rstrip(',')} in {name} ({up_and_down(one)})" for one in other.itertuples()]
     return f", but not so {listed(apart)}" if apart else ""
 
 
@@ -204,14 +205,20 @@ def _headline(found: pd.DataFrame, agreed: str, apart: str, unclear: str) -> str
     """One sentence of all networks' verdicts: where they agree in one direction, where two are found, else the third."""
     if found.empty:
         return f"{unclear}: no network is recorded"
-    told, ways = [verdict(row) for _, row in found.iterrows()], {way(row) for _, row in found.iterrows()}
+    ways = {way(row) for _, row in found.iterrows()}
     kind = "kind" if (found.networks > 1).any() else "network"
     number = f"{len(found)} {kind}s" if len(found) > 1 else f"one {kind}"
     number += " of network" if kind == "kind" else ""
     if len(ways) == 1 and "" not in ways:
-        most = "most layers of " if all(one in (MORE + IN_MOST, LESS + IN_MOST) for one in told) else ""
-        return f"{agreed.format(ways.pop())} in {most}{'all' if len(found) > 1 else 'the'} {number}"
+        of_mean = _on_average(found)
+        most = "" if of_mean else "most layers of "
+        return f"{agreed.format(ways.pop())}{of_mean} in {most}{'all' if len(found) > 1 else 'the'} {number}"
     return f"{apart if {MORE, LESS} <= ways else unclear} in the {number}"
+
+
+def _on_average(effects_of: pd.DataFrame) -> str:
+    """Words for what the mean over layers says and most layers do not, in one of the rows at least."""
+    return "" if all(verdict(row) in (MORE + IN_MOST, LESS + IN_MOST) for _, row in effects_of.iterrows()) else " on average"
 
 
 def controls_compared(rows: pd.DataFrame) -> str:

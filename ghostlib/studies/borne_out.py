@@ -101,6 +101,8 @@ def answer(rows: pd.DataFrame, cifar: pd.DataFrame) -> str:
               for question, said in small.items()}
     agreed = [f"{question} {small[question].word[0].upper()}{small[question].word[1:]}." for question in small
               if not others[question]]
+    if not names:
+        return "No network of full size is recorded yet."
     parts = [f"By intervals over seeds, or over layers where there is one seed, {'all ' * (len(names) > 1)}{len(names)} "
              f"kind{'s' * (len(names) > 1)} of network answer{'s' * (len(names) == 1)} {len(agreed)} of {len(small)} "
              f"questions as the small ones did{': ' if agreed else '.'}{' '.join(agreed)}"]

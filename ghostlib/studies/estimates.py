@@ -8,7 +8,7 @@ from ghostlib.studies.contrasts import with_interval
 
 
 class Estimate(NamedTuple):
-    """A value with its 95 % interval, and over what that is: "4 networks", "photographs" or "modules"."""
+    """A value with its 95 % interval, and over what that is: "4 networks and photographs", "photographs" or "modules"."""
 
     mean: float
     low: float

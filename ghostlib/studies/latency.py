@@ -151,16 +151,19 @@ def _joining_in_words(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, thr
     """A sentence on what joining takes; "" where nothing is known."""
     extra = latency_layers.joining(latency_layers.by_kind(layers))
     joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
-    return (f" In ONNX Runtime{_how_layers(timed, layers, batch, threads)} joining maps and changing their layout takes "
-            f"{' and '.join(joined)} time." if joined else "")
+    if not joined:
+        return ""
+    how = _how_layers(timed, layers, batch, threads)
+    return (f" In ONNX Runtime{f' ({how})' if how else ''} joining maps and changing their layout takes "
+            f"{' and '.join(joined)} time.")
 
 
 def _how_layers(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> str:
     """How and where operators were timed, where that is not how or where the rest was."""
     apart = [conditions(*latency_layers.CONDITION)] if (batch, threads) != latency_layers.CONDITION else []
     if "machine" in layers and not speeds.same_machine(timed, layers):
-        apart.append(f"on another machine, {speeds.machine(layers)}")
-    return f" ({'; '.join(apart)})" if apart else ""
+        apart.append(f"on another machine, {speeds.machine_in_full(layers)}")
+    return "; ".join(apart)
 
 
 def files_in_words(tables: Mapping[str, pd.DataFrame]) -> str:
@@ -176,8 +179,7 @@ def files_in_words(tables: Mapping[str, pd.DataFrame]) -> str:
         files = ("leave some joins of maps apart, as `ghostlib export` writes them" if apart.all() else
                  "partly join all maps and partly leave some joins apart" if apart.any() else
                  "join maps wherever the network does (`ghostlib export --joined`)")
-        sets = ", ".join(dict.fromkeys(rows.instruction_sets))
-        told.append(f"{what}: {speeds.machine(rows)}, {sets}; files that {files}.")
+        told.append(f"{what}: {speeds.machine_in_full(rows)}; files that {files}.")
     return " ".join(told)
 
 
@@ -264,7 +266,7 @@ def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: 
     rows.append({"asked": "What orders networks by their time?", "seen": best})
     joined = latency_layers.joining(kinds)
     names = [name for name in ("GhostNet 1.0", "thin of 1.0", "MobileNetV3-L 1.0") if name in joined]
+    how = "; ".join(filter(None, ["ONNX Runtime", _how_layers(timed, layers, batch, threads)]))
     rows.append({"asked": "What does joining maps cost, with the changes of layout around it?",
-                 "seen": ", ".join(f"{name} {100 * joined[name]:.0f} %" for name in names)
-                 + f" of the time (ONNX Runtime){_how_layers(timed, layers, batch, threads)}"})
+                 "seen": ", ".join(f"{name} {100 * joined[name]:.0f} %" for name in names) + f" of the time ({how})"})
     return pd.DataFrame(rows)

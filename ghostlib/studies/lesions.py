@@ -126,8 +126,8 @@ def answer(overall: pd.DataFrame, single: pd.DataFrame, rows: pd.DataFrame) -> s
     """Whether ghosts do anything, and whether how predictable a map is says what its loss costs; the words follow the rows.
 
     Args:
-        overall, single, rows: Recorded rows (means over modules, single maps, modules), `named`; told of is the network with
-            ghosts that has most seeds.
+        overall, single, rows: Recorded rows (means over modules, single maps, modules), `named`; most is told of the network
+            with ghosts that has most seeds.
     """
     seeds = overall.groupby("name").seed.nunique()
     main = max((name for name in seeds.index if has_ghosts(overall, name)), key=seeds.get, default=None)
@@ -146,17 +146,18 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     own = rows_of(overall, name, first)
     lost, modules = estimate(own, "lost"), over_modules(rows, name, first)
     everywhere = judged(lost, modules, "No: without them it answers better", "Yes, ghosts do something")
-    # That some modules lose by it is so of a network by itself; of several it is said where it is so of each.
-    alone = {estimate(own.iloc[[place]], "lost").word("Without some of them it answers better", "Yes, in some modules",
-                                                      "Not shown") for place in range(len(own))}
-    verdict = everywhere if everywhere != UNDECIDED else alone.pop() if len(alone) == 1 else "Not shown"
+    # Some modules lose where the mean does, and, whatever the mean of several networks, where each of them does by itself.
+    words = "Without some of them it answers better", "Yes, in some modules", "Not shown"
+    verdict = everywhere if everywhere != UNDECIDED else lost.word(*words)
+    if verdict == words[-1]:
+        each = {estimate(own.iloc[[place]], "lost").word(*words) for place in range(len(own))}
+        verdict = each.pop() if len(each) == 1 else verdict
     yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses "
            f"{lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on {own.photographs.iloc[0]:,} test photographs "
            f"({copy_of(own)}), as many of each class; that is averaged over {own.modules.iloc[0]} modules"
            f"{_spread(modules)}.")
     if len(own) > 1:
-        yield (f"Of the {len(own)} networks, each by itself, {(own.lost_low > 0).sum()} lose by their own interval over "
-               f"photographs.")
+        yield f"By an interval over photographs alone {(own.lost_low > 0).sum()} of the {len(own)} networks lose."
     yield few(rows, single, name)
     yield (f"Replaced by what the best filters make of unrelated maps, they cost "
            f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told()}.")
@@ -188,14 +189,15 @@ def few(rows: pd.DataFrame, single: pd.DataFrame, name: str) -> str:
 
 def _one_ghost(alone: pd.DataFrame, module: pd.DataFrame, seeds: int) -> str:
     """Whether one ghost alone makes most of what a module loses, network by network: map 6 of one is no map 6 of another."""
-    lost = module.set_index("seed").lost
     worst = alone.loc[alone.groupby("seed").lost.idxmax()].set_index("seed")
-    most = worst[worst.lost > lost.reindex(worst.index).clip(lower=0) / 2]
+    lost = module.set_index("seed").lost.reindex(worst.index)
+    most = worst[(lost > 0) & (worst.lost > lost / 2)]
     if most.empty:
         return ""
     if seeds == 1:
         return f", where one ghost alone (map {most.channel.iloc[0]}) costs {most.lost.iloc[0]:.1f}"
-    return f", where in {len(most)} of {seeds} networks one ghost alone costs more than half of that network's loss there"
+    return (f", where in {len(most)} of {len(worst)} networks one ghost alone costs more than half of that network's loss "
+            f"there")
 
 
 def on_the_draw(rows: pd.DataFrame) -> str:

@@ -269,7 +269,8 @@ def trained_again(study: pd.DataFrame, again: pd.DataFrame) -> str:
     gap = pairs.accuracy - pairs.accuracy_counted
     means = pairs.groupby("network", sort=False)[["accuracy", "accuracy_counted"]].mean()
     each = listed(f"{name} {row.accuracy:.1f} % (counted: {row.accuracy_counted:.1f} %)" for name, row in means.iterrows())
-    return (f"{len(pairs)} runs of the study were trained again by its parameters on {listed(pairs.machine.unique())} "
-            f"(counted: {listed(study.machine.unique())}), as other last digits make other networks. On average they reach "
+    runs = "One run of the study was" if len(pairs) == 1 else f"{len(pairs)} runs of the study were"
+    return (f"{runs} trained again by its parameters on {listed(pairs.machine.unique())} (counted: "
+            f"{listed(pairs.machine_counted.unique())}), as other last digits make other networks. On average they reach "
             f"{each}; one by one they end {gap.min():+.2f} to {gap.max():+.2f} points from the counted runs of the same "
             f"seeds.")

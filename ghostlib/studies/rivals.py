@@ -47,9 +47,9 @@ def answer_on_accuracy(own: pd.DataFrame, others: pd.DataFrame) -> str:
         like = others[(others.macs / row.macs - 1).abs() <= LIKE]
         if len(like):
             best = like.loc[like.top1.idxmax()]
-            apart = row.top1 - best.top1
-            told.append(f"{row.network} ({row.top1:.1f} %, {row.macs:.0f} M) is {abs(apart):.1f} points "
-                        f"{'better' if apart >= 0 else 'worse'} than {best.network} ({best.macs:.0f} M)")
+            apart = round(row.top1 - best.top1, 1)
+            how = f"{abs(apart):.1f} points {'better' if apart > 0 else 'worse'} than" if apart else "as good as"
+            told.append(f"{row.network} ({row.top1:.1f} %, {row.macs:.0f} M) is {how} {best.network} ({best.macs:.0f} M)")
     return (f"As printed, beside the best rival that is built here, within {100 * LIKE:.0f} % of its multiply-adds: "
             f"{'; '.join(told) or 'there is none'}.")
 

@@ -45,6 +45,12 @@ def machine(measured: pd.DataFrame) -> str:
                      dict.fromkeys(zip(measured.machine, measured.cores)))
 
 
+def machine_in_full(measured: pd.DataFrame) -> str:
+    """The same with the instruction sets, where they are known: what tells two processors of one name apart."""
+    sets = measured.get("instruction_sets", pd.Series(dtype=str)).dropna()
+    return machine(measured) + (f" ({', '.join(dict.fromkeys(sets))})" if len(sets) else "")
+
+
 def of_machine(measured: pd.DataFrame, here: Mapping[str, object]) -> pd.DataFrame:
     """Those rows that were measured on one machine, by MACHINE; what nobody knows is the same as what nobody knows."""
     told = [name for name in MACHINE if name in measured]

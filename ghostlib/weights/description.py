@@ -12,8 +12,7 @@ from ghostlib.weights.kinds import is_safetensors
 from ghostlib.weights.sources import locate
 
 FIELDS = ("model", "width", "ratio", "kernel", "stem_stride", "num_classes", "dropout", "dataset", "data_dir", "image_size",
-          "interpolation", "crop_ratio",  # of Config: the network, and the images as it wants them
-          "val_share")  # and which of these it was not trained on
+          "interpolation", "crop_ratio")  # of Config: the network, and the images as it wants them
 # What is published for ImageNet: mindcv's configs/*/README.md, timm's configurations (1.0.31). Six photographs that come
 # with the lab stand in for ImageNet's.
 IMAGENET = {"kernel": 3, "num_classes": 1000, "dataset": "examples", "image_size": 224, "crop_ratio": 0.875}
@@ -75,6 +74,11 @@ def classes_of(source: str | Path) -> tuple[str, ...]:
         InputError: For a source that `locate` refuses.
     """
     return () if str(source) in PUBLISHED else tuple(_metadata(source, "data").get("classes", ()))
+
+
+def held_out(source: str | Path) -> float:
+    """Which share of its training images a run held out to test with (`val_share`); 0 for weights that do not say."""
+    return 0.0 if str(source) in PUBLISHED else float(_metadata(source, "config").get("val_share", 0.0))
 
 
 def _metadata(source: str | Path, key: str) -> dict[str, Any]:

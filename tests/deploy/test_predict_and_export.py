@@ -24,6 +24,7 @@ from ghostlib.deploy.card import card_of
 from ghostlib.errors import InputError, RunError
 from ghostlib.kernels import native
 from ghostlib.models.build import build
+from ghostlib.weights import description
 from ghostlib.weights.digest import with_digest
 
 pytestmark = pytest.mark.xdist_group("exported")  # one worker trains the two networks, not every one
@@ -243,19 +244,27 @@ def test_8_bits_are_calibrated_with_pictures_of_all_classes(bundle, tmp_path, mo
 SYNSETS = "n01440764", "n02124075"  # a tench and an Egyptian cat
 
 
-def test_a_network_is_judged_on_what_it_was_not_trained_on(bundle, tmp_path):
-    """What its run held out, where it did; not on other classes, of which there may be as many."""
-    card = card_of(str(bundle))
-    assert card.config.val_share == 0 and export._labelled(card, str(bundle), None).images == 18
-    held_out = replace(card, config=card.config.having(val_share=0.5))  # of train/, though there is a val/
-    assert export._labelled(held_out, str(bundle), None).images == 12
+def test_a_network_is_judged_on_what_it_was_not_trained_on(bundle, tmp_path, monkeypatch):
+    """What its run held out, where it did, but not of other data; and not on other classes, however many."""
+    card, source = card_of(str(bundle)), str(bundle)
+    assert description.held_out(source) == 0 and export._labelled(card, source, None, {}).images == 18
+    monkeypatch.setattr(export, "held_out", lambda _: 0.5)  # of train/, though there is a val/
+    assert export._labelled(card, source, None, {}).images == 12
+    assert export._labelled(card, source, None, {"data_dir": card.config.data_dir}).images == 18
     for name in ("cats", "dogs"):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for number in range(4):
             Image.fromarray(np.zeros((80, 90, 3), np.uint8)).save(tmp_path / "pictures" / name / f"{number}.png")
-    others = replace(card, config=card.config.having(data_dir=str(tmp_path / "pictures"), val_share=0.5))
+    others = replace(card, config=card.config.having(data_dir=str(tmp_path / "pictures")))
     with pytest.raises(InputError, match="holds other classes than the network knows: class 'indoors' is missing .*--test"):
-        export._labelled(others, str(bundle), None)
+        export._labelled(others, source, None, {})
+
+
+def test_what_a_run_held_out_its_weights_say(tmp_path):
+    save_file({"w": np.zeros(3, np.float32)}, tmp_path / "w.safetensors", {"config": json.dumps({"val_share": 0.2})})
+    assert description.held_out(tmp_path / "w.safetensors") == 0.2
+    assert "val_share" not in description.described(tmp_path / "w.safetensors")  # which is of its data and of no others
+    assert description.held_out("timm/ghostnet_100.in1k") == 0
 
 
 def test_a_file_whose_graph_and_words_differ_is_refused(bundle, tmp_path):
@@ -305,10 +314,10 @@ def test_folders_of_synsets_are_known(of_synsets, tmp_path):
     source, val = of_synsets
     told = export.export(str(source), tmp_path / "own.onnx", test=val, judge=training.evaluate)
     assert "of 2 images" in told[1] and "0 answers differ" in told[2]
-    published = export._labelled(card_of("timm/ghostnet_100.in1k"), "timm/ghostnet_100.in1k", val)
+    published = export._labelled(card_of("timm/ghostnet_100.in1k"), "timm/ghostnet_100.in1k", val, {})
     assert published.labels.tolist() == [0, examples.LABELS["chelsea"] + 4]
     words = export._labelled(replace(card_of(str(source)), classes=("mine", SYNSETS[0], SYNSETS[1])), str(source),
-                             val)
+                             val, {})
     assert words.labels.tolist() == [1, 2]  # a name as it stands goes before what it means
 
 

@@ -23,10 +23,9 @@ def pytorch_weights(name: str) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize(("name", "width", "mode"), [
     ("ghostnet_050", 0.5, "pynative"), ("ghostnet_100", 1.0, "pynative"), ("ghostnet_130", 1.3, "pynative"),
-    pytest.param("ghostnet_100", 1.0, "graph", marks=pytest.mark.slow)])
+    pytest.param("ghostnet_100", 1.0, "compiled", marks=pytest.mark.slow)])
 def test_logits_equal_the_reference(name, width, mode, request, tmp_path):
-    if mode == "pynative":
-        request.getfixturevalue(mode)
+    request.getfixturevalue(mode)
     save_file(pytorch_weights(name), tmp_path / "theirs.safetensors")
     net = ghostnet(width).set_train(False)
     load_weights(net, tmp_path / "theirs.safetensors")

@@ -89,7 +89,8 @@ def test_pairs_that_are_measured_further_are_runs_of_the_study(root):
 
 
 def test_what_is_trained_again_is_set_beside_the_counted_runs_of_the_same_seeds():
-    study = photographs.named(rows({"GhostNet": [72, 73, 74, 75], "thin": [70, 69, 71]})).assign(machine="a Xeon")
+    study = photographs.named(rows({"GhostNet": [72, 73, 74, 75], "thin": [70, 69, 71]}))
+    study = study.assign(machine=study.network.map({"GhostNet": "a Xeon", "thin": "another"}))
     again = photographs.named(rows({"GhostNet": [72.5, 72.5, 75]})).assign(machine="an EPYC")
     assert photographs.trained_again(study, again) == (
         "3 runs of the study were trained again by its parameters on an EPYC (counted: a Xeon), as other last digits make "
