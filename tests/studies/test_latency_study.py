@@ -44,8 +44,8 @@ def test_which_files_were_timed_is_told():
     rows = times({"GhostNet 1.0": 12}).assign(instruction_sets="avx2")
     told = latency.files_in_words({"Networks": rows.assign(joins="apart"), "Operators": rows})
     assert told == ("Networks: AMD EPYC with 2 cores (avx2); files that leave some joins of maps apart, as `ghostlib "
-                    "export` writes them. Operators: AMD EPYC with 2 cores (avx2); files that join maps wherever the network "
-                    "does (`ghostlib export --joined`).")
+                    "export` writes them. Operators: AMD EPYC with 2 cores (avx2); files that join maps wherever the "
+                    "network does (`ghostlib export --joined`).")
 
 
 def test_turns_are_compared_within():
@@ -87,7 +87,7 @@ def test_operators_are_told_with_how_they_were_timed_where_the_rest_was_not():
     measured = times({"GhostNet 1.0": 12, "thin of 1.0": 10, "plain 1.0": 15}, batch=32)
     told = latency.answer(measured, LAYERS, 32, 2)
     assert "2 threads, AMD EPYC" in told and "In ONNX Runtime (1 image at a time, 1 thread) joining maps" in told
-    assert latency.findings(measured, LAYERS, 32, 2).seen.iloc[-1].endswith("(ONNX Runtime) (1 image at a time, 1 thread)")
+    assert latency.findings(measured, LAYERS, 32, 2).seen.iloc[-1].endswith("(ONNX Runtime; 1 image at a time, 1 thread)")
     own = measured.assign(batch=1, threads=1)
     assert "In ONNX Runtime joining maps" in latency.answer(own, LAYERS)
     assert latency.findings(own, LAYERS, 1, 1).seen.iloc[-1].endswith("(ONNX Runtime)")
