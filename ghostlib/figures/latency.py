@@ -22,7 +22,12 @@ def fig_latency(table: pd.DataFrame) -> Figure:
         table: Rows of `studies.latency.summary` of one batch and number of threads.
     """
     engines = list(dict.fromkeys(table.engine))
-    figure, axes = plt.subplots(1, len(engines), figsize=(4.2 * len(engines), 4.4), sharex=True, sharey=True, squeeze=False)
+    columns = min(2, len(engines))
+    rows_of = -(-len(engines) // columns)
+    figure, axes = plt.subplots(rows_of, columns, figsize=(4.8 * columns, 4.6 * rows_of), sharex=True, sharey=True,
+                                squeeze=False)
+    for ax in axes.flat[len(engines):]:
+        ax.set_visible(False)
     drawn = {}
     for ax, engine in zip(axes.flat, engines):
         own, points = table[table.engine == engine].set_index("network"), []
@@ -41,13 +46,16 @@ def fig_latency(table: pd.DataFrame) -> Figure:
             if family not in ("thin", "plain"):
                 points.append(Point(row.macs / 1e6, row.ms, row.Index.removesuffix(" 1.0") if not family else row.Index,
                                     colour, marker, row.macs / 1e6, row.macs / 1e6, row.low, row.high))
-        ax.set(title=engine, xscale="log", yscale="log", xlabel="multiply-adds, millions")
+        ax.set(title=engine, xscale="log", yscale="log")
         ax.margins(x=0.2, y=0.12)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:g}")
             axis.set_minor_formatter(NullFormatter())
         drawn[ax] = points
-    axes[0, 0].set_ylabel("milliseconds")
+    for ax in axes[-1]:
+        ax.set_xlabel("multiply-adds, millions")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("milliseconds")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     figure.canvas.draw()  # lays out; then it stays, so that names stay where they are free
     figure.set_layout_engine("none")

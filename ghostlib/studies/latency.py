@@ -188,8 +188,25 @@ def conditions(batch: int, threads: int) -> str:
     return f"{batch} image{'' if batch == 1 else 's'} at a time, {threads} thread{'' if threads == 1 else 's'}"
 
 
-def _in_each(turns: int) -> str:
-    return "in the one turn that was recorded" if turns == 1 else f"in each of {turns} turns"
+def _in_each(*turns: int) -> str:
+    """Of how many turns something is said, of one engine or of several."""
+    fewest, most = min(turns), max(turns)
+    if most == 1:
+        return "in the one turn that was recorded"
+    return f"in each of {fewest if fewest == most else f'{fewest} to {most}'} turns"
+
+
+def turns_in_words(own: pd.DataFrame) -> str:
+    """How many turns were recorded, engine by engine where they differ.
+
+    >>> turns_in_words(pd.DataFrame({"engine": ["a", "a", "b"], "turn": [0, 1, 0]}))
+    'Turns: 2 with a; 1 with b.'
+    """
+    by = own.groupby("engine", sort=False).turn.nunique()
+    if by.nunique() == 1:
+        return f"Turns: {by.iloc[0]}."
+    told = [f"{count} with {', '.join(engines.index)}" for count, engines in by.groupby(by)][::-1]
+    return f"Turns: {'; '.join(told)}."
 
 
 def recorded_engines(own: pd.DataFrame) -> str:
@@ -255,7 +272,7 @@ def findings(measured: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: 
     table, timed = against(measured, batch, threads), of_condition(measured, batch, threads)
     correlations = rank_correlations(summary(timed))
     kinds, rows = latency_layers.by_kind(layers), []
-    turns = _in_each(int(timed.turn.nunique()))
+    turns = _in_each(*timed.groupby("engine").turn.nunique())
     for kind in ("thin", "plain"):
         own = table[table.other.str.startswith(kind)]
         counts = {word: int(mask.sum()) for word, mask in (("sooner", own.high < 1), ("later", own.low > 1))}
