@@ -3,6 +3,7 @@
 Rows only; the networks are named here so that the tool, the notebook and the tests mean the same ones.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -120,31 +121,74 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
         lambda own: own[["macs", "bytes", "weights"]].corrwith(own.ms, method="spearman"), include_groups=False)
 
 
+def times_as_long(own: pd.DataFrame, network: str) -> dict[str, pd.Series]:
+    """By other network, how many times as long a network takes as that one, turn by turn, each by its fastest engine; of
+    rows of one condition."""
+    if own.empty:
+        return {}
+    quickest = fastest_engine(summary(own)).set_index("network")
+    best = own[own.engine == own.network.map(quickest.engine)]
+    turns = best.pivot(index="turn", columns="network", values="ms")
+    if network not in turns:
+        return {}
+    found = {name: (turns[network] / turns[name]).dropna() for name in quickest.index}
+    return {name: times for name, times in found.items() if name != network and len(times)}
+
+
 def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads: int = 1) -> str:
-    """The answer, in sentences made of the rows."""
-    table = against(measured, batch, threads)
+    """The answer, in sentences made of the rows; networks beside each other each by its fastest engine."""
+    table, timed = against(measured, batch, threads), of_condition(measured, batch, threads)
     if table.empty:
         return "**Answer.** Not known yet: these rows hold no GhostNet beside its twins."
-    timed = of_condition(measured, batch, threads)
-    best = fastest_engine(summary(timed))
-    engine = best.engine.value_counts().index[0]  # the one that is fastest for most networks
-    own = table[table.engine == engine]
-    thin, plain = (own[own.other.str.startswith(kind)] for kind in ("thin", "plain"))
-    saved = ", ".join(f"{row.network} takes {100 * abs(row.times - 1):.0f} % {'more' if row.times > 1 else 'less'} time "
-                      f"than its plain twin for {100 * (1 - row.macs):.0f} % fewer multiply-adds"
-                      for row in plain.itertuples())
-    count = int(of_condition(measured, batch, threads, engine).turn.nunique())
+    macs = measured.groupby("network").macs.first()
+    thin, plain = {}, {}
+    for name, twins in TRIPLES.items():
+        beside = times_as_long(timed, name)
+        for found, twin in zip((thin, plain), twins):
+            if twin in beside:
+                found[name] = beside[twin], macs[name] / macs[twin]
+    saved = ", ".join(f"{name} takes {100 * abs(times.median() - 1):.0f} % {'more' if times.median() > 1 else 'less'} time "
+                      f"than its plain twin for {100 * (1 - share):.0f} % fewer multiply-adds"
+                      for name, (times, share) in plain.items())
+    count = min(len(times) for times, _ in [*thin.values(), *plain.values()])
     turns = (f"{count} turns" if count > 2 else
              f"only {count} turn{'s' if count > 1 else ''} so far: no more than a first look")
-    verdict = ("Not known yet is whether ghosts pay: these rows hold no plain twin" if plain.empty else
-               "Ghosts pay on this machine less than their multiply-adds promise" if (plain.times > plain.macs).all() else
+    verdict = ("Not known yet is whether ghosts pay: these rows hold no plain twin" if not plain else
+               "Ghosts pay on this machine less than their multiply-adds promise"
+               if all(times.median() > share for times, share in plain.values()) else
                "Ghosts pay on this machine what their multiply-adds promise, at least in part")
-    slower = (f" Beside a network without ghosts of the same multiply-adds, {int((thin.low > 1).sum())} of {len(thin)} "
-              f"GhostNets take longer {_in_each(count)} ({', '.join(f'{row.times:.2f}' for row in thin.itertuples())} times "
-              f"as long)." if len(thin) else "")
-    return (f"**Answer.** {verdict}{': ' if saved else ''}{saved} ({engine}, {conditions(batch, threads)}, "
-            f"{speeds.machine(timed)}; {turns}).{slower}{_joining_in_words(timed, layers, batch, threads)}\n\n"
+    return (f"**Answer.** {verdict}{': ' if saved else ''}{saved} (each by its fastest engine, "
+            f"{conditions(batch, threads)}, {speeds.machine(timed)}; {turns}).{_beside_thin(thin, table)}"
+            f"{_ghost_resnet(timed)}{_why(timed, layers, batch, threads)}\n\n"
             f"{beside_rivals(measured, batch, threads)}\n\n{advice(measured, published(), batch, threads)}")
+
+
+def _beside_thin(thin: Mapping[str, tuple[pd.Series, float]], table: pd.DataFrame) -> str:
+    """Sentences on GhostNets beside thin networks; "" where there are none."""
+    if not thin:
+        return ""
+    longer, own = sum(times.min() > 1 for times, _ in thin.values()), table[table.other.str.startswith("thin")]
+    told = ", ".join(f"{times.median():.2f}" for times, _ in thin.values())
+    return (f" Beside a network without ghosts of the same multiply-adds, {longer} of {len(thin)} GhostNets take longer "
+            f"{_in_each(*(len(times) for times, _ in thin.values()))} ({told} times as long); by one and the same engine "
+            f"GhostNets are sooner in every turn in {int((own.high < 1).sum())} of {len(own)} pairs of network and engine.")
+
+
+def _ghost_resnet(timed: pd.DataFrame) -> str:
+    """A sentence on Ghost-ResNet-50 beside ResNet-50; "" where they are not there."""
+    times = times_as_long(timed, "Ghost-ResNet-50").get("ResNet-50")
+    macs = timed.groupby("network").macs.first()
+    return "" if times is None else (f" Ghost-ResNet-50 takes {times.median():.2f} times as long as ResNet-50 for "
+                                     f"{macs['Ghost-ResNet-50'] / macs['ResNet-50']:.2f} of its multiply-adds.")
+
+
+def _why(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> str:
+    """A sentence on where GhostNets' additional time goes, beside thin twins; without these on what joining takes."""
+    pairs = [(name, thin) for name, (thin, _) in TRIPLES.items() if {name, thin} <= set(layers.network)]
+    if not pairs:
+        return _joining_in_words(timed, layers, batch, threads)
+    how = "; ".join(filter(None, ["ONNX Runtime's own profile", _how_layers(timed, layers, batch, threads)]))
+    return f" {latency_layers.additional(layers, pairs)} ({how})."
 
 
 def _joining_in_words(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> str:
@@ -166,23 +210,6 @@ def _how_layers(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: 
     return "; ".join(apart)
 
 
-def files_in_words(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Of which machine and of which form of ONNX file recorded rows are, table by table, in sentences.
-
-    Args:
-        tables: By what they are called, rows of tools/bench_latency.py. Rows from before `joins` was noted are of files that
-            join all maps.
-    """
-    told = []
-    for what, rows in tables.items():
-        apart = (rows.joins if "joins" in rows else pd.Series("", rows.index)).fillna("") == "apart"
-        files = ("leave some joins of maps apart, as `ghostlib export` writes them" if apart.all() else
-                 "partly join all maps and partly leave some joins apart" if apart.any() else
-                 "join maps wherever the network does (`ghostlib export --joined`)")
-        told.append(f"{what}: {speeds.machine_in_full(rows)}; files that {files}.")
-    return " ".join(told)
-
-
 def conditions(batch: int, threads: int) -> str:
     """How many images at a time, and how many threads, in words."""
     return f"{batch} image{'' if batch == 1 else 's'} at a time, {threads} thread{'' if threads == 1 else 's'}"
@@ -194,26 +221,6 @@ def _in_each(*turns: int) -> str:
     if most == 1:
         return "in the one turn that was recorded"
     return f"in each of {fewest if fewest == most else f'{fewest} to {most}'} turns"
-
-
-def turns_in_words(own: pd.DataFrame) -> str:
-    """How many turns were recorded, engine by engine where they differ.
-
-    >>> turns_in_words(pd.DataFrame({"engine": ["a", "a", "b"], "turn": [0, 1, 0]}))
-    'Turns: 2 with a; 1 with b.'
-    """
-    by = own.groupby("engine", sort=False).turn.nunique()
-    if by.nunique() == 1:
-        return f"Turns: {by.iloc[0]}."
-    told = [f"{count} with {', '.join(engines.index)}" for count, engines in by.groupby(by)][::-1]
-    return f"Turns: {'; '.join(told)}."
-
-
-def recorded_engines(own: pd.DataFrame) -> str:
-    """Which of ENGINES rows were measured with, and which not, in a sentence."""
-    there = [engine for engine in ENGINES if engine in set(own.engine)]
-    missing = [engine for engine in ENGINES if engine not in there]
-    return f"Engines recorded: {', '.join(there)}" + (f"; not yet: {', '.join(missing)}." if missing else ".")
 
 
 def multiply_adds_of_twins(twins: pd.DataFrame) -> str:
@@ -233,8 +240,8 @@ def beside_rivals(measured: pd.DataFrame, batch: int = 1, threads: int = 1) -> s
             for one, other in like_cost(table.macs) if other.startswith("MobileNetV3")]
     return (f"At like multiply-adds (within {100 * LIKE:.0f} %), each by its fastest engine, "
             f"{'; '.join(told) or 'no GhostNet was timed beside a MobileNetV3'} ({conditions(batch, threads)}, "
-            f"{speeds.machine(own)}). `notebooks/compare.ipynb` tells it of 32 images at a time, on all cores, by MindSpore "
-            f"with our kernel: neither stands for the other.")
+            f"{speeds.machine(own)}). `notebooks/compare.ipynb` has the same comparison for 32 images at a time, on all "
+            f"cores, by MindSpore with our kernel; its result need not agree with this one.")
 
 
 def advice(measured: pd.DataFrame, accuracy: Mapping[str, float], batch: int = 1, threads: int = 1) -> str:
@@ -250,7 +257,8 @@ def advice(measured: pd.DataFrame, accuracy: Mapping[str, float], batch: int = 1
     if known.empty:
         return "**Which to take.** Not known yet: these rows hold no network with a published accuracy."
     steps = within_budget(table, accuracy, sorted(known.ms / known.batch)).drop_duplicates("network")
-    told = ", ".join(f"from {row.ms:.1f} ms {row.network} ({row.top1:.1f} %)" for row in steps.itertuples())
+    told = ", ".join(f"from {math.ceil(10 * row.ms) / 10:.1f} ms {row.network} ({row.top1:.1f} %)"
+                     for row in steps.itertuples())
     return (f"**Which to take.** By the time that you have for an image: {told}; below that none. Times are each network's "
             f"fastest engine's here ({conditions(batch, threads)}, {speeds.machine(own)}), accuracies are top-1 on "
             f"ImageNet as published, not ours.")

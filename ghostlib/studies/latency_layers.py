@@ -1,10 +1,13 @@
 """Where a network's milliseconds go: recorded times of ONNX Runtime's operators (tools/bench_latency.py --layers), kind by
 kind. Rows only."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 CONDITION = 1, 1  # images at a time and threads with which operators are recorded (latency.measure_layers)
 ENLARGING = "enlarging maps"
+LEAST = 0.05  # of a difference, from which on a kind of operator is named
 CALLED = {"Gather": ENLARGING, "Resize": ENLARGING}  # by operator, what the recorded kind "other" hides
 
 
@@ -49,6 +52,22 @@ def price_in_words(layers: pd.DataFrame) -> str:
             for kind in table.sort_values(ascending=False).index]
     return (f"A million multiply-adds take {', '.join(dear)}. What has none is not free: joining maps, changing their "
             f"layout and enlarging them.")
+
+
+def additional(layers: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> str:
+    """How much longer networks take than others, all pairs together, and which kinds of operators it goes to, in words.
+
+    Args:
+        layers: As for `by_kind`.
+        pairs: A network and the one that it is compared with.
+    """
+    table = by_kind(layers).pivot(index="network", columns="kind", values="ms").fillna(0)
+    apart = sum((table.loc[one] - table.loc[other] for one, other in pairs), start=0 * table.iloc[0])
+    apart = apart.sort_values(key=abs, ascending=False)
+    told = ", ".join(f"{kind} {value:+.1f}" for kind, value in apart[apart.abs() > LEAST * apart.abs().sum()].items())
+    names = f"{pairs[0][0]} takes" if len(pairs) == 1 else f"The {len(pairs)} GhostNets take"
+    return (f"{names} {abs(apart.sum()):.1f} ms {'longer' if apart.sum() > 0 else 'less'} than their thin "
+            f"twin{'s together' if len(pairs) > 1 else ''}: {told}")
 
 
 def joining(kinds: pd.DataFrame) -> pd.Series:

@@ -36,31 +36,19 @@ def with_times(table: pd.DataFrame, measured: pd.DataFrame, batch: int = BATCH, 
 
 def beside_the_rival(measured: pd.DataFrame) -> str:
     """How long GhostNet takes beside the study's rival, in short; "" where that is not known."""
-    times = _times(latency.of_condition(measured, BATCH, THREADS)).get(photographs.RIVAL)
+    own = latency.of_condition(measured, BATCH, THREADS)
+    times = latency.times_as_long(own, photographs.GHOSTNET).get(photographs.RIVAL)
     if times is None:
         return ""
     return (f"For an image it takes {times.median():.2f} times as long (one core of {speeds.machine(measured)}, each by its "
             f"fastest engine; {times.min():.2f} to {times.max():.2f} in {len(times)} turns).")
 
 
-def _times(own: pd.DataFrame) -> dict[str, pd.Series]:
-    """How many times as long GhostNet takes as each other network, turn by turn, each by its fastest engine."""
-    if own.empty:
-        return {}
-    quickest = latency.fastest_engine(latency.summary(own)).set_index("network")
-    best = own[own.engine == own.network.map(quickest.engine)]
-    turns = best.pivot(index="turn", columns="network", values="ms")
-    if photographs.GHOSTNET not in turns:
-        return {}
-    found = {name: (turns[photographs.GHOSTNET] / turns[name]).dropna() for name in quickest.index}
-    return {name: times for name, times in found.items() if name != photographs.GHOSTNET and len(times)}
-
-
 def times_in_words(measured: pd.DataFrame, batch: int = BATCH, threads: int = THREADS) -> str:
     """How long GhostNet takes beside each other network, by each one's fastest engine, in sentences."""
     own = latency.of_condition(measured, batch, threads)
     quickest = latency.fastest_engine(latency.summary(own)).set_index("network")
-    if not (times := _times(own)):
+    if not (times := latency.times_as_long(own, photographs.GHOSTNET)):
         return "Milliseconds are not recorded yet."
     told = [f"{one.median():.2f} times as long as {name} ({one.min():.2f} to {one.max():.2f})"
             for name, one in times.items()]

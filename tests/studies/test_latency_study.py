@@ -9,7 +9,7 @@ from ghostlib.complexity import Complexity, count
 from ghostlib.errors import InputError
 from ghostlib.models.build import build
 from ghostlib.results import read_table
-from ghostlib.studies import latency, latency_layers, rivals, speeds
+from ghostlib.studies import latency, latency_layers, latency_recorded, rivals, speeds
 
 
 def times(milliseconds, engine="onnxruntime", batch=1):
@@ -40,10 +40,31 @@ def test_operators_of_another_machine_are_said_to_be_so():
     assert latency.findings(rows, other, 1, 1).seen.iloc[-1].endswith(f"of the time (ONNX Runtime; {told}")
 
 
+def test_what_joins_left_apart_bring_is_told():
+    rows = pd.DataFrame([{"engine": "onnxruntime", "batch": batch, "form": form, "ratio": ratio, "round": 1}
+                         for batch in (1, 32) for form, ratios in (("joined", (1, 1)), ("apart", (0.9, 0.8 + batch / 1000)))
+                         for ratio in ratios])
+    assert latency_recorded.joins_told(rows).startswith(
+        "With joins left apart GhostNet 1.0 takes 0.85 (0.80 to 0.90, 1 at a time) and 0.87 (0.83 to 0.90, 32 at a time) of "
+        "the time by onnxruntime")
+
+
+def test_each_network_counts_by_its_fastest_engine_and_where_ghosts_cost_is_told():
+    quick = times({"GhostNet 1.0": 10, "plain 1.0": 20, "thin of 1.0": 5})
+    slow = times({"GhostNet 1.0": 30, "plain 1.0": 16, "thin of 1.0": 15}, engine="openvino")
+    told = latency.answer(pd.concat([quick, slow]), LAYERS, threads=2)
+    assert "GhostNet 1.0 takes 38 % less time than its plain twin for 50 %" in told  # 10 beside 16
+    assert "1 of 1 GhostNets take longer in each of 3 turns (2.00 times as long); by one and the same engine GhostNets " \
+        "are sooner in every turn in 0 of 2 pairs of network and engine." in told
+    thin = pd.DataFrame([("thin of 1.0", "Conv", "1 x 1 convolution", 7.0, 140_000_000)], columns=LAYERS.columns)
+    why = latency.answer(pd.concat([quick, slow]).assign(threads=1), pd.concat([LAYERS, thin]))
+    assert "GhostNet 1.0 takes 3.0 ms longer than their thin twin: depthwise convolution +2.0, " in why
+
+
 def test_engines_may_have_been_measured_in_more_or_fewer_turns():
     rows = times({"GhostNet 1.0": 12, "thin of 1.0": 10, "plain 1.0": 15})
     more = pd.concat([rows, rows[rows.turn < 2].assign(engine="kernel")])
-    assert latency.turns_in_words(rows) == "Turns: 3." and latency.turns_in_words(more) == (
+    assert latency_recorded.turns_in_words(rows) == "Turns: 3." and latency_recorded.turns_in_words(more) == (
         "Turns: 3 with onnxruntime; 2 with kernel.")
     assert "sooner in each of 2 to 3 turns: 0 of 2 pairs" in latency.findings(more, LAYERS, 1, 2).seen[0]
     assert "sooner in each of 3 turns: 0 of 1 pairs" in latency.findings(rows, LAYERS, 1, 2).seen[0]
@@ -51,7 +72,7 @@ def test_engines_may_have_been_measured_in_more_or_fewer_turns():
 
 def test_which_files_were_timed_is_told():
     rows = times({"GhostNet 1.0": 12}).assign(instruction_sets="avx2")
-    told = latency.files_in_words({"Networks": rows.assign(joins="apart"), "Operators": rows})
+    told = latency_recorded.files_in_words({"Networks": rows.assign(joins="apart"), "Operators": rows})
     assert told == ("Networks: AMD EPYC with 2 cores (avx2); files that leave some joins of maps apart, as `ghostlib "
                     "export` writes them. Operators: AMD EPYC with 2 cores (avx2); files that join maps wherever the "
                     "network does (`ghostlib export --joined`).")
@@ -86,7 +107,8 @@ def test_nothing_is_concluded_from_twins_that_are_not_there():
     """`all()` of no rows is true."""
     measured = times({"GhostNet 1.0": 12, "thin of 1.0": 10})
     told = latency.answer(measured, LAYERS, threads=2)
-    assert told.startswith("**Answer.** Not known yet is whether ghosts pay: these rows hold no plain twin (onnxruntime, 1")
+    assert told.startswith("**Answer.** Not known yet is whether ghosts pay: these rows hold no plain twin (each by its "
+                           "fastest engine, 1")
     assert "promise" not in told and "1 of 1 GhostNets take longer" in told
     told = latency.answer(times({"GhostNet 1.0": 12, "plain 1.0": 15}), LAYERS.iloc[:0], threads=2)
     assert "take longer" not in told and "joining" not in told and "turns).\n\n" in told
@@ -140,9 +162,10 @@ def test_rivals_are_told_with_their_conditions_here_and_in_compare():
 
 def test_what_is_recorded_of_engines_and_twins_is_told():
     measured = times({"GhostNet 1.0": 12, "thin of 1.0": 10, "plain 1.0": 15})
-    assert latency.recorded_engines(measured) == "Engines recorded: onnxruntime; not yet: mindspore, kernel, openvino."
+    assert latency_recorded.recorded_engines(measured) == (
+        "Engines recorded: onnxruntime; not yet: mindspore, kernel, openvino.")
     every = pd.concat([measured.assign(engine=engine) for engine in latency.ENGINES])
-    assert latency.recorded_engines(every) == "Engines recorded: mindspore, kernel, onnxruntime, openvino."
+    assert latency_recorded.recorded_engines(every) == "Engines recorded: mindspore, kernel, onnxruntime, openvino."
     assert latency.multiply_adds_of_twins(latency.against(measured, 1, 2)) == (
         "GhostNets have 1.00 to 1.00 of their thin twins' and 0.50 to 0.50 of their plain twins' multiply-adds.")
 
