@@ -141,7 +141,8 @@ def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads
     if table.empty:
         return "**Answer.** Not known yet: these rows hold no GhostNet beside its twins."
     macs = measured.groupby("network").macs.first()
-    thin, plain = {}, {}
+    thin: dict[str, tuple[pd.Series, float]] = {}  # how many times as long it takes, and as many multiply-adds
+    plain: dict[str, tuple[pd.Series, float]] = {}
     for name, twins in TRIPLES.items():
         beside = times_as_long(timed, name)
         for found, twin in zip((thin, plain), twins):
