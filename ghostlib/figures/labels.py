@@ -50,7 +50,7 @@ def write_names(ax: Axes, points: Sequence[Point], taken: Sequence[Bbox] = (), f
     """
     pixels = ax.figure.dpi / 72
     inside = ax.get_window_extent()
-    full, written = [*taken, *(box for point in points for box in _covered(ax, point, pixels))], []
+    full, written = [*taken, *(box for point in points for box in covered(ax, point))], []
     for point in sorted(points, key=lambda one: _space(ax, one, points)):  # who has the most space goes last
         place = ax.transData.transform((point.x, point.y))
         size = _size(ax, point.name, fontsize) / pixels
@@ -116,7 +116,7 @@ def lead(ax: Axes, start: Bbox, end: Bbox, points: Sequence[Point]) -> list[Bbox
         Boxes along the line, for names to keep clear of.
     """
     pixels = ax.figure.dpi / 72
-    full = [box for point in points for box in _covered(ax, point, pixels)]
+    full = [box for point in points for box in covered(ax, point)]
 
     def along(one: np.ndarray, other: np.ndarray) -> list[Bbox]:
         steps = np.linspace(one, other, 2 + int(np.hypot(*(other - one)) / (3 * pixels)))
@@ -139,8 +139,9 @@ def _size(ax: Axes, text: str, fontsize: float) -> np.ndarray:
     return np.array([box.width, box.height])
 
 
-def _covered(ax: Axes, point: Point, pixels: float) -> list[Bbox]:
+def covered(ax: Axes, point: Point) -> list[Bbox]:
     """What a point covers, in pixels: its marker and its bars."""
+    pixels = ax.figure.dpi / 72
     (x, y), (left, low), (right, high) = ax.transData.transform(
         [(point.x, point.y), (point.left, point.low), (point.right, point.high)])
     half, bar = 4 * pixels, 2 * pixels

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ghostlib.figures.labels import Point, write_names
+from ghostlib.figures.labels import Point, covered, write_names
 from ghostlib.figures.style import TEST, TRAIN
 from ghostlib.studies.latency import TRIPLES
 
@@ -30,7 +30,7 @@ def fig_latency(table: pd.DataFrame) -> Figure:
         ax.set_visible(False)
     drawn = {}
     for ax, engine in zip(axes.flat, engines):
-        own, points = table[table.engine == engine].set_index("network"), []
+        own, points, twins = table[table.engine == engine].set_index("network"), [], []
         groups = {"GhostNet": list(TRIPLES), "thin": [thin for thin, _ in TRIPLES.values()],
                   "plain": [plain for _, plain in TRIPLES.values()]}
         for family, names in groups.items():
@@ -43,15 +43,15 @@ def fig_latency(table: pd.DataFrame) -> Figure:
             ax.vlines(row.macs / 1e6, row.low, row.high, color=colour, linewidth=1)
             if not family:
                 ax.plot(row.macs / 1e6, row.ms, marker, color=colour, markersize=5)
-            if family not in ("thin", "plain"):
-                points.append(Point(row.macs / 1e6, row.ms, row.Index.removesuffix(" 1.0") if not family else row.Index,
-                                    colour, marker, row.macs / 1e6, row.macs / 1e6, row.low, row.high))
+            point = Point(row.macs / 1e6, row.ms, row.Index.removesuffix(" 1.0") if not family else row.Index, colour,
+                          marker, row.macs / 1e6, row.macs / 1e6, row.low, row.high)
+            (twins if family in ("thin", "plain") else points).append(point)
         ax.set(title=engine, xscale="log", yscale="log")
         ax.margins(x=0.2, y=0.12)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:g}")
             axis.set_minor_formatter(NullFormatter())
-        drawn[ax] = points
+        drawn[ax] = points, twins
     for ax in axes[-1]:
         ax.set_xlabel("multiply-adds, millions")
     for ax in axes[:, 0]:
@@ -59,8 +59,8 @@ def fig_latency(table: pd.DataFrame) -> Figure:
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     figure.canvas.draw()  # lays out; then it stays, so that names stay where they are free
     figure.set_layout_engine("none")
-    for ax, points in drawn.items():
-        write_names(ax, points, [], fontsize=7)
+    for ax, (points, twins) in drawn.items():
+        write_names(ax, points, [box for twin in twins for box in covered(ax, twin)], fontsize=7)
     return figure
 
 

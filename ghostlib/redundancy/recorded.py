@@ -10,11 +10,11 @@ from safetensors import safe_open
 
 from ghostlib.weights.digest import KEY
 
-WEIGHTS = "weights"  # the column with the first digits of their hash
+WEIGHTS = "weights_hash"  # the column with its first digits; `weights` are how many there are, in this project's rows
 
 
 def origin_of(path: str | Path) -> dict[str, str]:
-    """What rows say of a run's bundle: `weights`, the first digits of its hash, and `trained_on`, the processor; "" where it
+    """What rows say of a run's bundle: WEIGHTS, the first digits of its hash, and `trained_on`, the processor; "" where it
     does not say."""
     with safe_open(path, "numpy") as file:
         told = file.metadata() or {}

@@ -14,10 +14,10 @@ from ghostlib.studies.training_effect import (
     CONTROLS,
     CONVOLUTION,
     FILTER,
-    IN_MOST,
     LESS,
     MORE,
     effects,
+    in_most_layers,
     together,
     up_and_down,
     verdict,
@@ -218,7 +218,7 @@ def _headline(found: pd.DataFrame, agreed: str, apart: str, unclear: str) -> str
 
 def _on_average(effects_of: pd.DataFrame) -> str:
     """Words for what the mean over layers says and most layers do not, in one of the rows at least."""
-    return "" if all(verdict(row) in (MORE + IN_MOST, LESS + IN_MOST) for _, row in effects_of.iterrows()) else " on average"
+    return "" if all(in_most_layers(row) for _, row in effects_of.iterrows()) else " on average"
 
 
 def controls_compared(rows: pd.DataFrame) -> str:
@@ -244,8 +244,7 @@ def reach(rows: pd.DataFrame) -> pd.DataFrame:
     own, table = rows[(rows["filter"] == FILTER) & (rows.source == TRAINED)], []
     for (name, photographs, kind, state), group in own.groupby(["name", "photographs", "kind", "state"], sort=False):
         share = group[f"reach{TAU}"]
-        table.append({"name": name, "photographs": photographs, "kind": kind, "after": state,
-                      "networks": group.seed.nunique(), "layers": len(group),
+        table.append({"name": name, "photographs": photographs, "kind": kind, "after": state, "layers": len(group),
                       "R²": group.r2.mean(), "maps that reach 0.9, %": 100 * share.mean(), "layers with half":
                       int((share >= 0.5).sum())})
     return pd.DataFrame(table)
@@ -254,8 +253,8 @@ def reach(rows: pd.DataFrame) -> pd.DataFrame:
 def reach_answer(rows: pd.DataFrame) -> str:
     """In how many layers half of the maps could be ghosts by this standard, in a sentence."""
     table = fullest(reach(rows))
-    table = table[table.after == CONVOLUTION]
-    parts = [f"{own['layers with half'].sum()} of {own.layers.sum()} layers{together(own.networks.max())} of {name}"
+    table, seeds = table[table.after == CONVOLUTION], rows.groupby("name").seed.nunique()
+    parts = [f"{own['layers with half'].sum()} of {own.layers.sum()} layers{together(seeds[name])} of {name}"
              for name, own in table.groupby("name", sort=False)]
     return (f"Of the maps looked at, at most {TARGETS} of a layer, half have another one that predicts them with R² ≥ {TAU} "
             f"in {listed(parts)}, after the convolution. In those s = 2 is possible only if few source maps suffice; in "

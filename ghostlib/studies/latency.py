@@ -184,23 +184,12 @@ def _ghost_resnet(timed: pd.DataFrame) -> str:
 
 
 def _why(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> str:
-    """A sentence on where GhostNets' additional time goes, beside thin twins; without these on what joining takes."""
+    """A sentence on where GhostNets' additional time goes, beside thin twins; "" where nothing is known."""
     pairs = [(name, thin) for name, (thin, _) in TRIPLES.items() if {name, thin} <= set(layers.network)]
     if not pairs:
-        return _joining_in_words(timed, layers, batch, threads)
-    how = "; ".join(filter(None, ["ONNX Runtime's own profile", _how_layers(timed, layers, batch, threads)]))
-    return f" {latency_layers.additional(layers, pairs)} ({how})."
-
-
-def _joining_in_words(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> str:
-    """A sentence on what joining takes; "" where nothing is known."""
-    extra = latency_layers.joining(latency_layers.by_kind(layers))
-    joined = [f"{100 * extra[name]:.0f} % of {name}'s" for name in ("GhostNet 1.0", "MobileNetV3-L 1.0") if name in extra]
-    if not joined:
         return ""
-    how = _how_layers(timed, layers, batch, threads)
-    return (f" In ONNX Runtime{f' ({how})' if how else ''} joining maps and changing their layout takes "
-            f"{' and '.join(joined)} time.")
+    how = "; ".join(filter(None, ["ONNX Runtime's own profile, one run", _how_layers(timed, layers, batch, threads)]))
+    return f" {latency_layers.additional(layers, pairs)} ({how})."
 
 
 def _how_layers(timed: pd.DataFrame, layers: pd.DataFrame, batch: int, threads: int) -> str:

@@ -65,9 +65,9 @@ def additional(layers: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> str:
     apart = sum((table.loc[one] - table.loc[other] for one, other in pairs), start=0 * table.iloc[0])
     apart = apart.sort_values(key=abs, ascending=False)
     told = ", ".join(f"{kind} {value:+.1f}" for kind, value in apart[apart.abs() > LEAST * apart.abs().sum()].items())
-    names = f"{pairs[0][0]} takes" if len(pairs) == 1 else f"The {len(pairs)} GhostNets take"
-    return (f"{names} {abs(apart.sum()):.1f} ms {'longer' if apart.sum() > 0 else 'less'} than their thin "
-            f"twin{'s together' if len(pairs) > 1 else ''}: {told}")
+    names, others = ((f"{pairs[0][0]} takes", "its thin twin") if len(pairs) == 1 else
+                     (f"The {len(pairs)} GhostNets take", "their thin twins together"))
+    return (f"{names} {abs(apart.sum()):.1f} ms {'longer' if apart.sum() > 0 else 'less'} than {others}: {told}")
 
 
 def joining(kinds: pd.DataFrame) -> pd.Series:

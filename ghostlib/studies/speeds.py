@@ -59,9 +59,8 @@ def of_machine(measured: pd.DataFrame, here: Mapping[str, object]) -> pd.DataFra
 
 
 def same_machine(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Whether two tables, each of one machine, are of the same one, by what both say of MACHINE."""
-    told = [name for name in MACHINE if name in one and name in other]
-    return bool((one[told].iloc[0].fillna("").astype(str) == other[told].iloc[0].fillna("").astype(str)).all())
+    """Whether two tables, each of one machine, are of the same one (`of_machine`)."""
+    return len(of_machine(other, {**dict.fromkeys(MACHINE), **one.iloc[0]})) == len(other)
 
 
 def check_one_machine(measured: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from ghostlib.studies.contrasts import mean_interval
 
 FILTER, CONVOLUTION, ACTIVATION = 3, "convolution", "activation"
 CONTROLS = UNTRAINED, SHUFFLED_WEIGHTS
-MORE, LESS, IN_MOST = "more alike", "less alike", " in most layers"
+MORE, LESS = "more alike", "less alike"
 MOST = 0.5  # what "most" layers are; ours
 
 
@@ -41,26 +41,31 @@ def effects(rows: pd.DataFrame, state: str = CONVOLUTION) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def verdict(row: pd.Series) -> str:
-    """What an effect is, in words: by how many layers say so, if their mean says the same and, where there are several
-    networks, its interval over them. What the mean alone says is said of the mean."""
-    several = not np.isnan(row.low)
-    up, down = (row.low > 0, row.high < 0) if several else (row.difference > 0, row.difference < 0)
-    if several and not (up or down):
-        return "not known: the interval holds 0"
-    if row.more > MOST * row.layers and up:
-        return MORE + IN_MOST
-    if row.less > MOST * row.layers and down:
-        return LESS + IN_MOST
-    if several:
-        return f"{MORE if up else LESS} on average, not{IN_MOST}"
-    return "no one way: in some layers more, in others less"
-
-
 def way(row: pd.Series) -> str:
-    """Which way an effect goes: MORE, LESS, or "" where it is not clear."""
-    told = verdict(row)
-    return next((one for one in (MORE, LESS) if told.startswith(one)), "")
+    """Which way an effect goes: MORE, LESS, or "" where it is not clear. Of several networks the mean's interval over them
+    says it, of one most of its layers if their mean says the same."""
+    if not np.isnan(row.low):
+        return MORE if row.low > 0 else LESS if row.high < 0 else ""
+    if _most(row.more, row) and row.difference > 0:
+        return MORE
+    return LESS if _most(row.less, row) and row.difference < 0 else ""
+
+
+def in_most_layers(row: pd.Series) -> bool:
+    """Whether most layers go the effect's way, and not its mean alone."""
+    return _most({MORE: row.more, LESS: row.less}.get(way(row), 0), row)
+
+
+def _most(layers: int, row: pd.Series) -> bool:
+    return layers > MOST * row.layers
+
+
+def verdict(row: pd.Series) -> str:
+    """What an effect is, in words; what the mean alone says is said of the mean."""
+    if told := way(row):
+        return f"{told} in most layers" if in_most_layers(row) else f"{told} on average, not in most layers"
+    return ("no one way: in some layers more, in others less" if np.isnan(row.low) else
+            "not known: the interval holds 0")
 
 
 def up_and_down(one: Any) -> str:

@@ -30,13 +30,18 @@ LAYERS = pd.DataFrame([("GhostNet 1.0", "Conv", "1 x 1 convolution", 6.0, 120_00
                       columns=["network", "operator", "kind", "ms", "macs"])
 
 
+WITH_TWIN = pd.concat([LAYERS, pd.DataFrame([("thin of 1.0", "Conv", "1 x 1 convolution", 7.0, 140_000_000)],
+                                            columns=LAYERS.columns)], ignore_index=True)
+LONGER = "GhostNet 1.0 takes 3.0 ms longer than its thin twin: depthwise convolution +2.0, "
+
+
 def test_operators_of_another_machine_are_said_to_be_so():
-    rows, own = times({"GhostNet 1.0": 12, "thin of 1.0": 10, "plain 1.0": 15}), LAYERS.assign(machine="AMD EPYC", cores=2)
-    rows = rows.assign(threads=1)
-    assert "In ONNX Runtime joining maps" in latency.answer(rows, own, 1, 1)
+    rows = times({"GhostNet 1.0": 12, "thin of 1.0": 10, "plain 1.0": 15}).assign(threads=1)
+    own = WITH_TWIN.assign(machine="AMD EPYC", cores=2)
+    assert "(ONNX Runtime's own profile, one run)." in latency.answer(rows, own, 1, 1)
     rows, other = rows.assign(instruction_sets="avx2"), own.assign(instruction_sets="avx2 avx512f")
     told = "on another machine, AMD EPYC with 2 cores (avx2 avx512f))"  # of the same name
-    assert f"In ONNX Runtime ({told} joining" in latency.answer(rows, other, 1, 1)
+    assert f"(ONNX Runtime's own profile, one run; {told}." in latency.answer(rows, other, 1, 1)
     assert latency.findings(rows, other, 1, 1).seen.iloc[-1].endswith(f"of the time (ONNX Runtime; {told}")
 
 
@@ -56,9 +61,7 @@ def test_each_network_counts_by_its_fastest_engine_and_where_ghosts_cost_is_told
     assert "GhostNet 1.0 takes 38 % less time than its plain twin for 50 %" in told  # 10 beside 16
     assert "1 of 1 GhostNets take longer in each of 3 turns (2.00 times as long); by one and the same engine GhostNets " \
         "are sooner in every turn in 0 of 2 pairs of network and engine." in told
-    thin = pd.DataFrame([("thin of 1.0", "Conv", "1 x 1 convolution", 7.0, 140_000_000)], columns=LAYERS.columns)
-    why = latency.answer(pd.concat([quick, slow]).assign(threads=1), pd.concat([LAYERS, thin]))
-    assert "GhostNet 1.0 takes 3.0 ms longer than their thin twin: depthwise convolution +2.0, " in why
+    assert LONGER in latency.answer(pd.concat([quick, slow]).assign(threads=1), WITH_TWIN)
 
 
 def test_engines_may_have_been_measured_in_more_or_fewer_turns():
@@ -92,9 +95,10 @@ def test_turns_are_compared_within():
         "plain twin for 50 % fewer", "sooner in each of 3 turns: 1 of 1 pairs of network and engine; later: 0;")])
 def test_the_answer_follows_the_rows(ghost, words, pairs):
     measured = times({"GhostNet 1.0": ghost, "thin of 1.0": 10, "plain 1.0": 15})
-    told = latency.answer(measured, LAYERS, threads=2)
-    assert words in told and "takes 20 % of GhostNet 1.0's and 0 % of MobileNetV3-L 1.0's time.\n" in told
-    assert latency.findings(measured, LAYERS, 1, 2).seen[0].startswith(pairs)
+    told = latency.answer(measured, WITH_TWIN, threads=2)
+    assert words in told and LONGER in told and "one run; 1 image at a time, 1 thread).\n" in told
+    found = latency.findings(measured, LAYERS, 1, 2).seen
+    assert found[0].startswith(pairs) and found.iloc[-1].startswith("GhostNet 1.0 20 %, MobileNetV3-L 1.0 0 % of the time")
     first = latency.answer(measured[measured.turn == 0], LAYERS, threads=2)
     assert "AMD EPYC with 2 cores; 3 turns)" in told and "only 1 turn so far: no more than a first look)" in first
     assert "GhostNets take longer in each of 3 turns (" in told
@@ -111,16 +115,16 @@ def test_nothing_is_concluded_from_twins_that_are_not_there():
                            "fastest engine, 1")
     assert "promise" not in told and "1 of 1 GhostNets take longer" in told
     told = latency.answer(times({"GhostNet 1.0": 12, "plain 1.0": 15}), LAYERS.iloc[:0], threads=2)
-    assert "take longer" not in told and "joining" not in told and "turns).\n\n" in told
+    assert "take longer" not in told and "profile" not in told and "turns).\n\n" in told
 
 
 def test_operators_are_told_with_how_they_were_timed_where_the_rest_was_not():
     measured = times({"GhostNet 1.0": 12, "thin of 1.0": 10, "plain 1.0": 15}, batch=32)
-    told = latency.answer(measured, LAYERS, 32, 2)
-    assert "2 threads, AMD EPYC" in told and "In ONNX Runtime (1 image at a time, 1 thread) joining maps" in told
+    told = latency.answer(measured, WITH_TWIN, 32, 2)
+    assert "2 threads, AMD EPYC" in told and "(ONNX Runtime's own profile, one run; 1 image at a time, 1 thread)" in told
     assert latency.findings(measured, LAYERS, 32, 2).seen.iloc[-1].endswith("(ONNX Runtime; 1 image at a time, 1 thread)")
     own = measured.assign(batch=1, threads=1)
-    assert "In ONNX Runtime joining maps" in latency.answer(own, LAYERS)
+    assert "(ONNX Runtime's own profile, one run)." in latency.answer(own, WITH_TWIN)
     assert latency.findings(own, LAYERS, 1, 1).seen.iloc[-1].endswith("(ONNX Runtime)")
 
 
