@@ -30,7 +30,8 @@ def fig_latency(table: pd.DataFrame) -> Figure:
         ax.set_visible(False)
     drawn = {}
     for ax, engine in zip(axes.flat, engines):
-        own, points, twins = table[table.engine == engine].set_index("network"), [], []
+        own = table[table.engine == engine].set_index("network")
+        points, twins = list[Point](), list[Point]()
         groups = {"GhostNet": list(TRIPLES), "thin": [thin for thin, _ in TRIPLES.values()],
                   "plain": [plain for _, plain in TRIPLES.values()]}
         for family, names in groups.items():
