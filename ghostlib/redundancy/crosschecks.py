@@ -84,9 +84,12 @@ def effective_rank(maps: np.ndarray) -> float:
 def mean_rank(maps: np.ndarray) -> np.ndarray:
     """How much structure each map holds by itself: its rank as a matrix, averaged over images, (C,).
 
+    Networks compute in float32, so what lies below its rounding is no structure: singular values count from float32's
+    tolerance on, the largest times max(H, W) times 1.2e-7.
+
     Args:
         maps: (N, C, H, W).
 
-    Source: HRank (Lin et al. 2020), which prunes filters of low rank.
+    Source: HRank (Lin et al. 2020), which prunes filters of low rank; its code, too, ranks float32 maps.
     """
-    return np.linalg.matrix_rank(checked(maps, least=1).astype(np.float64)).mean(axis=0)
+    return np.linalg.matrix_rank(checked(maps, least=1).astype(np.float32)).mean(axis=0)

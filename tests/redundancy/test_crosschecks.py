@@ -78,3 +78,9 @@ def test_the_mean_rank_is_that_of_each_map_as_a_matrix():
     line = np.outer(np.arange(1, 6), np.ones(5))
     maps = np.stack([np.stack([line, np.eye(5), np.zeros((5, 5))]), np.stack([np.eye(5), np.eye(5), np.zeros((5, 5))])])
     assert mean_rank(maps).tolist() == [3, 5, 0]
+
+
+def test_rounding_of_float32_is_no_structure():
+    """A product of two vectors has rank 1, however it was rounded."""
+    maps = np.outer(RNG.normal(size=28), RNG.normal(size=28)).astype(np.float32)[None, None]
+    assert mean_rank(maps).tolist() == mean_rank(maps.astype(np.float64)).tolist() == [1]
