@@ -5,10 +5,12 @@ not show, as far as d x d filters of a trained plain network's maps tell, and th
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from mindspore import nn
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from ghostlib import redundancy
@@ -21,7 +23,7 @@ from ghostlib.redundancy.measured import Measured, Splits, measure
 STAGE = "convolution"  # where a Ghost layer makes its ghosts: before BatchNorm and ReLU
 
 
-def losses(net: nn.Cell, images: np.ndarray, kernel: int, ratios: Sequence[int], seed: int = 0) -> pd.DataFrame:
+def losses(net: nn.Cell, images: NDArray[Any], kernel: int, ratios: Sequence[int], seed: int = 0) -> pd.DataFrame:
     """What each layer would lose by each ratio: the mean over its maps of 1 - R2, an intrinsic map losing nothing.
 
     Intrinsic maps are chosen one by one, each time the one by which the others are predicted best.
@@ -51,7 +53,7 @@ def losses(net: nn.Cell, images: np.ndarray, kernel: int, ratios: Sequence[int],
     return pd.DataFrame(rows, columns=["layer", "ratio", "loss"])
 
 
-def _lost(measured: Measured, chosen: np.ndarray) -> float:
+def _lost(measured: Measured, chosen: NDArray[Any]) -> float:
     """Mean of 1 - R2 over all maps on the images for reporting, the source of each chosen on those for choosing."""
     source = redundancy.sources_among(measured.choose, chosen)
     unexplained = np.nan_to_num(1 - measured.report(source).r2, nan=0.0)  # a constant map costs nothing to make

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.data import imagenette
 from ghostlib.data.examples import imagenet_synsets
@@ -93,7 +94,7 @@ def _drawn(files: Sequence[str], count: int, rng: np.random.Generator) -> list[s
     return [files[place] for place in rng.permutation(len(files))[:count]]
 
 
-def some_layers(net: OnnxNetwork, images: np.ndarray, most: int = MOST) -> list[str]:
+def some_layers(net: OnnxNetwork, images: NDArray[Any], most: int = MOST) -> list[str]:
     """Of each kind of layer at most so many, evenly over depth, of those whose maps are large enough for a filter of 1 x 1
     and several: squeeze-and-excitation's are not."""
     found = places(net, images)
@@ -106,11 +107,12 @@ def some_layers(net: OnnxNetwork, images: np.ndarray, most: int = MOST) -> list[
     return [layer for layer in net.convolutions if layer in chosen]
 
 
-def _evenly(count: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+def _evenly(count: int, most: int) -> NDArray[Any]:
+    chosen: NDArray[Any] = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+    return chosen
 
 
-def study(net: OnnxNetwork, others: Mapping[str, OnnxNetwork], images: np.ndarray, sample: Sample,
+def study(net: OnnxNetwork, others: Mapping[str, OnnxNetwork], images: NDArray[Any], sample: Sample,
           layers: Sequence[str], seed: int = 0) -> LayerStudy:
     """What makes the tables "redundancy", "allowed_ratio" and "checks" of some layers.
 
@@ -125,7 +127,7 @@ def study(net: OnnxNetwork, others: Mapping[str, OnnxNetwork], images: np.ndarra
     whole = network_study(net, others, images, KERNELS, THRESHOLDS, seed, layers, sample)
     kinds, last, seen = net.kinds(), max(1, len(net.convolutions) - 1), sample.splits.report[:CHECKED]
 
-    def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
+    def rows(place: Place, maps: Mapping[str, NDArray[Any]], step: Step) -> Rows:
         own = {"kind": kinds[place.layer], "deep": (place.depth - 1) / last}
         tables = whole.rows(place, maps, step)
         tables["checks"] = [{"layer": place.layer, "depth": place.depth, "channels": place.shape[0], "size": place.shape[1],
@@ -134,14 +136,14 @@ def study(net: OnnxNetwork, others: Mapping[str, OnnxNetwork], images: np.ndarra
     return replace(whole, rows=rows)
 
 
-def _checks(maps: np.ndarray, seed: int) -> dict[str, Any]:
+def _checks(maps: NDArray[Any], seed: int) -> dict[str, Any]:
     """Others' measures of one layer's maps, each as a share of the most that there can be."""
     count, *size = maps.shape[1:]
     return {"effective_rank": effective_rank(maps) / count, "mean_rank": float(mean_rank(maps[:RANKED]).mean()) / min(size),
             "cka": cka_of_halves(maps, seed=seed)}
 
 
-def accuracy(net: OnnxNetwork, prepare: Callable[[Sequence[str]], np.ndarray], files: Sequence[str]) -> dict[str, Any]:
+def accuracy(net: OnnxNetwork, prepare: Callable[[Sequence[str]], NDArray[Any]], files: Sequence[str]) -> dict[str, Any]:
     """Top-1 on photographs in folders named by their class, as columns top1, judged (how many) and classes; missing where
     outputs are no logits of ImageNet's or Imagenette's classes.
 

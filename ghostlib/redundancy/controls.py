@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from ghostlib import redundancy
@@ -25,7 +26,7 @@ RESAMPLES = 1000
 FEWEST = 8  # images that an interval over images is taken from: drawing two again and again says nothing
 
 
-def phase_scrambled(images: np.ndarray, seed: int = 0) -> np.ndarray:
+def phase_scrambled(images: NDArray[Any], seed: int = 0) -> NDArray[Any]:
     """Images with the same spectrum and random phases: as smooth as before, without edges or things.
 
     Each image (3, H, W) gets phases of its own, the same for its colours, which thus stay as correlated as they were.
@@ -36,7 +37,7 @@ def phase_scrambled(images: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.fft.ifft2(np.fft.fft2(images) * np.exp(1j * phases)).real.astype(np.float32)
 
 
-def grey_filtered(images: np.ndarray, count: int, size: tuple[int, int], seed: int = 0) -> np.ndarray:
+def grey_filtered(images: NDArray[Any], count: int, size: tuple[int, int], seed: int = 0) -> NDArray[Any]:
     """The greyscale images, scaled to a layer's size, through `count` random 3 x 3 filters: (N, count, H, W).
 
     As many candidates as a map has in the layer, so that the best of them is chosen from as many.
@@ -45,10 +46,11 @@ def grey_filtered(images: np.ndarray, count: int, size: tuple[int, int], seed: i
     small = np.stack([np.asarray(Image.fromarray(one).resize(size[::-1], Image.Resampling.BOX)) for one in grey])
     filters = np.random.default_rng(seed).normal(size=(count, 9))
     seen = redundancy.patches_of(small[:, None], 3)
-    return (seen @ filters.T).transpose(0, 2, 1).reshape(len(images), count, *size).astype(np.float32)
+    made: NDArray[Any] = seen @ filters.T
+    return made.transpose(0, 2, 1).reshape(len(images), count, *size).astype(np.float32)
 
 
-def of_another_image(maps: np.ndarray, splits: Splits, seed: int = 0) -> np.ndarray:
+def of_another_image(maps: NDArray[Any], splits: Splits, seed: int = 0) -> NDArray[Any]:
     """Maps (N, C, H, W) with each image's exchanged for those of another image of the same split."""
     exchanged, rng = maps.copy(), np.random.default_rng(seed)
     for part in (splits.fit, splits.choose, splits.report):
@@ -57,7 +59,7 @@ def of_another_image(maps: np.ndarray, splits: Splits, seed: int = 0) -> np.ndar
     return exchanged
 
 
-def similarity_study(net: Network, untrained: Network | Mapping[str, Network], images: np.ndarray, kernels: Sequence[int],
+def similarity_study(net: Network, untrained: Network | Mapping[str, Network], images: NDArray[Any], kernels: Sequence[int],
                      seed: int = 0, layers: Sequence[str] = ()) -> pd.DataFrame:
     """How well the best source predicts a map, in a network and in each control.
 
@@ -79,7 +81,7 @@ def similarity_study(net: Network, untrained: Network | Mapping[str, Network], i
     return network_study(net, untrained, images, kernels, (), seed, layers).run()["redundancy"]
 
 
-def ratio_study(net: Network, images: np.ndarray, kernels: Sequence[int], thresholds: Sequence[float], seed: int = 0,
+def ratio_study(net: Network, images: NDArray[Any], kernels: Sequence[int], thresholds: Sequence[float], seed: int = 0,
                 layers: Sequence[str] = ()) -> pd.DataFrame:
     """What ratio s each layer allows: the fewest intrinsic maps from which a d x d filter makes each other one.
 
@@ -95,7 +97,7 @@ def ratio_study(net: Network, images: np.ndarray, kernels: Sequence[int], thresh
     return network_study(net, None, images, kernels, thresholds, seed, layers).run()["allowed_ratio"]
 
 
-def network_study(net: Network, untrained: Network | Mapping[str, Network] | None, images: np.ndarray,
+def network_study(net: Network, untrained: Network | Mapping[str, Network] | None, images: NDArray[Any],
                   kernels: Sequence[int], thresholds: Sequence[float], seed: int = 0, layers: Sequence[str] = (),
                   sample: Sample | None = None) -> LayerStudy:
     """Both of the above of the same filters, tables "redundancy" and "allowed_ratio"; without a network to compare with or
@@ -109,7 +111,7 @@ def network_study(net: Network, untrained: Network | Mapping[str, Network] | Non
                  SCRAMBLED: (net, phase_scrambled(images, seed))}
     sources = [TRAINED, *others, *SOURCES[2:]] if others else [TRAINED]
 
-    def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
+    def rows(place: Place, maps: Mapping[str, NDArray[Any]], step: Step) -> Rows:
         fitting = place.fitting(kernels)
         about = {"layer": place.layer, "depth": place.depth, "channels": place.shape[0], "size": place.shape[1],
                  "stage": place.stage}
@@ -143,7 +145,7 @@ def network_study(net: Network, untrained: Network | Mapping[str, Network] | Non
     return LayerStudy(nets, places(net, images, layers), rows, work)
 
 
-def intrinsic_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
+def intrinsic_study(ghost: Network, plain: Network, images: NDArray[Any], kernels: Sequence[int], seed: int = 0,
                     draws: int = 20) -> pd.DataFrame:
     """Whether a Ghost network's intrinsic maps are less redundant among themselves than equally many of a plain one's.
 
@@ -160,7 +162,7 @@ def intrinsic_study(ghost: Network, plain: Network, images: np.ndarray, kernels:
     return pair_study(ghost, plain, images, kernels, seed, draws).run()["intrinsic"]
 
 
-def pair_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequence[int], seed: int = 0,
+def pair_study(ghost: Network, plain: Network, images: NDArray[Any], kernels: Sequence[int], seed: int = 0,
                draws: int = 20) -> LayerStudy:
     """What makes `intrinsic_study`, as its table "intrinsic"."""
     drawn, counts, rng = _Drawn.of(len(images), seed), _intrinsic(ghost), np.random.default_rng(seed)
@@ -169,7 +171,7 @@ def pair_study(ghost: Network, plain: Network, images: np.ndarray, kernels: Sequ
     subsets = {(place.name, kernel): [rng.permutation(place.shape[0])[:counts[place.layer]] for _ in range(draws)]
                for place in found for kernel in place.fitting(kernels)}
 
-    def rows(place: Place, maps: Mapping[str, np.ndarray], step: Step) -> Rows:
+    def rows(place: Place, maps: Mapping[str, NDArray[Any]], step: Step) -> Rows:
         count, table = counts[place.layer], []
         fitting = place.fitting(kernels) if count > 1 else []
         own, others = maps["ghost"][:, :count], maps["plain"]
@@ -206,7 +208,7 @@ class _Drawn:
     the Sample that it is of, or None for all of each layer."""
 
     splits: Splits
-    weights: np.ndarray
+    weights: NDArray[Any]
     seed: int
     sample: Sample | None = None
 
@@ -218,7 +220,7 @@ class _Drawn:
     def splits_of(self, place: Place) -> Splits:
         return self.sample.splits_of(*place.shape[1:]) if self.sample and len(place.shape) == 3 else self.splits
 
-    def targets_of(self, place: Place) -> np.ndarray:
+    def targets_of(self, place: Place) -> NDArray[Any]:
         """Indices of the maps that are predicted."""
         return self.sample.targets_of(place.shape[0], self.seed) if self.sample else np.arange(place.shape[0])
 
@@ -230,7 +232,8 @@ def _named(untrained: Network | Mapping[str, Network] | None) -> dict[str, Netwo
     return {SHUFFLED_WEIGHTS if isinstance(untrained, OnnxNetwork) else UNTRAINED: untrained}
 
 
-def _pair(source: str, maps: Mapping[str, np.ndarray], images: np.ndarray, drawn: _Drawn) -> tuple[np.ndarray, np.ndarray]:
+def _pair(source: str, maps: Mapping[str, NDArray[Any]], images: NDArray[Any],
+          drawn: _Drawn) -> tuple[NDArray[Any], NDArray[Any]]:
     """A control's sources and targets."""
     own = maps[TRAINED]
     if source == GREY:
@@ -250,14 +253,14 @@ def _allowed(measured: Measured, tau: float, drawn: _Drawn, step: Step) -> dict[
     return {**_interval("ratio", float(own), again, drawn), "promised": len(source) / len(chosen)}
 
 
-def _typical(r2: np.ndarray) -> Any:  # as NumPy's own reductions: the shape decides, which no type can say
+def _typical(r2: NDArray[Any]) -> Any:  # as NumPy's own reductions: the shape decides, which no type can say
     """The median over maps, (C,) to a number or (B, C) to (B,); constant maps do not count."""
     if np.isnan(r2).all():
         return np.nan if r2.ndim == 1 else np.full(len(r2), np.nan)
     return float(np.nanmedian(r2)) if r2.ndim == 1 else np.nanmedian(r2, axis=1)
 
 
-def _interval(name: str, value: float, again: np.ndarray, drawn: _Drawn) -> dict[str, float]:
+def _interval(name: str, value: float, again: NDArray[Any], drawn: _Drawn) -> dict[str, float]:
     """A figure with its 95 % bootstrap interval over images, as columns: name, then low and high, with the prefix of a gap;
     these are missing where there are fewer than FEWEST."""
     prefix = "gap_" if name == "gap" else ""

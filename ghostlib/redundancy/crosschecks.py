@@ -1,14 +1,16 @@
 """What others measure of maps, beside our R2: do they order layers as we do? Arrays in, numbers out."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.errors import InputError
 from ghostlib.redundancy.likeness import checked
 
 
-def cka(first: np.ndarray, second: np.ndarray, debiased: bool = True) -> float:
+def cka(first: NDArray[Any], second: NDArray[Any], debiased: bool = True) -> float:
     """How alike two sets of maps of the same images are, whatever rotates or scales their channels: linear centred kernel
     alignment, 1 for the same and 0 for independent ones.
 
@@ -29,7 +31,7 @@ def cka(first: np.ndarray, second: np.ndarray, debiased: bool = True) -> float:
     return _aligned(_gram(first), _gram(second), _unbiased if debiased else _biased)
 
 
-def cka_of_halves(maps: np.ndarray, draws: int = 4, seed: int = 0) -> float:
+def cka_of_halves(maps: NDArray[Any], draws: int = 4, seed: int = 0) -> float:
     """How much half of a layer's maps, drawn at random, tell of all of them: debiased `cka` of the two, averaged over draws.
 
     Any half, so that it owes nothing to which maps our own measure would keep.
@@ -43,30 +45,31 @@ def cka_of_halves(maps: np.ndarray, draws: int = 4, seed: int = 0) -> float:
     return float(np.mean([_aligned(grams[half].sum(axis=0), grams.sum(axis=0), _unbiased) for half in halves]))
 
 
-def _aligned(first: np.ndarray, second: np.ndarray, estimate: Callable[[np.ndarray, np.ndarray], float]) -> float:
+def _aligned(first: NDArray[Any], second: NDArray[Any], estimate: Callable[[NDArray[Any], NDArray[Any]], float]) -> float:
     norms = estimate(first, first) * estimate(second, second)
     return float(estimate(first, second) / np.sqrt(norms)) if norms > 0 else float("nan")
 
 
-def _gram(maps: np.ndarray) -> np.ndarray:
+def _gram(maps: NDArray[Any]) -> NDArray[Any]:
     flat = maps.reshape(len(maps), -1).astype(np.float64)
     flat = flat - flat.mean(axis=0)
-    return flat @ flat.T
+    gram: NDArray[Any] = flat @ flat.T
+    return gram
 
 
-def _biased(first: np.ndarray, second: np.ndarray) -> float:
+def _biased(first: NDArray[Any], second: NDArray[Any]) -> float:
     centre = np.eye(len(first)) - 1 / len(first)
     return float(((centre @ first @ centre) * second).sum())
 
 
-def _unbiased(first: np.ndarray, second: np.ndarray) -> float:
+def _unbiased(first: NDArray[Any], second: NDArray[Any]) -> float:
     count = len(first)
     first, second = (gram - np.diag(np.diag(gram)) for gram in (first, second))
     return float(((first * second).sum() + first.sum() * second.sum() / ((count - 1) * (count - 2))
                   - 2 * first.sum(axis=0) @ second.sum(axis=0) / (count - 2)) / (count * (count - 3)))
 
 
-def effective_rank(maps: np.ndarray) -> float:
+def effective_rank(maps: NDArray[Any]) -> float:
     """How many independent maps there are in effect: the participation ratio of the channels' covariance over pixels and
     images, from 1 (all are one, scaled) to C (uncorrelated and equally strong).
 
@@ -81,7 +84,7 @@ def effective_rank(maps: np.ndarray) -> float:
     return float(total**2 / (covariance**2).sum()) if total > 0 else float("nan")
 
 
-def mean_rank(maps: np.ndarray) -> np.ndarray:
+def mean_rank(maps: NDArray[Any]) -> NDArray[Any]:
     """How much structure each map holds by itself: its rank as a matrix, averaged over images, (C,).
 
     Networks compute in float32, so what lies below its rounding is no structure: singular values count from float32's
@@ -92,4 +95,5 @@ def mean_rank(maps: np.ndarray) -> np.ndarray:
 
     Source: HRank (Lin et al. 2020), which prunes filters of low rank; its code, too, ranks float32 maps.
     """
-    return np.linalg.matrix_rank(checked(maps, least=1).astype(np.float32)).mean(axis=0)
+    ranks: NDArray[Any] = np.linalg.matrix_rank(checked(maps, least=1).astype(np.float32)).mean(axis=0)
+    return ranks

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 from mindspore import nn
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from ghostlib import onnx_files
@@ -42,7 +43,7 @@ class Module:
     layer: str
     depth: int
     kernel: int
-    families: np.ndarray
+    families: NDArray[Any]
     ghosts: int
     relu: bool
     maps: str
@@ -100,16 +101,16 @@ class CutNetwork:
 
     def _made_by(self, layer: str, inside: str) -> str:
         """The output of the one operator of a layer whose name goes on so."""
-        found = [node.output[0] for node in self.model.graph.node if node.name.startswith(layer + inside)]
+        found: list[str] = [node.output[0] for node in self.model.graph.node if node.name.startswith(layer + inside)]
         if len(found) != 1:
             raise InputError(f"layer: {layer!r} runs {len(found)} times for an image; allowed is once")
         return found[0]
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
+    def logits(self, images: NDArray[Any]) -> NDArray[Any]:
         """Of the whole network, for images (N, 3, H, W)."""
         return self.network.activations(images, [OUTPUT])[OUTPUT]
 
-    def maps(self, module: Module, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def maps(self, module: Module, images: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """A module's maps (N, C, H, W), and the same before its ReLU; without a ReLU these are the same."""
         shown = self.network.activations(images, list(dict.fromkeys([module.maps, *module.before])))
         if not module.relu:
@@ -141,8 +142,8 @@ class CutNetwork:
         made = helper.make_model(graph, opset_imports=self.model.opset_import, ir_version=self.model.ir_version)
         return Half([module.maps, *beside], onnx_files.session(made.SerializeToString()))
 
-    def batches(self, images: np.ndarray, halves: Sequence["Half"], size: int
-                ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
+    def batches(self, images: NDArray[Any], halves: Sequence["Half"], size: int
+                ) -> Iterator[tuple[slice, dict[str, NDArray[Any]]]]:
         """Which images, and what these halves take of them by name: the network is run once for each image."""
         names = list(dict.fromkeys(name for half in halves for name in half.names))
         first = self.network.session(names)
@@ -162,7 +163,7 @@ class Half:
     def __init__(self, names: Sequence[str], session: Any):
         self.names, self._session = list(names), session
 
-    def logits(self, shown: Mapping[str, np.ndarray], mask: np.ndarray, other: np.ndarray) -> np.ndarray:
+    def logits(self, shown: Mapping[str, NDArray[Any]], mask: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
         """What comes of a batch, (N, classes), when the maps that `mask` (C,) chooses are those of `other`.
 
         Args:
@@ -170,4 +171,5 @@ class Half:
             other: (N or 1, C, H, W).
         """
         given = {name: shown[name] for name in self.names}
-        return self._session.run([OUTPUT], {**given, MASK: mask.reshape(1, -1, 1, 1), OTHER: other})[0]
+        logits: NDArray[Any] = self._session.run([OUTPUT], {**given, MASK: mask.reshape(1, -1, 1, 1), OTHER: other})[0]
+        return logits

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ghostlib import redundancy
 from ghostlib.redundancy.linear import LinearMaps
@@ -30,7 +31,7 @@ def fields(weights: Any, model: str | None = None) -> dict[str, Any]:
     return described(weights) or dict(OF_MODEL.get(model or "", SMALL))
 
 
-def pairs_of_picture(maps: np.ndarray, count: int = 3) -> list[tuple[int, int]]:
+def pairs_of_picture(maps: NDArray[Any], count: int = 3) -> list[tuple[int, int]]:
     """The pairs that look most alike in one image, by absolute correlation over its pixels; no map in two of them.
 
     Args:
@@ -39,7 +40,7 @@ def pairs_of_picture(maps: np.ndarray, count: int = 3) -> list[tuple[int, int]]:
     return redundancy.matched_pairs(np.abs(redundancy.similarity(maps[None])), count)
 
 
-def typical_pairs(maps: np.ndarray, splits: Splits) -> list[tuple[int, int]]:
+def typical_pairs(maps: NDArray[Any], splits: Splits) -> list[tuple[int, int]]:
     """Maps that others predict as well as is usual, each with its best source: those at the shares TYPICAL of all maps in
     the order of the best source's R2, each once. Chosen without the images for reporting.
 
@@ -56,14 +57,14 @@ def typical_pairs(maps: np.ndarray, splits: Splits) -> list[tuple[int, int]]:
     return [(int(sources[target]), target) for target in chosen]
 
 
-def filter_between(maps: np.ndarray, splits: Splits, pair: tuple[int, int], kernel: int) -> LinearMaps:
+def filter_between(maps: NDArray[Any], splits: Splits, pair: tuple[int, int], kernel: int) -> LinearMaps:
     """The d x d filter that makes a pair's second map from its first, index 0, 0; fitted and scored on different images."""
     source, target = (maps[:, [one]] for one in pair)
     fitted = redundancy.fit(source[splits.fit], target[splits.fit], kernel)
     return LinearMaps(fitted.kernels, fitted.bias, redundancy.score(fitted, source[splits.report], target[splits.report]))
 
 
-def table(maps: np.ndarray, splits: Splits, pairs: Mapping[str, Pairs], kernels: Sequence[int]) -> pd.DataFrame:
+def table(maps: NDArray[Any], splits: Splits, pairs: Mapping[str, Pairs], kernels: Sequence[int]) -> pd.DataFrame:
     """R2 of such filters: a row for each pair, by how it was chosen, a column for each d."""
     rows = [{"chosen": how, "pair": f"{pair[0]} → {pair[1]}", "d": kernel,
              "R²": float(filter_between(maps, splits, pair, kernel).r2[0, 0])}

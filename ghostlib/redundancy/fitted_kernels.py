@@ -2,9 +2,10 @@
 filters that make them best, by least squares (Table 2)."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.ghost import split_channels
 from ghostlib.redundancy.cut import CutNetwork
@@ -25,15 +26,15 @@ class Fitted(NamedTuple):
         r2_copied: (ghosts,) how well one weight, d = 1, does from the same source.
     """
 
-    ghosts: np.ndarray
-    sources: np.ndarray
-    kernels: np.ndarray
-    strength: np.ndarray
-    r2: np.ndarray
-    r2_copied: np.ndarray
+    ghosts: NDArray[Any]
+    sources: NDArray[Any]
+    kernels: NDArray[Any]
+    strength: NDArray[Any]
+    r2: NDArray[Any]
+    r2_copied: NDArray[Any]
 
 
-def fitted_kernels(network: CutNetwork, images: np.ndarray, ratio: int = 2, seed: int = 0,
+def fitted_kernels(network: CutNetwork, images: NDArray[Any], ratio: int = 2, seed: int = 0,
                    step: Callable[[int], object] = lambda _: None) -> dict[str, Fitted]:
     """Each layer's best kernels, by name. Layers whose maps are smaller than 2 d are left out: there is little to fit to.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ghostlib import results
@@ -59,7 +60,7 @@ def of_file(path: str | Path, folder: str | Path, normalise: str = "imagenet", i
 
 
 def photographs(folder: str | Path, count: int, size: tuple[int, int], normalise: str, seed: int = 0
-                ) -> tuple[np.ndarray, list[str]]:
+                ) -> tuple[NDArray[Any], list[str]]:
     """Photographs (count, 3, H, W) as a network takes them, and their files: the middle of each, scaled to fill the size.
 
     Raises:
@@ -77,7 +78,7 @@ def photographs(folder: str | Path, count: int, size: tuple[int, int], normalise
     return prepared(drawn, size, normalise), drawn
 
 
-def prepared(files: Sequence[str], size: tuple[int, int], normalise: str) -> np.ndarray:
+def prepared(files: Sequence[str], size: tuple[int, int], normalise: str) -> NDArray[Any]:
     """Those photographs (N, 3, H, W) as a network takes them; `InputError` for one that cannot be read."""
     shown = np.empty((len(files), 3, *size), np.float32)
     for place, file in enumerate(files):
@@ -88,7 +89,7 @@ def prepared(files: Sequence[str], size: tuple[int, int], normalise: str) -> np.
     return shown
 
 
-def as_input(picture: Image.Image, size: tuple[int, int], normalise: str) -> np.ndarray:
+def as_input(picture: Image.Image, size: tuple[int, int], normalise: str) -> NDArray[Any]:
     """One photograph (3, H, W) as a network takes it: its middle, scaled to fill the size."""
     mean, spread = (np.array(values, np.float32) for values in NORMALISATIONS[normalise])
     fitted = ImageOps.fit(picture, size[::-1], Image.Resampling.BICUBIC)

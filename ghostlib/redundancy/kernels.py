@@ -5,9 +5,11 @@ whatever its sign and scale: 1 is the pattern itself.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ghostlib.features import Network, OnnxNetwork, ghost_layers
 
@@ -16,7 +18,7 @@ NEAR = 0.7  # share of the energy from which on a kernel is called after its nea
 DEAD = 1e-2  # strength, of the module's median, below which a ghost says nothing; ours
 
 
-def shares(kernels: np.ndarray) -> pd.DataFrame:
+def shares(kernels: NDArray[Any]) -> pd.DataFrame:
     """How much of each kernel's energy lies in each pattern.
 
     copy is the weight in the middle, which d = 1 has, too. shift is the largest other weight. smoothing is the binomial
@@ -41,7 +43,7 @@ def shares(kernels: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({name: np.where(energy > 0, found.get(name, np.zeros(count)), np.nan) for name in PATTERNS})
 
 
-def references(size: int = 3) -> dict[str, np.ndarray]:
+def references(size: int = 3) -> dict[str, NDArray[Any]]:
     """A kernel (d, d) of each of PATTERNS, to look at, for d of 3 and more; of edges both directions."""
     middle, whole = size // 2, np.zeros((size, size))
     copy, shift = whole.copy(), whole.copy()
@@ -51,7 +53,7 @@ def references(size: int = 3) -> dict[str, np.ndarray]:
             "edge, sideways": np.outer(smooth, slope), "edge, downwards": np.outer(slope, smooth)}
 
 
-def _binomials(size: int) -> tuple[np.ndarray, np.ndarray]:
+def _binomials(size: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """The binomial filter of that length, and the derivative of it (d,)."""
     smaller = np.ones(1)
     for _ in range(size - 3):
@@ -59,7 +61,7 @@ def _binomials(size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.convolve(smaller, [1, 2, 1]), np.convolve(smaller, [-1, 0, 1])
 
 
-def _patterns(size: int) -> dict[str, np.ndarray]:
+def _patterns(size: int) -> dict[str, NDArray[Any]]:
     """Orthonormal rows (patterns, d d) that span what is called smoothing and edge; none below d = 3."""
     if size < 3:
         return {}
@@ -68,7 +70,7 @@ def _patterns(size: int) -> dict[str, np.ndarray]:
     return {name: np.linalg.qr(np.stack([one.ravel() for one in own]).T)[0].T for name, own in spans.items()}
 
 
-def kinds(found: pd.DataFrame, strength: np.ndarray | None = None) -> np.ndarray:
+def kinds(found: pd.DataFrame, strength: NDArray[Any] | None = None) -> NDArray[Any]:
     """What each kernel is called: its nearest pattern where that holds NEAR of its energy, "dead", or "other".
 
     Args:
@@ -84,7 +86,7 @@ def kinds(found: pd.DataFrame, strength: np.ndarray | None = None) -> np.ndarray
     return np.where(dead, "dead", called)
 
 
-def cheap_kernels(net: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def cheap_kernels(net: Network) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
     """Each Ghost layer's cheap kernels (ghosts, d, d), by name, and how strong each is (ghosts,): its norm, times what the
     BatchNorm behind it makes of it (in an ONNX graph, where it is mostly folded into the kernel, the norm)."""
     if isinstance(net, OnnxNetwork):
@@ -106,17 +108,18 @@ def cheap_kernels(net: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return layers
 
 
-def _norms(kernels: np.ndarray) -> np.ndarray:
-    return np.sqrt((kernels.astype(np.float64) ** 2).sum(axis=(1, 2)))
+def _norms(kernels: NDArray[Any]) -> NDArray[Any]:
+    norms: NDArray[Any] = np.sqrt((kernels.astype(np.float64) ** 2).sum(axis=(1, 2)))
+    return norms
 
 
-def turned(before: np.ndarray, after: np.ndarray) -> float:
+def turned(before: NDArray[Any], after: NDArray[Any]) -> float:
     """The mean cosine between kernels (N, d, d) and themselves later: 1 is no change but in strength, 0 is chance."""
     products = (before.astype(np.float64) * after).sum(axis=(1, 2))
     return float(np.nanmean(products / (_norms(before) * _norms(after))))
 
 
-def summary(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+def summary(layers: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]) -> pd.DataFrame:
     """One row for each Ghost layer, in order: layer, depth (from 1), d, ghosts, for each of PATTERNS the mean share of
     energy, and for each of them, "other" and "dead" how many kernels are called so (n_NAME)."""
     table = []

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ghostlib.errors import InputError, nearest
 from ghostlib.features import STAGES, Network, activations, layer_names, stages
@@ -56,9 +57,9 @@ class LayerStudy:
         work: How many multiply-adds a place takes, for a progress bar.
     """
 
-    nets: Mapping[str, tuple[Network, np.ndarray]]
+    nets: Mapping[str, tuple[Network, NDArray[Any]]]
     places: Sequence[Place]
-    rows: Callable[[Place, Mapping[str, np.ndarray], Step], Rows]
+    rows: Callable[[Place, Mapping[str, NDArray[Any]], Step], Rows]
     work: Callable[[Place], float]
 
     def left(self, kept: Kept | None = None) -> list[Place]:
@@ -88,7 +89,7 @@ class LayerStudy:
     def _values(self, place: Place) -> int:
         return sum(len(images) for _, images in self.nets.values()) * int(np.prod(place.shape))
 
-    def _maps(self, places: Sequence[Place], step: Step) -> Iterator[list[tuple[Place, dict[str, np.ndarray]]]]:
+    def _maps(self, places: Sequence[Place], step: Step) -> Iterator[list[tuple[Place, dict[str, NDArray[Any]]]]]:
         """Places with their maps; as many places at a time share a forward pass as have room."""
         for group in self._groups(places):
             def images_done(count: int, group: Sequence[Place] = group) -> None:
@@ -111,7 +112,7 @@ class LayerStudy:
             yield group
 
 
-def places(net: Network, images: np.ndarray, layers: Sequence[str] = ()) -> list[Place]:
+def places(net: Network, images: NDArray[Any], layers: Sequence[str] = ()) -> list[Place]:
     """The stages of some layers or all, with what one image shows to know their maps' sizes by.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ghostlib.errors import InputError
 from ghostlib.redundancy.cut import CutNetwork, Module
@@ -29,7 +30,7 @@ class Lesion(NamedTuple):
 
     what: str
     how: str
-    mask: np.ndarray
+    mask: NDArray[Any]
     single: int | None = None
 
 
@@ -43,13 +44,13 @@ class Lost:
         removed, total: (N,) squared change of the maps, and their squared deviation from their means.
     """
 
-    answers: np.ndarray
-    nats: np.ndarray
-    removed: np.ndarray
-    total: np.ndarray
+    answers: NDArray[Any]
+    nats: NDArray[Any]
+    removed: NDArray[Any]
+    total: NDArray[Any]
 
 
-def measure(network: CutNetwork, images: np.ndarray, labels: np.ndarray, training: np.ndarray, seed: int = 0,
+def measure(network: CutNetwork, images: NDArray[Any], labels: NDArray[Any], training: NDArray[Any], seed: int = 0,
             step: Callable[[int], object] = lambda _: None) -> dict[str, pd.DataFrame]:
     """What each of a network's modules loses.
 
@@ -102,7 +103,7 @@ def measure(network: CutNetwork, images: np.ndarray, labels: np.ndarray, trainin
             "overall": pd.DataFrame(_overall(whole, weights)).assign(intact=accuracy, modules=len(network.modules))}
 
 
-def steps(network: CutNetwork, images: np.ndarray) -> int:
+def steps(network: CutNetwork, images: NDArray[Any]) -> int:
     """How many `measure` tells of: modules made ready, then batches of images."""
     return len(network.modules) + -(-len(images) // BATCH)
 
@@ -110,7 +111,7 @@ def steps(network: CutNetwork, images: np.ndarray) -> int:
 class _Prepared:
     """A module with its lesions and what its maps are replaced by, and what comes of photographs so far."""
 
-    def __init__(self, network: CutNetwork, module: Module, training: np.ndarray, count: int, seed: int):
+    def __init__(self, network: CutNetwork, module: Module, training: NDArray[Any], count: int, seed: int):
         maps, before = network.maps(module, training)
         apart, any_other, predictable = fit_filters(module, maps, before)
         self.module, self.half = module, network.half(module)
@@ -119,7 +120,7 @@ class _Prepared:
         self._missed = {how: np.empty((count, module.channels)) for how in (MEAN, PREDICTED, OWN)}
         self._right, self._nats = (np.empty((len(self.lesions), count)) for _ in range(2))
 
-    def run(self, part: slice, shown: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+    def run(self, part: slice, shown: Mapping[str, NDArray[Any]], labels: NDArray[Any]) -> None:
         """Some of the photographs, with their labels (N,)."""
         own = shown[self.module.maps]
         others = {MEAN: self._mean, PREDICTED: self._apart(own), OWN: self._any_other(own)}
@@ -129,21 +130,22 @@ class _Prepared:
             logits = self.half.logits(shown, lesion.mask, others[lesion.how])
             self._right[place, part], self._nats[place, part] = _judged(logits, labels)
 
-    def lost(self, right: np.ndarray, nats: np.ndarray) -> list[Lost]:
+    def lost(self, right: NDArray[Any], nats: NDArray[Any]) -> list[Lost]:
         """What each lesion costs, beside the intact network's answers (N,)."""
         total = self._missed[MEAN].sum(axis=1)
         removed = [self._missed[one.how][:, one.mask].sum(axis=1) for one in self.lesions]
         return [Lost(right - own, nats_now - nats, change, total)
                 for own, nats_now, change in zip(self._right, self._nats, removed)]
 
-    def r2(self) -> np.ndarray:
+    def r2(self) -> NDArray[Any]:
         """How well the best filter makes each map (C,) of no relative: 1 less its squared error over that of the map's mean
         over photographs, pixel by pixel. Elsewhere R2 is beside one mean of all pixels, which is less of a rival."""
         spread = self._missed[MEAN].sum(axis=0)
-        return 1 - self._missed[PREDICTED].sum(axis=0) / np.where(spread > 0, spread, np.nan)
+        r2: NDArray[Any] = 1 - self._missed[PREDICTED].sum(axis=0) / np.where(spread > 0, spread, np.nan)
+        return r2
 
 
-def lesions_of(module: Module, predictable: np.ndarray, rng: np.random.Generator) -> list[Lesion]:
+def lesions_of(module: Module, predictable: NDArray[Any], rng: np.random.Generator) -> list[Lesion]:
     """Which of a module's maps are replaced: halves of its sets and of all, then single maps.
 
     Args:
@@ -169,13 +171,13 @@ def lesions_of(module: Module, predictable: np.ndarray, rng: np.random.Generator
     return lesions
 
 
-def _judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _judged(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Whether each answer is right, 0 or 1, and its cross-entropy in nats: (N,) each."""
     _, rank, nats, _ = judge(logits, labels)
     return (rank == 1).astype(float), nats
 
 
-def _overall(whole: dict[tuple[str, str], list[Lost]], weights: np.ndarray) -> list[dict[str, Any]]:
+def _overall(whole: dict[tuple[str, str], list[Lost]], weights: NDArray[Any]) -> list[dict[str, Any]]:
     """Means over modules: for each set and replacement, and for differences of two that answer a question.
 
     Returns:
@@ -192,7 +194,7 @@ def _overall(whole: dict[tuple[str, str], list[Lost]], weights: np.ndarray) -> l
     return rows + [_row(*pair, drawn, names) for pair in pairs]
 
 
-def _row(first: tuple[str, str], second: tuple[str, str] | None, drawn: dict[tuple[str, str], dict[str, np.ndarray]],
+def _row(first: tuple[str, str], second: tuple[str, str] | None, drawn: dict[tuple[str, str], dict[str, NDArray[Any]]],
          names: tuple[str, ...]) -> dict[str, Any]:
     row: dict[str, Any] = {"first": ": ".join(first), "second": ": ".join(second) if second else ""}
     for name in names:
@@ -201,7 +203,7 @@ def _row(first: tuple[str, str], second: tuple[str, str] | None, drawn: dict[tup
     return row
 
 
-def _values(several: list[Lost], weights: np.ndarray) -> dict[str, np.ndarray]:
+def _values(several: list[Lost], weights: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """By name (1 + RESAMPLES,) what is said of several modules together, first of the photographs as they are."""
     every = np.concatenate([np.full((1, weights.shape[1]), 1 / weights.shape[1]), weights])
     lost, nats = (np.mean([every @ getattr(one, name) for one in several], axis=0) for name in ("answers", "nats"))
@@ -216,6 +218,6 @@ def _point(lost: Lost) -> dict[str, float]:
             "nats": lost.nats.mean()}
 
 
-def _interval(name: str, values: np.ndarray) -> dict[str, float]:
+def _interval(name: str, values: NDArray[Any]) -> dict[str, float]:
     low, high = np.quantile(values[1:], [0.025, 0.975]) if np.isfinite(values).all() else (np.nan, np.nan)
     return {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}

@@ -1,12 +1,15 @@
 """How alike maps are as they stand: correlation, and ghosts with their sources."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.errors import InputError
 from ghostlib.features import GhostLayer
 
 
-def similarity(maps: np.ndarray) -> np.ndarray:
+def similarity(maps: NDArray[Any]) -> NDArray[Any]:
     """Correlation of all pairs of maps over pixels and images.
 
     Args:
@@ -20,10 +23,11 @@ def similarity(maps: np.ndarray) -> np.ndarray:
     norm = np.linalg.norm(flat, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         unit = flat / np.where(norm > 0, norm, np.nan)
-    return np.clip(unit @ unit.T, -1, 1)
+    cosines: NDArray[Any] = np.clip(unit @ unit.T, -1, 1)
+    return cosines
 
 
-def matched_pairs(alike: np.ndarray, count: int) -> list[tuple[int, int]]:
+def matched_pairs(alike: NDArray[Any], count: int) -> list[tuple[int, int]]:
     """The most alike pairs of maps by a symmetric measure (C, C), no map in two of them; fewer where maps run out."""
     left = np.triu(np.nan_to_num(alike, nan=-np.inf), 1) + np.tril(np.full(alike.shape, -np.inf))
     pairs = []
@@ -36,13 +40,13 @@ def matched_pairs(alike: np.ndarray, count: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def source_of_ghosts(channels: int, layer: GhostLayer) -> np.ndarray:
+def source_of_ghosts(channels: int, layer: GhostLayer) -> NDArray[Any]:
     """The intrinsic map that each ghost of a Ghost layer of so many channels comes from: (channels - intrinsic,). The ghosts
     of one map come one after the other."""
     return np.arange(channels - layer.intrinsic) // max(1, layer.ratio - 1)
 
 
-def ghost_likeness(maps: np.ndarray, layer: GhostLayer) -> dict[str, float]:
+def ghost_likeness(maps: NDArray[Any], layer: GhostLayer) -> dict[str, float]:
     """How alike ghosts are to the maps they came from, and intrinsic maps to one another.
 
     Args:
@@ -61,7 +65,7 @@ def ghost_likeness(maps: np.ndarray, layer: GhostLayer) -> dict[str, float]:
             for name, values in pairs.items()}
 
 
-def checked(maps: np.ndarray, least: int = 2) -> np.ndarray:
+def checked(maps: NDArray[Any], least: int = 2) -> NDArray[Any]:
     """Feature maps (N, C, H, W) as they are; `InputError` for another shape or fewer than `least` of them."""
     if maps.ndim != 4:
         raise InputError(f"maps: an array of shape {maps.shape} given; allowed are feature maps (N, C, H, W)")

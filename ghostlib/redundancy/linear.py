@@ -1,8 +1,10 @@
 """How well a d x d filter makes one map from another: all pairs of a layer at once, by least squares (Table 2)."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.errors import InputError, check_kernel
 from ghostlib.redundancy.likeness import checked
@@ -19,35 +21,37 @@ class Scores:
         pixels: H W.
     """
 
-    errors: np.ndarray
-    sums: np.ndarray
-    squares: np.ndarray
+    errors: NDArray[Any]
+    sums: NDArray[Any]
+    squares: NDArray[Any]
     pixels: int
 
     @property
-    def mse(self) -> np.ndarray:
+    def mse(self) -> NDArray[Any]:
         """(S, C) or (C,): mean squared error over images and pixels."""
-        return self.errors.sum(axis=0) / (len(self.errors) * self.pixels)
+        mse: NDArray[Any] = self.errors.sum(axis=0) / (len(self.errors) * self.pixels)
+        return mse
 
     @property
-    def r2(self) -> np.ndarray:
+    def r2(self) -> NDArray[Any]:
         """(S, C) or (C,): 1 - error / variance of the target, on these images; nan for constant targets."""
-        return self.drawn(np.ones((1, len(self.errors))))[0]
+        r2: NDArray[Any] = self.drawn(np.ones((1, len(self.errors))))[0]
+        return r2
 
-    def drawn(self, weights: np.ndarray) -> np.ndarray:
+    def drawn(self, weights: NDArray[Any]) -> NDArray[Any]:
         """R2 with images counted as often as `weights` (B, N) says, as `resamples` draws them: (B, C) or (B, S, C)."""
         return self._r2(weights, self.errors)
 
-    def some(self, targets: np.ndarray) -> "Scores":
+    def some(self, targets: NDArray[Any]) -> "Scores":
         """The same of some targets."""
         return Scores(self.errors[..., targets], self.sums[:, targets], self.squares[:, targets], self.pixels)
 
-    def r2_of(self, sources: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    def r2_of(self, sources: NDArray[Any], weights: NDArray[Any] | None = None) -> NDArray[Any]:
         """R2 of each target from one source (C,): (C,), or (B, C) with weights as `drawn` takes them."""
         chosen = Scores(self.errors[:, sources, np.arange(len(sources))], self.sums, self.squares, self.pixels)
         return chosen.r2 if weights is None else chosen.drawn(weights)
 
-    def _r2(self, weights: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    def _r2(self, weights: NDArray[Any], errors: NDArray[Any]) -> NDArray[Any]:
         count = weights.sum(axis=1, keepdims=True) * self.pixels
         squares = weights @ self.squares
         spread = squares - (weights @ self.sums) ** 2 / count
@@ -55,7 +59,8 @@ class Scores:
         spread = np.where(spread > 1e-12 * squares, spread, np.nan)
         if errors.ndim == 3:
             spread = spread[:, None]
-        return 1 - np.tensordot(weights, errors, axes=1) / spread
+        r2: NDArray[Any] = 1 - np.tensordot(weights, errors, axes=1) / spread
+        return r2
 
 
 @dataclass(frozen=True)
@@ -68,29 +73,30 @@ class LinearMaps:
         scores: Errors on the test images; None before `score`.
     """
 
-    kernels: np.ndarray
-    bias: np.ndarray
+    kernels: NDArray[Any]
+    bias: NDArray[Any]
     scores: Scores | None = field(default=None, repr=False)
 
     @property
-    def mse(self) -> np.ndarray:
+    def mse(self) -> NDArray[Any]:
         """(S, C) on the test images."""
         assert self.scores is not None
         return self.scores.mse
 
     @property
-    def r2(self) -> np.ndarray:
+    def r2(self) -> NDArray[Any]:
         """(S, C) on the test images; nan for constant targets."""
         assert self.scores is not None
         return self.scores.r2
 
-    def predict(self, maps: np.ndarray, i: int, j: int) -> np.ndarray:
+    def predict(self, maps: NDArray[Any], i: int, j: int) -> NDArray[Any]:
         """Map j as made from map i: `maps` (N, C, H, W) to (N, H, W)."""
         patches = patches_of(maps[:, i:i + 1], self.kernels.shape[-1])
-        return (patches @ self.kernels[i, j].ravel() + self.bias[i, j]).reshape(len(maps), *maps.shape[2:])
+        made: NDArray[Any] = patches @ self.kernels[i, j].ravel() + self.bias[i, j]
+        return made.reshape(len(maps), *maps.shape[2:])
 
 
-def linear_maps(train: np.ndarray, test: np.ndarray, kernel: int) -> LinearMaps:
+def linear_maps(train: NDArray[Any], test: NDArray[Any], kernel: int) -> LinearMaps:
     """Fits, for all ordered pairs of maps, the d x d filter with bias that makes one from the other (Table 2).
 
     Least squares over all pixels of the images in `train`; the diagonal, a map from itself, is there, too.
@@ -110,7 +116,7 @@ def linear_maps(train: np.ndarray, test: np.ndarray, kernel: int) -> LinearMaps:
     return LinearMaps(fitted.kernels, fitted.bias, score(fitted, test, test))
 
 
-def fit(sources: np.ndarray, targets: np.ndarray, kernel: int) -> LinearMaps:
+def fit(sources: NDArray[Any], targets: NDArray[Any], kernel: int) -> LinearMaps:
     """The filters that make each target from each source: (N, S, H, W) and (N, C, H, W) of the same images.
 
     For each source the normal equations of all targets at once: their matrix is the same.
@@ -121,14 +127,14 @@ def fit(sources: np.ndarray, targets: np.ndarray, kernel: int) -> LinearMaps:
     return filters(sums.solve(), sums.middle, centre.targets)
 
 
-def filters(solution: np.ndarray, middle: np.ndarray, means: np.ndarray) -> LinearMaps:
+def filters(solution: NDArray[Any], middle: NDArray[Any], means: NDArray[Any]) -> LinearMaps:
     """Solutions (S, d d, C) for deviations from means, (S, d d) of what is seen and (C,) of targets, with their bias."""
     size = round(solution.shape[1] ** 0.5)
     return LinearMaps(solution.transpose(0, 2, 1).reshape(len(solution), -1, size, size),
                       means - np.einsum("sp,spc->sc", middle, solution))
 
 
-def score(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray) -> Scores:
+def score(maps: LinearMaps, sources: NDArray[Any], targets: NDArray[Any]) -> Scores:
     """How well fitted filters do on other images: (M, S, H, W) and (M, C, H, W)."""
     kernel = maps.kernels.shape[-1]
     check_size(sources, targets, kernel)
@@ -148,7 +154,7 @@ def score(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray) -> Scores:
     return Scores(errors, sums, squares, pixels)
 
 
-def score_pairs(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray, chosen: np.ndarray, of: np.ndarray,
+def score_pairs(maps: LinearMaps, sources: NDArray[Any], targets: NDArray[Any], chosen: NDArray[Any], of: NDArray[Any],
                 step: Step | None = None) -> Scores:
     """How well fitted filters make the targets `of` (P,) of (M, C, H, W) from the sources `chosen` (P,) of (M, S, H, W).
 
@@ -171,12 +177,12 @@ def score_pairs(maps: LinearMaps, sources: np.ndarray, targets: np.ndarray, chos
     return Scores(errors, sums[place].T, squares[place].T, wanted.shape[2])
 
 
-def patches_of(maps: np.ndarray, kernel: int) -> np.ndarray:
+def patches_of(maps: NDArray[Any], kernel: int) -> NDArray[Any]:
     """What each output pixel sees of maps (N, S, H, W): (N, H W, S d d) float64, a copy; zeros outside."""
     return windows(maps, kernel).transpose(3, 4, 5, 0, 1, 2).reshape(len(maps), maps[0, 0].size, -1)
 
 
-def check_size(sources: np.ndarray, targets: np.ndarray, kernel: int) -> None:
+def check_size(sources: NDArray[Any], targets: NDArray[Any], kernel: int) -> None:
     """Refuses maps (N, S, H, W) and (N, C, H, W) of different images or sizes, and filters larger than they are."""
     check_kernel(kernel)
     checked(sources, least=1), checked(targets, least=1)

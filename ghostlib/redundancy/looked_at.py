@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.data.batches import spread_images
 from ghostlib.data.decoding import decode
@@ -36,8 +36,8 @@ class LookedAt:
     title: str
     net: Network
     others: dict[str, Network]
-    images: np.ndarray
-    picture: Callable[[int], np.ndarray]
+    images: NDArray[Any]
+    picture: Callable[[int], NDArray[Any]]
     layer: str
 
 

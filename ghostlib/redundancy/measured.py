@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.redundancy.linear import LinearMaps, Scores, check_size, filters, score_pairs
 from ghostlib.redundancy.products import Centre, Step, deviations, flat, products, work
@@ -17,9 +19,9 @@ AT_ONCE = 2**23  # products of sources and targets, 64 MiB: what is solved at a 
 class Splits:
     """Three parts of some images: filters are fitted on one, sources chosen on another, figures reported on the third."""
 
-    fit: np.ndarray
-    choose: np.ndarray
-    report: np.ndarray
+    fit: NDArray[Any]
+    choose: NDArray[Any]
+    report: NDArray[Any]
 
     @classmethod
     def draw(cls, count: int, seed: int = 0) -> "Splits":
@@ -46,7 +48,7 @@ class Sample:
         count = max(LEAST, self.pixels // (height * width))
         return Splits(self.splits.fit[:count], self.splits.choose[:count], self.splits.report)
 
-    def targets_of(self, channels: int, seed: int) -> np.ndarray:
+    def targets_of(self, channels: int, seed: int) -> NDArray[Any]:
         """Indices of the maps that are predicted, in order."""
         return np.sort(np.random.default_rng(seed).permutation(channels)[:self.targets])
 
@@ -61,12 +63,12 @@ class Measured:
         sources, targets: (N, S, H, W) and (N, C, H, W), on the images for reporting.
     """
 
-    choose: np.ndarray
+    choose: NDArray[Any]
     maps: LinearMaps
-    sources: np.ndarray
-    targets: np.ndarray
+    sources: NDArray[Any]
+    targets: NDArray[Any]
 
-    def report(self, chosen: np.ndarray, of: np.ndarray | None = None, step: Step | None = None) -> Scores:
+    def report(self, chosen: NDArray[Any], of: NDArray[Any] | None = None, step: Step | None = None) -> Scores:
         """How well the chosen source (P,) makes each target, of all or of some (P,), on the images for reporting.
 
         Only what is asked for is predicted: scores of all pairs, image by image, are most of the work and never looked at.
@@ -75,12 +77,12 @@ class Measured:
         return score_pairs(self.maps, self.sources, self.targets, chosen, of, step)
 
 
-def measure(sources: np.ndarray, targets: np.ndarray, splits: Splits, kernel: int) -> Measured:
+def measure(sources: NDArray[Any], targets: NDArray[Any], splits: Splits, kernel: int) -> Measured:
     """Fits the d x d filters from sources (N, S, H, W) to targets (N, C, H, W) and scores them on images of their own."""
     return measure_all(sources, targets, splits, (kernel,))[kernel]
 
 
-def measure_all(sources: np.ndarray, targets: np.ndarray, splits: Splits, kernels: Sequence[int],
+def measure_all(sources: NDArray[Any], targets: NDArray[Any], splits: Splits, kernels: Sequence[int],
                 step: Step | None = None) -> dict[int, Measured]:
     """As `measure`, for filters of several sizes from the same sums: those of the largest hold all others.
 
@@ -94,7 +96,7 @@ def measure_all(sources: np.ndarray, targets: np.ndarray, splits: Splits, kernel
     for_fit, for_choice = deviations(targets[fit], centre), deviations(targets[choose], centre)
     values = flat(targets[choose])
     whole = values.sum(axis=1), np.einsum("cp,cp->c", values, values), values.shape[1]
-    parts: dict[int, list[tuple[np.ndarray, LinearMaps]]] = {kernel: [] for kernel in kernels}
+    parts: dict[int, list[tuple[NDArray[Any], LinearMaps]]] = {kernel: [] for kernel in kernels}
     several = max(1, AT_ONCE // (largest**2 * targets.shape[1]))
     for first in range(0, sources.shape[1], several):
         own = slice(first, first + several)
@@ -120,6 +122,6 @@ def work_of(sources: int, targets: tuple[int, ...], splits: Splits, kernels: Seq
     return measured + reports * sum(work(channels * pixels * kernel**2 * len(splits.report), 1) for kernel in kernels)
 
 
-def _r2(errors: np.ndarray, sums: np.ndarray, squares: np.ndarray, count: int) -> np.ndarray:
+def _r2(errors: NDArray[Any], sums: NDArray[Any], squares: NDArray[Any], count: int) -> NDArray[Any]:
     """R2 (S, C) of all images as if they were one: none is drawn again."""
     return Scores(errors[None], sums[None], squares[None], count).r2

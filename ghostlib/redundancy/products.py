@@ -7,9 +7,11 @@ choosing among filters of every size are arithmetic with small matrices.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 BLOCK = 2**18  # values of patches worked on at a time: 2 MiB, which stay near the processor between their uses
 COLUMNS = 64  # of patches at least, where maps are large: products of few columns wait for memory
@@ -29,15 +31,15 @@ class Centre:
         targets: (C,).
     """
 
-    seen: np.ndarray
-    targets: np.ndarray
+    seen: NDArray[Any]
+    targets: NDArray[Any]
 
     def some(self, sources: slice) -> "Centre":
         """The same of some sources."""
         return Centre(self.seen[sources], self.targets)
 
     @classmethod
-    def of(cls, sources: np.ndarray, targets: np.ndarray, kernel: int) -> "Centre":
+    def of(cls, sources: NDArray[Any], targets: NDArray[Any], kernel: int) -> "Centre":
         typical = sources.mean(axis=0, dtype=np.float64)[None]  # over images first: windows of one map are few
         return cls(windows(typical, kernel).mean(axis=(3, 4, 5)), targets.mean(axis=(0, 2, 3), dtype=np.float64))
 
@@ -54,10 +56,10 @@ class Products:
         count: How many pixels were summed.
     """
 
-    square: np.ndarray
-    crossed: np.ndarray
-    power: np.ndarray
-    middle: np.ndarray
+    square: NDArray[Any]
+    crossed: NDArray[Any]
+    power: NDArray[Any]
+    middle: NDArray[Any]
     count: int
 
     def of_size(self, kernel: int) -> "Products":
@@ -68,21 +70,24 @@ class Products:
         return Products(self.square[:, places[:, None], places], self.crossed[:, places], self.power,
                         self.middle[:, places], self.count)
 
-    def solve(self) -> np.ndarray:
+    def solve(self) -> NDArray[Any]:
         """The smallest least-squares solution (S, d d, C); directions in which a source does not vary get nothing."""
         values, vectors = np.linalg.eigh(self.square)
         noise = NOISE * self.count * (self.middle**2).sum(axis=1)
         kept = values > np.maximum(CUTOFF * values[:, -1], noise)[:, None]
         weights = np.divide(1, values, out=np.zeros_like(values), where=kept)
-        return vectors @ (weights[:, :, None] * (vectors.transpose(0, 2, 1) @ self.crossed))
+        filters: NDArray[Any] = vectors @ (weights[:, :, None] * (vectors.transpose(0, 2, 1) @ self.crossed))
+        return filters
 
-    def errors(self, solution: np.ndarray) -> np.ndarray:
+    def errors(self, solution: NDArray[Any]) -> NDArray[Any]:
         """(S, C): summed squared errors of filters (S, d d, C) on these images, from products instead of predictions."""
-        explained = np.einsum("spc,spc->sc", solution, self.square @ solution - 2 * self.crossed)
-        return np.maximum(self.power + explained, 0)
+        explained: NDArray[Any] = np.einsum("spc,spc->sc", solution, self.square @ solution - 2 * self.crossed)
+        errors: NDArray[Any] = np.maximum(self.power + explained, 0)
+        return errors
 
 
-def products(sources: np.ndarray, targets: np.ndarray, kernel: int, centre: Centre, step: Step | None = None) -> Products:
+def products(sources: NDArray[Any], targets: NDArray[Any], kernel: int, centre: Centre,
+             step: Step | None = None) -> Products:
     """Products of maps (N, S, H, W) with targets as `deviations` gives them, of the same images.
 
     Args:
@@ -106,9 +111,10 @@ def products(sources: np.ndarray, targets: np.ndarray, kernel: int, centre: Cent
                     len(sources) * pixels)
 
 
-def deviations(targets: np.ndarray, centre: Centre) -> np.ndarray:
+def deviations(targets: NDArray[Any], centre: Centre) -> NDArray[Any]:
     """Targets (N, C, H, W) less their means, as `products` takes them: (C, N H W)."""
-    return flat(targets) - centre.targets[:, None]
+    apart: NDArray[Any] = flat(targets) - centre.targets[:, None]
+    return apart
 
 
 def work(values: float, columns: float) -> float:
@@ -116,8 +122,8 @@ def work(values: float, columns: float) -> float:
     return values * (columns + LAID_OUT)
 
 
-def patches(sources: np.ndarray, kernel: int,
-            centre: np.ndarray | None = None) -> Iterator[tuple[int, slice, np.ndarray]]:
+def patches(sources: NDArray[Any], kernel: int,
+            centre: NDArray[Any] | None = None) -> Iterator[tuple[int, slice, NDArray[Any]]]:
     """What filters see, less a centre (S, d, d): for some sources (N, S, H, W) and some images at a time.
 
     Yields:
@@ -139,13 +145,14 @@ def patches(sources: np.ndarray, kernel: int,
             yield first, slice(start, start + seen.shape[3]), filled.reshape(seen.shape[0], kernel**2, -1)
 
 
-def windows(maps: np.ndarray, kernel: int) -> np.ndarray:
+def windows(maps: NDArray[Any], kernel: int) -> NDArray[Any]:
     """A view (S, d, d, N, H, W) of maps (N, S, H, W) padded with zeros; pixels are last, where copying is fastest."""
     around = kernel // 2
     padded = np.pad(maps.astype(np.float64), ((0, 0), (0, 0), (around, around), (around, around)))
-    return sliding_window_view(padded, maps.shape[2:], axis=(2, 3)).transpose(1, 2, 3, 0, 4, 5)  # type: ignore[call-overload]
+    windows: NDArray[Any] = sliding_window_view(padded, maps.shape[2:], axis=(2, 3))  # type: ignore[call-overload]
+    return windows.transpose(1, 2, 3, 0, 4, 5)
 
 
-def flat(maps: np.ndarray) -> np.ndarray:
+def flat(maps: NDArray[Any]) -> NDArray[Any]:
     """(N, C, H, W) to (C, N H W) float64."""
     return maps.transpose(1, 0, 2, 3).reshape(maps.shape[1], -1 if maps.size else 0).astype(np.float64)

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ghostlib import onnx_files
@@ -27,19 +28,20 @@ class Filters:
         relu: Whether a ReLU follows.
     """
 
-    sources: np.ndarray
-    kernels: np.ndarray
-    bias: np.ndarray
+    sources: NDArray[Any]
+    kernels: NDArray[Any]
+    bias: NDArray[Any]
     relu: bool
 
-    def __call__(self, maps: np.ndarray) -> np.ndarray:
+    def __call__(self, maps: NDArray[Any]) -> NDArray[Any]:
         """(N, C, H, W) to the same shape."""
-        return self._session.run(["made"], {"maps": maps})[0]
+        made: NDArray[Any] = self._session.run(["made"], {"maps": maps})[0]
+        return made
 
     @cached_property
     def _session(self) -> Any:
         count, size = len(self.sources), self.kernels.shape[-1]
-        weights: dict[str, np.ndarray] = {
+        weights: dict[str, NDArray[Any]] = {
             "sources": self.sources.astype(np.int64), "kernels": self.kernels[:, None].astype(np.float32),
             "bias": self.bias.astype(np.float32)}
         nodes = [helper.make_node("Gather", ["maps", "sources"], ["chosen"], axis=1),
@@ -52,14 +54,14 @@ class Filters:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         return onnx_files.session(model.SerializeToString())
 
-    def some(self, better: np.ndarray, other: "Filters") -> "Filters":
+    def some(self, better: NDArray[Any], other: "Filters") -> "Filters":
         """Those of these maps (C,) that are `better`, the others' from `other`."""
         return Filters(np.where(better, self.sources, other.sources),
                        np.where(better[:, None, None], self.kernels, other.kernels),
                        np.where(better, self.bias, other.bias), self.relu)
 
 
-def fit_filters(module: Module, maps: np.ndarray, before: np.ndarray) -> tuple[Filters, Filters, np.ndarray]:
+def fit_filters(module: Module, maps: NDArray[Any], before: NDArray[Any]) -> tuple[Filters, Filters, NDArray[Any]]:
     """The best filters for each of a module's maps, from maps of other families alone, and from any other map.
 
     A family is an intrinsic map with its ghosts. The filter is fitted to the map and, where a ReLU ends the module, to what
@@ -93,7 +95,7 @@ def fit_filters(module: Module, maps: np.ndarray, before: np.ndarray) -> tuple[F
     return apart, any_other, 1 - missed / np.where(spread > 0, spread, np.nan)
 
 
-def _best(measured: Measured, forbidden: np.ndarray, shown: np.ndarray, relu: bool) -> tuple[Filters, np.ndarray]:
+def _best(measured: Measured, forbidden: NDArray[Any], shown: NDArray[Any], relu: bool) -> tuple[Filters, NDArray[Any]]:
     """For each map the best filter from a source that is not `forbidden` (C, C), and its squared errors (C,).
 
     Args:
@@ -111,7 +113,8 @@ def _best(measured: Measured, forbidden: np.ndarray, shown: np.ndarray, relu: bo
     return made[0].some(missed[0] <= missed[-1], made[-1]), np.minimum(missed[0], missed[-1])
 
 
-def errors(made: np.ndarray, maps: np.ndarray) -> np.ndarray:
+def errors(made: NDArray[Any], maps: NDArray[Any]) -> NDArray[Any]:
     """Squared errors (N, C), summed over pixels, of maps (N or 1, C, H, W)."""
     gap = (made - maps).astype(np.float64)
-    return np.einsum("nchw,nchw->nc", gap, gap)
+    squared: NDArray[Any] = np.einsum("nchw,nchw->nc", gap, gap)
+    return squared

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from mindspore import nn
+from numpy.typing import NDArray
 
 from ghostlib import results
 from ghostlib.complexity import count
@@ -15,13 +15,14 @@ from ghostlib.config import Config
 from ghostlib.data.batches import first_images, spread_images
 from ghostlib.errors import InputError, check_kernel
 from ghostlib.features import stages
+from ghostlib.models.build import build
 from ghostlib.progress import progress_bar, tell
 from ghostlib.redundancy.allocation import allocate, layer_macs, losses
 from ghostlib.redundancy.controls import KERNELS, RESAMPLES, THRESHOLDS, network_study, pair_study
 from ghostlib.redundancy.layers import LayerStudy
 from ghostlib.redundancy.sources import OF_ONE_RUN, TABLES
 from ghostlib.redundancy.unfinished import KeptRows, Unfinished
-from ghostlib.training.setup import build, config_of, prepare
+from ghostlib.training.setup import config_of, prepare
 
 IMAGES = 192  # three splits of 64
 RATIOS = (1, 2, 3, 4, 5, 6, 7, 8)  # ours: what a layer is offered
@@ -40,7 +41,7 @@ class Subject:
     about: dict[str, Any]
     net: nn.Cell
     untrained: nn.Cell
-    images: np.ndarray
+    images: NDArray[Any]
 
 
 def of_run(run_dir: str | Path, images: int = IMAGES) -> Subject:

@@ -3,10 +3,13 @@
 What is chosen on some images is reported on others: the best of many sources is also the luckiest.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
-def best_sources(r2: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+def best_sources(r2: NDArray[Any], own: NDArray[Any] | None = None) -> NDArray[Any]:
     """For each target j the source i that is not j and predicts it best: `r2` (S, C) to (C,).
 
     Choose on images of their own, or the best of many is also the luckiest. A target that none predicts, a constant
@@ -21,15 +24,16 @@ def best_sources(r2: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
     if own is not None:
         others = r2.copy()
         others[own, np.arange(len(own))] = -np.inf
-    return np.where(np.isnan(r2), -np.inf, others).argmax(axis=0)
+    best: NDArray[Any] = np.where(np.isnan(r2), -np.inf, others).argmax(axis=0)
+    return best
 
 
-def without_diagonal(r2: np.ndarray) -> np.ndarray:
+def without_diagonal(r2: NDArray[Any]) -> NDArray[Any]:
     """R2 (C, C) with -inf where a map would predict itself; other shapes as they are: there sources are no targets."""
     return np.where(np.eye(len(r2), dtype=bool), -np.inf, r2) if r2.shape[0] == r2.shape[1] else r2
 
 
-def fewest_sources(r2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def fewest_sources(r2: NDArray[Any], threshold: float) -> tuple[NDArray[Any], NDArray[Any]]:
     """Intrinsic maps, as few as a greedy choice finds, such that each other one is predicted by one of them.
 
     In each round the map that predicts most of those left (R2 at least `threshold`) becomes intrinsic. The fewest may be
@@ -54,14 +58,14 @@ def fewest_sources(r2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nda
     return intrinsic, sources_among(r2, intrinsic)
 
 
-def sources_among(r2: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def sources_among(r2: NDArray[Any], chosen: NDArray[Any]) -> NDArray[Any]:
     """For each map the one of `chosen` that predicts it best, and for those themselves: `r2` (C, C) to (C,)."""
-    source = chosen[np.nan_to_num(r2[chosen], nan=-np.inf).argmax(axis=0)]
+    source: NDArray[Any] = chosen[np.nan_to_num(r2[chosen], nan=-np.inf).argmax(axis=0)]
     source[chosen] = chosen
     return source
 
 
-def most_telling(r2: np.ndarray) -> np.ndarray:
+def most_telling(r2: NDArray[Any]) -> NDArray[Any]:
     """All maps in an order in which each is the one that, with those before it, predicts the maps best.
 
     Greedy: in each round the map that most raises the sum over maps of the best R2, a map taken counting as predicted.

@@ -6,8 +6,10 @@ layer, and channels keep the spread that training gave them.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.features.graphs import OnnxNetwork
 from ghostlib.features.stepping import Convolve, Values, step_through
@@ -15,7 +17,7 @@ from ghostlib.features.stepping import Convolve, Values, step_through
 IMAGES = 32  # that means and spreads are taken from
 
 
-def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0, step: Callable[[int], object] = lambda _: None
+def shuffled(net: OnnxNetwork, images: NDArray[Any], seed: int = 0, step: Callable[[int], object] = lambda _: None
              ) -> OnnxNetwork:
     """The same graph with each convolution's weights in random order, scaled so that each of its channels has the mean and
     the standard deviation that it had, on these images, layer by layer from the input.
@@ -30,8 +32,8 @@ def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0, step: Callable
         InputError: For weights that the graph computes.
     """
     rng, shown = np.random.default_rng(seed), images[:IMAGES]
-    changed: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    wanted: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    changed: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    wanted: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
 
     def note(layer: str, convolve: Convolve) -> Values:
         maps = convolve(*net.weights(layer))
@@ -53,7 +55,7 @@ def shuffled(net: OnnxNetwork, images: np.ndarray, seed: int = 0, step: Callable
     return net.having(changed)
 
 
-def _moments(maps: Values, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _moments(maps: Values, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Mean and standard deviation of each channel over the first so many images."""
     whole = np.concatenate(maps)[:count].astype(np.float64)
     return whole.mean((0, 2, 3)), whole.std((0, 2, 3))

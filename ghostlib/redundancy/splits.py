@@ -1,11 +1,14 @@
 """Images split into those to fit on, to choose on and to report, and drawn again for the bootstrap."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ghostlib.errors import InputError
 
 
-def split(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def split(count: int, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Indices of three equal parts of `count` images, drawn at random: to fit on, to choose on, to report.
 
     Raises:
@@ -19,6 +22,6 @@ def split(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return first, second, third
 
 
-def resamples(images: int, times: int, seed: int = 0) -> np.ndarray:
+def resamples(images: int, times: int, seed: int = 0) -> NDArray[Any]:
     """How often each image is drawn in each bootstrap resample: (times, images)."""
     return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), times).astype(np.float64)
