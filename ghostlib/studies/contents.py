@@ -126,7 +126,7 @@ def _measured(results: Path) -> str:
     share = 100 * rows.groupby("source").r2.mean()
     return (f"By least squares, on other images than those it is judged on: so the best other map explains "
             f"{share[TRAINED]:.0f} % of a map's variance in small trained networks, and {share[UNTRAINED]:.0f} % before "
-            f"training, which one would else take for what they learned.")
+            f"training. Without that control one would believe that training made it so.")
 
 
 def _hands(_results: Path) -> str:

@@ -1,5 +1,7 @@
 """What the lab found, for somebody who has a minute: each a question, an answer in plain words, and how sure it is."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from ghostlib.redundancy.sources import OTHER_IMAGE, TRAINED, UNTRAINED
@@ -13,7 +15,7 @@ SAYS = {"within": "No", "better": "Yes", "worse": "No"}  # to whether something 
 
 
 def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.DataFrame,
-          likeness: pd.DataFrame, times: pd.DataFrame) -> list[str]:
+          likeness: pd.DataFrame, times: Sequence[pd.DataFrame]) -> list[str]:
     """The findings that the front page tells, as Markdown.
 
     Args:
@@ -21,20 +23,20 @@ def three(on_photographs: pd.DataFrame, on_cifar10: pd.DataFrame, longer: pd.Dat
         on_cifar10: Of `ablation.named`, of ablate_cifar10.csv.
         longer: The same of regime_cifar10.csv.
         likeness: As for `redundancy.answer`.
-        times: As for `photographs_latency.times_in_words`.
+        times: As for `photographs_latency.beside`.
     """
-    fewer = f"{on_thinner_rivals(on_photographs)} {on_fewer_channels(on_cifar10, longer)}".strip()
-    return [f"**Do ghosts beat simply having fewer channels?** {fewer}",
+    fewer = filter(None, [on_thinner_rivals(on_photographs, times), on_fewer_channels(on_cifar10, longer)])
+    return ["\n   - ".join(["**Do ghosts beat simply having fewer channels?**", *fewer]),
             f"**Are feature maps alike because networks learn it?** {on_likeness(likeness)}",
             f"**Is GhostNet better than MobileNetV3 at the same cost?** {on_the_rival(on_photographs, times)}"]
 
 
-def on_the_rival(rows: pd.DataFrame, times: pd.DataFrame) -> str:
+def on_the_rival(rows: pd.DataFrame, times: Sequence[pd.DataFrame]) -> str:
     """The primary contrast of the photographs study, in short, and what either network takes of time."""
     said = photographs.answer(rows).removeprefix("**Answer.** ").partition(" GhostNet recognises")[0]
     told = photographs.conditions(rows).replace(
         "(squashed copy)", "on photographs resized to a square without cropping (the squashed copy)")
-    beside = photographs_latency.beside_the_rival(times)
+    beside = photographs_latency.beside(times, photographs.RIVAL)
     first = said.replace(f" ({copy_of(rows)})", "")  # of which copy is said once
     return f"{first}{f' {beside}' if beside else ''} Seen on Imagenette, {told}."
 
@@ -48,18 +50,22 @@ def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:
     mean, low, high = mean_interval(one.values, share / 100)
     return (f"{first}, in a small VGG-16 after {rows.epochs.iloc[0]} epochs of CIFAR-10. The Ghost network minus a plain "
             f"one with as many multiply-adds: {mean:+.2f} points ({share} % interval over {len(one.seeds)} seeds {low:+.2f} "
-            f"to {high:+.2f}), {by}. {ablation.after_longer(longer)} {ablation.beside_plain(rows)}")
+            f"to {high:+.2f}), {by}, a margin chosen when the runs were known. "
+            f"{ablation.after_longer(longer)} {ablation.beside_plain(rows)}")
 
 
-def on_thinner_rivals(rows: pd.DataFrame) -> str:
-    """What the photographs study says on the same question; "" where no seeds can be paired yet."""
+def on_thinner_rivals(rows: pd.DataFrame, times: Sequence[pd.DataFrame]) -> str:
+    """What the photographs study says on the same question, and what it takes of time; "" where no seeds can be paired
+    yet."""
     found, thinner = photographs.secondary(rows).set_index("difference"), f"{photographs.GHOSTNET} − {photographs.THIN}"
     if thinner not in found.index:
         return ""
     row = found.loc[thinner]
+    corrected = f"; a secondary question: p {row.p} after correction for {len(photographs.SECONDARY)}, interval and margin "
+    beside = photographs_latency.beside(times, photographs.THIN)
     return (f"{SAYS.get(row.verdict.split()[0].strip(','), 'Not known')}, on Imagenette's photographs ({copy_of(rows)}). "
-            f"GhostNet minus a thinner network without ghosts: {row.verdict.partition(',')[0]} ({row.evidence}; a "
-            f"secondary question{f', corrected p {row.p}' if row.p else ''}, margin not corrected).")
+            f"GhostNet minus a thinner network without ghosts: {row.verdict.partition(',')[0]} ({row.evidence}"
+            f"{f'{corrected}not corrected' if row.p else ''}).{f' {beside}' if beside else ''}")
 
 
 def on_likeness(rows: pd.DataFrame) -> str:

@@ -148,16 +148,15 @@ def answer(measured: pd.DataFrame, layers: pd.DataFrame, batch: int = 1, threads
         for found, twin in zip((thin, plain), twins):
             if twin in beside:
                 found[name] = beside[twin], macs[name] / macs[twin]
-    saved = ", ".join(f"{name} takes {100 * abs(times.median() - 1):.0f} % {'more' if times.median() > 1 else 'less'} time "
-                      f"than its plain twin for {100 * (1 - share):.0f} % fewer multiply-adds"
-                      for name, (times, share) in plain.items())
+    saved = ", ".join(f"{name} takes {times.median():.2f} times as long as its plain twin ({times.min():.2f} to "
+                      f"{times.max():.2f}) for {share:.2f} of the multiply-adds" for name, (times, share) in plain.items())
     count = min(len(times) for times, _ in [*thin.values(), *plain.values()])
-    turns = (f"{count} turns" if count > 2 else
+    turns = (f"in brackets the range over {count} turns" if count > 2 else
              f"only {count} turn{'s' if count > 1 else ''} so far: no more than a first look")
     verdict = ("Not known yet is whether ghosts pay: these rows hold no plain twin" if not plain else
-               "Ghosts pay on this machine less than their multiply-adds promise"
+               "Ghosts save less time on this machine than multiply-adds"
                if all(times.median() > share for times, share in plain.values()) else
-               "Ghosts pay on this machine what their multiply-adds promise, at least in part")
+               "Ghosts save as much time on this machine as multiply-adds, at least in part")
     return (f"**Answer.** {verdict}{': ' if saved else ''}{saved} (each by its fastest engine, "
             f"{conditions(batch, threads)}, {speeds.machine(timed)}; {turns}).{_beside_thin(thin, table)}"
             f"{_ghost_resnet(timed)}{_why(timed, layers, batch, threads)}\n\n"

@@ -159,14 +159,14 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     if len(own) > 1:
         yield f"By an interval over photographs alone {(own.lost_low > 0).sum()} of the {len(own)} networks lose."
     yield few(rows, single, name)
-    yield (f"Replaced by what the best filters make of unrelated maps, they cost "
-           f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told()}.")
+    yield (f"Replaced by what the best filters make of unrelated maps, the loss is "
+           f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told(sign='')}.")
     gap, apart = estimate(rows_of(overall, name, first, second), "lost"), over_modules(rows, name, first, second)
     costlier = judged(gap, apart, "Half of the intrinsic maps cost more", "Half of the intrinsic maps cost less")
     if costlier == UNDECIDED:
         costlier = "Whether half of the intrinsic maps cost more or less is undecided"
-    yield (f"{costlier} (ghosts less intrinsic maps: {gap.told()}; over {apart.over} {apart.low:+.2f} to "
-           f"{apart.high:+.2f}).")
+    yield (f"{costlier} (loss with ghosts replaced minus loss with intrinsic maps replaced: {gap.told()}; over "
+           f"{apart.over} {apart.low:+.2f} to {apart.high:+.2f}).")
 
 
 def _spread(modules: Estimate) -> str:
@@ -234,7 +234,7 @@ def _on_the_twin(overall: pd.DataFrame, name: str | None, rows: pd.DataFrame) ->
     yield (f"In the plain twin ({name}, {_count(own)}, {own.intact.mean():.1f} % top-1) a quarter of a module's maps, drawn "
            f"from the half that others predict best, costs {lost.told(sign='')}, {costs} a quarter drawn from the other "
            f"half ({gap.told()}; over {apart.over} {apart.low:+.2f} to {apart.high:+.2f}). Replaced by what the best "
-           f"filters make of other maps, they cost {by_others.told()}.")
+           f"filters make of other maps, the loss is {by_others.told(sign='')}.")
 
 
 def _on_others(overall: pd.DataFrame, names: list[str], rows: pd.DataFrame) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What the photographs study's networks take in milliseconds (tools/bench_latency.py --study photographs), beside what they
 recognise. Rows only; the networks are the study's own, as they were trained: their size, their ten classes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -34,14 +34,20 @@ def with_times(table: pd.DataFrame, measured: pd.DataFrame, batch: int = BATCH, 
     return table.merge(times.assign(network=quickest.network, engine=quickest.engine), "left", "network")
 
 
-def beside_the_rival(measured: pd.DataFrame) -> str:
-    """How long GhostNet takes beside the study's rival, in short; "" where that is not known."""
-    own = latency.of_condition(measured, BATCH, THREADS)
-    times = latency.times_as_long(own, photographs.GHOSTNET).get(photographs.RIVAL)
-    if times is None:
-        return ""
-    return (f"For an image it takes {times.median():.2f} times as long (one core of {speeds.machine(measured)}, each by its "
-            f"fastest engine; {times.min():.2f} to {times.max():.2f} in {len(times)} turns).")
+def beside(measured: Sequence[pd.DataFrame], other: str) -> str:
+    """How long GhostNet takes beside another of these networks, in short, machine by machine; "" where that is not known.
+
+    Args:
+        measured: Rows of the tool, of one machine each.
+        other: A key of NETWORKS.
+    """
+    told = []
+    for rows in measured:
+        times = latency.times_as_long(latency.of_condition(rows, BATCH, THREADS), photographs.GHOSTNET).get(other)
+        if times is not None:
+            told.append(f"{times.median():.2f} times as long on one core of {speeds.machine_in_short(rows)} "
+                        f"({times.min():.2f} to {times.max():.2f} in {len(times)} turns)")
+    return f"For an image it takes {' and '.join(told)}, each network by its fastest engine." if told else ""
 
 
 def times_in_words(measured: pd.DataFrame, batch: int = BATCH, threads: int = THREADS) -> str:

@@ -51,6 +51,13 @@ def machine_in_full(measured: pd.DataFrame) -> str:
     return machine(measured) + (f" ({', '.join(dict.fromkeys(sets))})" if len(sets) else "")
 
 
+def machine_in_short(measured: pd.DataFrame) -> str:
+    """The same with what matters most of those: whether there is AVX-512, where that is known."""
+    sets = measured.get("instruction_sets", pd.Series(dtype=str)).dropna()
+    known = f" {'with' if sets.str.contains('avx512').all() else 'without'} AVX-512" if len(sets) else ""
+    return f"{machine(measured).partition(' with ')[0]}{known}"
+
+
 def of_machine(measured: pd.DataFrame, here: Mapping[str, object]) -> pd.DataFrame:
     """Those rows that were measured on one machine, by MACHINE; what nobody knows is the same as what nobody knows."""
     told = [name for name in MACHINE if name in measured]
