@@ -126,14 +126,11 @@ def answer(rows: pd.DataFrame) -> str:
     if len(before) == 1:
         first = _of_one(before.iloc[0], every[every.control == UNTRAINED])
     elif len(before):
-        first = (_headline(before, "Training makes maps {}", "Training makes maps of some networks more alike and of others "
-                           "less", "What training does to how alike maps are is not clear")
-                 + f" known before it ({listed(before.name)}){_but_not(every, UNTRAINED)}")
+        first = _headline(before, "Training", " known before it") + _otherwise(every, UNTRAINED)
     turned = mixed.assign(difference=-mixed.difference, low=-mixed.high, high=-mixed.low, more=mixed.less, less=mixed.more)
-    second = _headline(turned, "Shuffling the weights makes maps {}", "Shuffling the weights makes maps of some networks "
-                       "more alike and of others less", "What shuffling the weights does to how alike maps are is not clear")
-    return " ".join([f"**Answer.** {first}. {second}{_but_not(every, SHUFFLED_WEIGHTS)} (difference of R² after the "
-                     f"convolution, d = {FILTER}, mean over layers). Each layer is judged by its own 95 % interval over "
+    second = _headline(turned, "Shuffling the weights") + _otherwise(every, SHUFFLED_WEIGHTS)
+    return " ".join([f"**Answer.** {first}. {second} (difference of R² after the convolution, d = {FILTER}, mean over "
+                     f"layers). Each layer is judged by its own 95 % interval over "
                      f"photographs; these are {every.layers.sum()} looks, and none is corrected for that.",
                      *parts, *_left_out(rows)])
 
@@ -159,13 +156,14 @@ def _seen(one: Any) -> str:
     return f"after the {one.state}{', on photographs that all networks share,' if one.photographs == 'shared' else ''}"
 
 
-def _but_not(every: pd.DataFrame, control: str) -> str:
-    """Which networks another look says something else of than the first one, which a headline is made of."""
-    apart = []
-    for name, own in every[every.control == control].groupby("name", sort=False):
-        other = own[own.way != own.way.iloc[0]].drop_duplicates("state")
-        apart += [f"{_seen(one).rstrip(',')} in {name} ({up_and_down(one)})" for one in other.itertuples()]
-    return f", but not so {listed(apart)}" if apart else ""
+def _otherwise(every: pd.DataFrame, control: str) -> str:
+    """How many other looks, at whichever network, say something else than its first one, which a headline is made of."""
+    own = every[every.control == control]
+    first = own.name.map(own.groupby("name").way.first())
+    others = len(own) - own.name.nunique()
+    differ = int((own.way != first).sum())
+    return (f"; {differ} of {others} other looks, after the activation or on the photographs that all share, "
+            f"{'says' if differ == 1 else 'say'} something else") if differ else ""
 
 
 def _left_out(rows: pd.DataFrame) -> list[str]:
@@ -201,19 +199,31 @@ def _counted(layers: float) -> str:
     return f"{layers:.0f} layer{'' if layers == 1 else 's'}"
 
 
-def _headline(found: pd.DataFrame, agreed: str, apart: str, unclear: str) -> str:
-    """One sentence of all networks' verdicts: where they agree in one direction, where two are found, else the third."""
+def _headline(found: pd.DataFrame, what: str, known: str = "") -> str:
+    """One sentence of which networks' maps it makes more alike, which less, and where that is not clear.
+
+    Args:
+        found: Of `effects`, of one control.
+        what: What makes them so, such as "Training".
+        known: What is said of these networks, behind their number; with it an agreement names them.
+    """
     if found.empty:
-        return f"{unclear}: no network is recorded"
-    ways = {way(row) for _, row in found.iterrows()}
-    kind = "kind" if (found.networks > 1).any() else "network"
-    number = f"{len(found)} {kind}s" if len(found) > 1 else f"one {kind}"
-    number += " of network" if kind == "kind" else ""
-    if len(ways) == 1 and "" not in ways:
+        return f"What {what.lower()} does to how alike maps are is not known: no network is recorded"
+    kind = "kinds of network" if (found.networks > 1).any() else "networks"
+    number = f"{len(found)} {kind}" if len(found) > 1 else f"one {kind.replace('s', '', 1)}"
+    ways = [way(row) for _, row in found.iterrows()]
+    if len(set(ways)) == 1 and ways[0]:
         of_mean = _on_average(found)
         most = "" if of_mean else "most layers of "
-        return f"{agreed.format(ways.pop())}{of_mean} in {most}{'all' if len(found) > 1 else 'the'} {number}"
-    return f"{apart if {MORE, LESS} <= ways else unclear} in the {number}"
+        names = f"{known} ({listed(found.name)})" if known else ""
+        return f"{what} makes maps {ways[0]}{of_mean} in {most}{'all' if len(found) > 1 else 'the'} {number}{names}"
+    parts = [f"{one_way}{_on_average(own)} in {listed(own.name)}" for one_way in (MORE, LESS)
+             if len(own := found[[own == one_way for own in ways]])]
+    unclear = found[[not own for own in ways]]
+    if not parts:
+        return f"Whether {what.lower()} makes maps more alike is not clear in any of {number}{known}"
+    left = f"; in {listed(unclear.name)} that is not clear" if len(unclear) else ""
+    return f"Of {number}{known}, {what.lower()} makes maps {' and '.join(parts)}{left}"
 
 
 def _on_average(effects_of: pd.DataFrame) -> str:
