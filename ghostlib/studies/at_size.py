@@ -130,8 +130,9 @@ def answer(rows: pd.DataFrame) -> str:
     turned = mixed.assign(difference=-mixed.difference, low=-mixed.high, high=-mixed.low, more=mixed.less, less=mixed.more)
     second = _headline(turned, "Shuffling the weights") + _otherwise(every, SHUFFLED_WEIGHTS)
     return " ".join([f"**Answer.** {first}. {second} (difference of R² after the convolution, d = {FILTER}, mean over "
-                     f"layers). Each layer is judged by its own 95 % interval over "
-                     f"photographs; these are {every.layers.sum()} looks, and none is corrected for that.",
+                     f"layers; of several seeds an interval over them decides, of one network most of its layers). Each "
+                     f"layer is judged by its own 95 % interval over photographs; these are {every.layers.sum()} looks, and "
+                     f"none is corrected for that.",
                      *parts, *_left_out(rows)])
 
 
@@ -157,13 +158,13 @@ def _seen(one: Any) -> str:
 
 
 def _otherwise(every: pd.DataFrame, control: str) -> str:
-    """How many other looks, at whichever network, say something else than its first one, which a headline is made of."""
+    """How many other looks, at whichever network, do not go the way of its first one, which a headline is made of."""
     own = every[every.control == control]
     first = own.name.map(own.groupby("name").way.first())
     others = len(own) - own.name.nunique()
     differ = int((own.way != first).sum())
     return (f"; {differ} of {others} other looks, after the activation or on the photographs that all share, "
-            f"{'says' if differ == 1 else 'say'} something else") if differ else ""
+            f"{'points' if differ == 1 else 'point'} another way, or none") if differ else ""
 
 
 def _left_out(rows: pd.DataFrame) -> list[str]:

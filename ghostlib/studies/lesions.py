@@ -155,7 +155,7 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses "
            f"{lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on {own.photographs.iloc[0]:,} test photographs "
            f"({copy_of(own)}), as many of each class; that is averaged over {own.modules.iloc[0]} modules"
-           f"{_spread(modules)}.")
+           f"{_spread(modules)}. Cross-entropy rises by {estimate(own, 'nats').short(3)} nats.")
     if len(own) > 1:
         yield f"By an interval over photographs alone {(own.lost_low > 0).sum()} of the {len(own)} networks lose."
     yield few(rows, single, name)
