@@ -1,6 +1,7 @@
 """How alike the maps of full-size networks are, as rows: redundancy, allowed ratios, and others' measures beside them.
 
-    python tools/measure_redundancy.py notebooks/params/photographs.yaml
+    python tools/measure_redundancy.py notebooks/params/photographs_again.yaml
+    python tools/measure_redundancy.py data/weights/ghostnet_050_imagenette.safetensors
     python tools/measure_redundancy.py efficientnet_lite0.onnx --normalise half --photographs shared halves
     python tools/measure_redundancy.py pfld_ghostnet.onnx --normalise half --photographs train-val
 
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ghostlib import results, sweep
+from ghostlib.config import Config
 from ghostlib.data.batches import first_images
 from ghostlib.data.files import batches_of
 from ghostlib.features import OnnxNetwork
@@ -31,6 +33,7 @@ from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, UNTRAINED
 from ghostlib.redundancy.unfinished import Unfinished
 from ghostlib.studies.catalogue import network_of
 from ghostlib.sweep.rows import kept_file
+from ghostlib.weights.description import run_of
 
 RESULTS, SCRATCH = Path("data/results"), Path("data/runs/redundancy_at_size")
 KEY = ["network", "s", "d", "seed", "photographs"]
@@ -62,13 +65,21 @@ def subjects(sources: list[str], normalise: str) -> Iterator[tuple[dict[str, Any
             about = {"network": Path(source).stem, "s": "", "d": "", "seed": ""}
             yield about, {}, partial(of_file, about, source, normalise)
             continue
-        grid = sweep.read(source)
-        for point in grid.points:
-            config, path = grid.config(point), kept_file(grid, point, "last.safetensors")
-            if path.exists():
-                about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
-                origin = origin_of(path)
-                yield about, origin, partial(of_run, about, origin, config, path)
+        for config, path in runs(source):
+            about = {"network": network_of(config), "s": config.ratio, "d": config.kernel, "seed": config.seed}
+            origin = origin_of(path)
+            yield about, origin, partial(of_run, about, origin, config, path)
+
+
+def runs(source: str) -> Iterator[tuple[Config, Path]]:
+    """Runs and the weights that they left: of a sweep those that are kept, or the one that wrote a file of weights."""
+    if source.endswith(".safetensors"):
+        yield Config.of(run_of(source)), Path(source)
+        return
+    grid = sweep.read(source)
+    for point in grid.points:
+        if (path := kept_file(grid, point, "last.safetensors")).exists():
+            yield grid.config(point), path
 
 
 def of_file(about: dict[str, Any], source: str, normalise: str) -> Subject:
@@ -76,7 +87,7 @@ def of_file(about: dict[str, Any], source: str, normalise: str) -> Subject:
     return Subject(about, net, None, lambda files: prepared(files, net.size or SIZE, normalise), {})
 
 
-def of_run(about: dict[str, Any], origin: dict[str, str], config: Any, path: Path) -> Subject:
+def of_run(about: dict[str, Any], origin: dict[str, str], config: Config, path: Path) -> Subject:
     from ghostlib.deploy.onnx_graph import as_onnx
     from ghostlib.models.build import build
     from ghostlib.weights import load_weights
@@ -113,7 +124,7 @@ def record(tables: dict[str, pd.DataFrame]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("sources", nargs="+", help="sweeps that keep last.safetensors, and ONNX files")
+    parser.add_argument("sources", nargs="+", help="sweeps that keep last.safetensors, such files alone, and ONNX files")
     parser.add_argument("--normalise", default="imagenet", choices=list(NORMALISATIONS), help="for ONNX files")
     parser.add_argument("--images", default="data/imagenette", help="the folder with Imagenette's train/ and val/")
     parser.add_argument("--photographs", nargs="+", choices=at_size.SETS,

@@ -14,8 +14,6 @@ from ghostlib.studies.training_effect import (
     CONTROLS,
     CONVOLUTION,
     FILTER,
-    LESS,
-    MORE,
     effects,
     in_most_layers,
     together,
@@ -164,19 +162,19 @@ def _otherwise(every: pd.DataFrame, control: str) -> str:
     others = len(own) - own.name.nunique()
     differ = int((own.way != first).sum())
     return (f"; {differ} of {others} other looks, after the activation or on the photographs that all share, "
-            f"{'points' if differ == 1 else 'point'} another way, or none") if differ else ""
+            f"{'does' if differ == 1 else 'do'} not agree") if differ else ""
 
 
 def _left_out(rows: pd.DataFrame) -> list[str]:
-    """Of each network with layers whose maps are too small for FILTER, how many these are, in a sentence."""
-    own, told = fullest(rows[(rows.source == TRAINED) & (rows.state == CONVOLUTION)]), []
+    """Of each network with layers whose maps are too small for FILTER, how many these are, in one sentence."""
+    own, told, size = fullest(rows[(rows.source == TRAINED) & (rows.state == CONVOLUTION)]), [], 0
     for name, layers in own.groupby("name", sort=False):
         small = layers[~layers.layer.isin(layers.layer[layers["filter"] == FILTER])]
         if len(small):
-            count, every, size = small.layer.nunique(), layers.layer.nunique(), small["size"].max()
-            told.append(f"{name}: {every} layers were measured and {every - count} are judged; the maps of the other "
-                        f"{count} are at most {size} × {size} pixels, too small for d = {FILTER}.")
-    return told
+            told.append(f"{small.layer.nunique()} of {layers.layer.nunique()} in {name}")
+            size = max(size, int(small["size"].max()))
+    return [f"Layers with maps of at most {size} × {size} pixels are too small for d = {FILTER} and not judged: of those "
+            f"measured {listed(told)}."] if told else []
 
 
 def kinds_answer(rows: pd.DataFrame) -> str:
@@ -201,7 +199,8 @@ def _counted(layers: float) -> str:
 
 
 def _headline(found: pd.DataFrame, what: str, known: str = "") -> str:
-    """One sentence of which networks' maps it makes more alike, which less, and where that is not clear.
+    """One sentence of which networks' maps it makes more alike, which less, and where that is not clear; what most seeds say
+    comes first.
 
     Args:
         found: Of `effects`, of one control.
@@ -210,21 +209,22 @@ def _headline(found: pd.DataFrame, what: str, known: str = "") -> str:
     """
     if found.empty:
         return f"What {what.lower()} does to how alike maps are is not known: no network is recorded"
-    kind = "kinds of network" if (found.networks > 1).any() else "networks"
-    number = f"{len(found)} {kind}" if len(found) > 1 else f"one {kind.replace('s', '', 1)}"
-    ways = [way(row) for _, row in found.iterrows()]
-    if len(set(ways)) == 1 and ways[0]:
+    groups = [own for _, own in found.assign(way=[way(row) for _, row in found.iterrows()]).groupby("way", sort=False)]
+    several = len(found) > 1
+    kinds = f"kind{'s' * several} of network" if (found.networks > 1).any() else f"network{'s' * several}"
+    if len(groups) == 1 and (one_way := groups[0].way.iloc[0]):
         of_mean = _on_average(found)
-        most = "" if of_mean else "most layers of "
         names = f"{known} ({listed(found.name)})" if known else ""
-        return f"{what} makes maps {ways[0]}{of_mean} in {most}{'all' if len(found) > 1 else 'the'} {number}{names}"
-    parts = [f"{one_way}{_on_average(own)} in {listed(own.name)}" for one_way in (MORE, LESS)
-             if len(own := found[[own == one_way for own in ways]])]
-    unclear = found[[not own for own in ways]]
-    if not parts:
-        return f"Whether {what.lower()} makes maps more alike is not clear in any of {number}{known}"
-    left = f"; in {listed(unclear.name)} that is not clear" if len(unclear) else ""
-    return f"Of {number}{known}, {what.lower()} makes maps {' and '.join(parts)}{left}"
+        return (f"{what} makes maps {one_way}{of_mean} in {'' if of_mean else 'most layers of '}"
+                f"{f'all {len(found)}' if several else 'the one'} {kinds}{names}")
+    told: list[str] = []
+    for own in sorted(groups, key=lambda own: -own.networks.max()):
+        does, unclear = ("it makes them", "what it does") if told else (
+            f"{what} makes maps", f"What {what.lower()} does to how alike maps are")
+        names = listed(f"{row['name']} ({row.networks} seed{'' if row.networks == 1 else 's'})" for _, row in own.iterrows())
+        one_way = own.way.iloc[0]
+        told.append(f"{does} {one_way}{_on_average(own)} in {names}" if one_way else f"{unclear} is not clear in {names}")
+    return f"{'; '.join(told)}{f', the {len(found)} {kinds}{known}' if known else ''}"
 
 
 def _on_average(effects_of: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from ghostlib.redundancy.sources import OTHER_IMAGE, TRAINED, UNTRAINED
 from ghostlib.studies import ablation, photographs, photographs_latency
 from ghostlib.studies.ablation import THIN
-from ghostlib.studies.contrasts import contrast, mean_interval, over_seeds
+from ghostlib.studies.contrasts import contrast, mean_interval, over_seeds, points
 from ghostlib.studies.copies import copy_of
 from ghostlib.studies.redundancy import moved
 
@@ -50,7 +50,7 @@ def on_fewer_channels(rows: pd.DataFrame, longer: pd.DataFrame) -> str:
     mean, low, high = mean_interval(one.values, share / 100)
     return (f"{first}, in a small VGG-16 after {rows.epochs.iloc[0]} epochs of CIFAR-10. The Ghost network minus a plain "
             f"one with as many multiply-adds: {mean:+.2f} points ({share} % interval over {len(one.seeds)} seeds {low:+.2f} "
-            f"to {high:+.2f}), {by}, a margin chosen when the runs were known. "
+            f"to {high:+.2f}), {by}. The margin of {points(ablation.MARGIN)} was chosen when the runs were known. "
             f"{ablation.after_longer(longer)} {ablation.beside_plain(rows)}")
 
 
@@ -61,11 +61,11 @@ def on_thinner_rivals(rows: pd.DataFrame, times: Sequence[pd.DataFrame]) -> str:
     if thinner not in found.index:
         return ""
     row = found.loc[thinner]
-    corrected = f"; a secondary question: p {row.p} after correction for {len(photographs.SECONDARY)}, interval and margin "
+    corrected = f": p {row.p} after correction for all {len(photographs.SECONDARY)}" if row.p else ""
     beside = photographs_latency.beside(times, photographs.THIN)
     return (f"{SAYS.get(row.verdict.split()[0].strip(','), 'Not known')}, on Imagenette's photographs ({copy_of(rows)}). "
-            f"GhostNet minus a thinner network without ghosts: {row.verdict.partition(',')[0]} ({row.evidence}"
-            f"{f'{corrected}not corrected' if row.p else ''}).{f' {beside}' if beside else ''}")
+            f"GhostNet minus a thinner network without ghosts: {row.verdict.partition(',')[0]} ({row.evidence}; a "
+            f"secondary question{corrected}; interval and margin are not corrected).{f' {beside}' if beside else ''}")
 
 
 def on_likeness(rows: pd.DataFrame) -> str:

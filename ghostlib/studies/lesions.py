@@ -138,7 +138,7 @@ def answer(overall: pd.DataFrame, single: pd.DataFrame, rows: pd.DataFrame) -> s
                  and set(overall[overall.name == name].epochs) == epochs), key=seeds.get, default=None)
     others = [name for name in seeds.index if has_ghosts(overall, name) and name != main]
     return "**Answer.** " + " ".join([*_on_ghosts(overall, main, rows, single), *_on_the_twin(overall, plain, rows),
-                                      map_guides.answer(single, main), *_on_others(overall, others, rows)])
+                                      map_guides.answer(single, main), *_on_others(overall, others, rows, single)])
 
 
 def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.DataFrame) -> Iterator[str]:
@@ -152,13 +152,13 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     if verdict == words[-1]:
         each = {estimate(own.iloc[[place]], "lost").word(*words) for place in range(len(own))}
         verdict = each.pop() if len(each) == 1 else verdict
-    yield (f"{verdict}. With half of one module's ghosts replaced by their mean, {name} ({_count(own)}) loses "
-           f"{lost.told(sign='')}, of {own.intact.mean():.1f} % top-1 on {own.photographs.iloc[0]:,} test photographs "
-           f"({copy_of(own)}), as many of each class; that is averaged over {own.modules.iloc[0]} modules"
-           f"{_spread(modules)}. Cross-entropy rises by {estimate(own, 'nats').short(3)} nats.")
+    yield (f"{verdict}. {name} ({_count(own)}) recognises {own.intact.mean():.1f} % of {own.photographs.iloc[0]:,} test "
+           f"photographs ({copy_of(own)}; as many of each class). With half of one module's ghosts replaced by their mean "
+           f"it loses {lost.told(sign='')}, on average over {own.modules.iloc[0]} modules{_spread(modules)}. Cross-entropy, "
+           f"which tells small changes better, changes by {estimate(own, 'nats').short(3)} nats.")
     if len(own) > 1:
-        yield f"By an interval over photographs alone {(own.lost_low > 0).sum()} of the {len(own)} networks lose."
-    yield few(rows, single, name)
+        yield f"Each by itself, by an interval over photographs, {(own.lost_low > 0).sum()} of the {len(own)} networks lose."
+    yield f"One module is lesioned at a time. {few(rows, single, name)}"
     yield (f"Replaced by what the best filters make of unrelated maps, the loss is "
            f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told(sign='')}.")
     gap, apart = estimate(rows_of(overall, name, first, second), "lost"), over_modules(rows, name, first, second)
@@ -177,13 +177,15 @@ def few(rows: pd.DataFrame, single: pd.DataFrame, name: str) -> str:
     """How few of a network's modules make the mean loss of half of the ghosts, and whether a single map makes most of what
     the module loses that loses most, in a sentence; of several seeds by their means."""
     own = rows[(rows.name == name) & (rows.what == GHOSTS) & (rows.how == MEAN)]
+    if own.empty:
+        return "Its modules are not recorded."
     lost, seeds = own.groupby("depth").lost.mean(), own.seed.nunique()
     most, typical = lost.idxmax(), f"the median module loses {lost.median():.1f} points"
     if lost[most] <= lost.mean() or lost.sum() <= 0:
         return f"Of {len(lost)} modules {typical}."
     means = f" (means over {seeds} networks)" if seeds > 1 else ""
     alone = single[(single.name == name) & (single.depth == most) & (single.what == GHOSTS)]
-    return (f"One module is lesioned at a time. Module {most} loses {lost[most]:.0f} of the {lost.sum():.0f} points that "
+    return (f"Module {most} loses {lost[most]:.0f} of the {lost.sum():.0f} points that "
             f"all lose in sum{means}{_one_ghost(alone, own[own.depth == most], seeds)}; {typical}.")
 
 
@@ -237,13 +239,13 @@ def _on_the_twin(overall: pd.DataFrame, name: str | None, rows: pd.DataFrame) ->
            f"filters make of other maps, the loss is {by_others.told(sign='')}.")
 
 
-def _on_others(overall: pd.DataFrame, names: list[str], rows: pd.DataFrame) -> Iterator[str]:
+def _on_others(overall: pd.DataFrame, names: list[str], rows: pd.DataFrame, single: pd.DataFrame) -> Iterator[str]:
     """What the other networks with ghosts lose, a sentence each."""
     for name in names:
         own = rows_of(overall, name, key(GHOSTS, MEAN))
         yield (f"{name} ({_count(own)}, {own.intact.mean():.1f} % top-1) loses {estimate(own, 'lost').told(sign='')}"
                f"{_spread(over_modules(rows, name, key(GHOSTS, MEAN)))}, with half of one module's ghosts replaced by their "
-               f"mean.")
+               f"mean. {few(rows, single, name)}")
 
 
 def _count(own: pd.DataFrame) -> str:

@@ -271,6 +271,7 @@ def trained_again(study: pd.DataFrame, again: pd.DataFrame) -> str:
     each = listed(f"{name} {row.accuracy:.1f} % (counted: {row.accuracy_counted:.1f} %)" for name, row in means.iterrows())
     runs = "One run of the study was" if len(pairs) == 1 else f"{len(pairs)} runs of the study were"
     return (f"{runs} trained again by its parameters on {listed(pairs.machine.unique())} (counted: "
-            f"{listed(pairs.machine_counted.unique())}), as other last digits make other networks. On average they reach "
+            f"{listed(pairs.machine_counted.unique())}). Another kind of processor rounds otherwise, and so the same seed "
+            f"gives another network. On average they reach "
             f"{each}; one by one they end {gap.min():+.2f} to {gap.max():+.2f} points from the counted runs of the same "
             f"seeds.")

@@ -46,8 +46,8 @@ def beside(measured: Sequence[pd.DataFrame], other: str) -> str:
         times = latency.times_as_long(latency.of_condition(rows, BATCH, THREADS), photographs.GHOSTNET).get(other)
         if times is not None:
             told.append(f"{times.median():.2f} times as long on one core of {speeds.machine_in_short(rows)} "
-                        f"({times.min():.2f} to {times.max():.2f} in {len(times)} turns)")
-    return f"For an image it takes {' and '.join(told)}, each network by its fastest engine." if told else ""
+                        f"({times.min():.2f} to {times.max():.2f} in {len(times)} turn{'' if len(times) == 1 else 's'})")
+    return f"For an image GhostNet takes {' and '.join(told)}, either by its fastest engine." if told else ""
 
 
 def times_in_words(measured: pd.DataFrame, batch: int = BATCH, threads: int = THREADS) -> str:

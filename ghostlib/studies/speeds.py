@@ -52,10 +52,10 @@ def machine_in_full(measured: pd.DataFrame) -> str:
 
 
 def machine_in_short(measured: pd.DataFrame) -> str:
-    """The same with what matters most of those: whether there is AVX-512, where that is known."""
+    """Its name, and what matters most of its instruction sets: whether there is AVX-512, where that is known."""
     sets = measured.get("instruction_sets", pd.Series(dtype=str)).dropna()
     known = f" {'with' if sets.str.contains('avx512').all() else 'without'} AVX-512" if len(sets) else ""
-    return f"{machine(measured).partition(' with ')[0]}{known}"
+    return f"{', '.join(dict.fromkeys(measured.machine))}{known}"
 
 
 def of_machine(measured: pd.DataFrame, here: Mapping[str, object]) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def described(source: str | Path | None) -> dict[str, Any]:
         return {}
     if str(source) in PUBLISHED:
         return dict(PUBLISHED[str(source)])
-    config = _metadata(source, "config")
+    config = run_of(source)
     return {name: config[name] for name in FIELDS if name in config}
 
 
@@ -76,9 +76,14 @@ def classes_of(source: str | Path) -> tuple[str, ...]:
     return () if str(source) in PUBLISHED else tuple(_metadata(source, "data").get("classes", ()))
 
 
+def run_of(source: str | Path) -> dict[str, Any]:
+    """All fields of Config of the run that wrote weights; none for weights that do not say."""
+    return {} if str(source) in PUBLISHED else _metadata(source, "config")
+
+
 def held_out(source: str | Path) -> float:
     """Which share of its training images a run held out to test with (`val_share`); 0 for weights that do not say."""
-    return 0.0 if str(source) in PUBLISHED else float(_metadata(source, "config").get("val_share", 0.0))
+    return float(run_of(source).get("val_share", 0.0))
 
 
 def _metadata(source: str | Path, key: str) -> dict[str, Any]:

@@ -61,14 +61,17 @@ def test_what_training_does_is_said_of_networks_alone_that_are_known_before_it()
     assert "Training makes maps more alike in most layers of all 2 networks known before it (GhostNet 0.5, s = 2 and " \
         "MobileNetV2 0.28)." in at_size.answer(two)
     apart = pd.concat([rows(), rows("mobilenet_v2 0.28", 1, **{UNTRAINED: 0.9})])
-    assert "Of 2 networks known before it, training makes maps more alike in GhostNet 0.5, s = 2 and less alike in " \
-        "MobileNetV2 0.28. " in at_size.answer(apart)
+    assert "Training makes maps more alike in GhostNet 0.5, s = 2 (1 seed); it makes them less alike in MobileNetV2 0.28 " \
+        "(1 seed), the 2 networks known before it. " in at_size.answer(apart)
     unclear = pd.concat([rows(**{UNTRAINED: 0.61}), rows("mobilenet_v2 0.28", 1)])
-    assert "Of 2 networks known before it, training makes maps more alike in MobileNetV2 0.28; in GhostNet 0.5, s = 2 " \
-        "that is not clear. " in at_size.answer(unclear)
+    assert "What training does to how alike maps are is not clear in GhostNet 0.5, s = 2 (1 seed); it makes them more " \
+        "alike in MobileNetV2 0.28 (1 seed), the 2 networks known before it. " in at_size.answer(unclear)
+    surer = pd.concat([rows(**{UNTRAINED: 0.61}), rows("mobilenet_v2 0.28", 1, seeds=(0, 1, 2))])
+    assert "Training makes maps more alike in MobileNetV2 0.28 (3 seeds); what it does is not clear in GhostNet 0.5, s = " \
+        "2 (1 seed), the 2 kinds of network known before it. " in at_size.answer(surer)
     neither = pd.concat([rows(**{UNTRAINED: 0.61}), rows("mobilenet_v2 0.28", 1, **{UNTRAINED: 0.61})])
-    assert "Whether training makes maps more alike is not clear in any of 2 networks known before it. " in \
-        at_size.answer(neither)
+    assert "are is not clear in GhostNet 0.5, s = 2 (1 seed) and MobileNetV2 0.28 (1 seed), the 2 networks known before " \
+        "it. " in at_size.answer(neither)
     none = rows()[lambda own: own.source == TRAINED]
     assert "What shuffling the weights does to how alike maps are is not known: no network is" in at_size.answer(none)
 
@@ -91,14 +94,14 @@ def test_the_second_set_of_photographs_and_the_activation_are_looks_too():
     assert "whether maps are more alike after it is not clear (" in against
     mixed = at_size.answer(of_another_look(0.0, source=SHUFFLED_WEIGHTS, state="activation"))
     assert "makes maps less alike in most layers of the one network; 2 of 3 other looks, after the activation or on the " \
-        "photographs that all share, point another way, or none (difference" in mixed and "other looks" not in every
+        "photographs that all share, do not agree (difference" in mixed and "other looks" not in every
 
 
 def test_two_networks_known_before_training_are_looked_at_more_than_once_too():
     table = of_another_look(-0.1, source=UNTRAINED, state="activation")
     two = pd.concat([table, rows("mobilenet_v2 0.28", 1)])
     assert "known before it (GhostNet 0.5, s = 2 and MobileNetV2 0.28); 2 of 4 other looks, after the activation or on " \
-        "the photographs that all share, point another way, or none. " in at_size.answer(two)
+        "the photographs that all share, do not agree. " in at_size.answer(two)
 
 
 def test_a_few_layers_that_change_much_are_not_outvoted():
@@ -207,9 +210,9 @@ def test_layers_too_small_for_the_filter_are_counted_and_kinds_are_told():
     one = rows()
     small = one[one.source == TRAINED].assign(filter=1)
     more = pd.concat([one, small, small[small.layer == "l0"].assign(layer="deep", size=4)])
-    assert "GhostNet 0.5, s = 2: 11 layers were measured and 10 are judged; the maps of the other 1 are at most" in \
-        at_size.answer(more)
-    assert "are judged" not in at_size.answer(one)
+    assert "Layers with maps of at most 4 × 4 pixels are too small for d = 3 and not judged: of those measured 1 of 11 in " \
+        "GhostNet 0.5, s = 2." in at_size.answer(more)
+    assert "not judged" not in at_size.answer(one)
     told = at_size.kinds_answer(one)
     assert "from 0.65 (cheap operation, 5 layers) down to 0.64 (primary, 5 layers) in GhostNet 0.5, s = 2." in told
     assert "changes it by: cheap operation +0.10 (5 layers), primary +0.10 (5 layers)." in told

@@ -24,8 +24,8 @@ MINUS = "The Ghost network minus a plain one with as many multiply-adds: "
 
 
 @pytest.mark.parametrize(("lead", "said"), [
-    (0, f"No{SEEN}{MINUS}+0.12 points (90 % interval over 5 seeds -0.23 to +0.47), within 0.5 points, a margin "),
-    (5, f"Yes{SEEN}{MINUS}+5.12 points (95 % interval over 5 seeds +4.67 to +5.57), by more than 0.5 points, a "),
+    (0, f"No{SEEN}{MINUS}+0.12 points (90 % interval over 5 seeds -0.23 to +0.47), within 0.5 points. The margin of "),
+    (5, f"Yes{SEEN}{MINUS}+5.12 points (95 % interval over 5 seeds +4.67 to +5.57), by more than 0.5 points. The "),
     (0.5, f"Yes{SEEN}{MINUS}+0.62 points (95 % interval over 5 seeds +0.17 "),
     (-5, f"No{SEEN}{MINUS}-4.88 points (95 % interval over 5 seeds -5.33")])
 def test_fewer_channels(lead, said):
@@ -75,8 +75,9 @@ def test_the_rival_waits_for_all_its_seeds():
     told = findings.on_the_rival(every, TIMES)
     assert told.startswith("No. At equal multiply-adds and by one recipe, GhostNet is worse than MobileNetV3-Small by more ")
     assert "95 % interval over 6 seeds" in told and told.endswith(ends)
-    assert (" For an image it takes 2.35 times as long on one core of Intel(R) Xeon(R) Processor with AVX-512 (2.34 to 2.50 "
-            "in 3 turns) and 1.73 times as long on one core of AMD EPYC without AVX-512 (1.41 to 2.43 in 3 turns), " in told)
+    assert (" For an image GhostNet takes 2.35 times as long on one core of Intel(R) Xeon(R) Processor with AVX-512 (2.34 "
+            "to 2.50 in 3 turns) and 1.73 times as long on one core of AMD EPYC without AVX-512 (1.41 to 2.43 in 3 turns)"
+            in told)
 
 
 def test_three_are_told():
@@ -87,8 +88,8 @@ def test_three_are_told():
     assert told[0].startswith(
         "**Do ghosts beat simply having fewer channels?**\n   - Yes, on Imagenette's photographs (squashed copy). GhostNet "
         "minus a thinner network without ghosts: better by more than 1 point (+2.85 points")
-    assert "; a secondary question: p 0.024 after correction for 5, interval and margin not corrected). For an " in told[0]
-    assert " image it takes 1.93 times as long on one core of Intel" in told[0]
+    assert "; a secondary question: p 0.024 after correction for all 5; interval and margin are not corrected" in told[0]
+    assert " image GhostNet takes 1.93 times as long on one core of Intel" in told[0]
     assert "by its fastest engine.\n   - No, in a small VGG-16 after 6" in told[0]
     early = findings.on_thinner_rivals(rows[rows.seed < 3], TIMES)
     assert early.startswith("Not known, on Imagenette's photographs (squashed copy).")

@@ -114,7 +114,7 @@ def test_nothing_is_concluded_from_twins_that_are_not_there():
     told = latency.answer(measured, LAYERS, threads=2)
     assert told.startswith("**Answer.** Not known yet is whether ghosts pay: these rows hold no plain twin (each by its "
                            "fastest engine, 1")
-    assert "promise" not in told and "1 of 1 GhostNets take longer" in told
+    assert "Ghosts save" not in told and "1 of 1 GhostNets take longer" in told
     told = latency.answer(times({"GhostNet 1.0": 12, "plain 1.0": 15}), LAYERS.iloc[:0], threads=2)
     assert "take longer" not in told and "profile" not in told and "turns).\n\n" in told
 

@@ -16,7 +16,7 @@ from ghostlib.config import Config
 from ghostlib.errors import InputError
 from ghostlib.models import MODELS
 from ghostlib.weights import classes_of, described, load_weights, save_weights, sources
-from ghostlib.weights.description import FIELDS, PUBLISHED
+from ghostlib.weights.description import FIELDS, PUBLISHED, run_of
 from ghostlib.weights.load import OPTIMIZER
 
 
@@ -227,3 +227,9 @@ def test_fields_that_a_notebook_leaves_open_are_as_the_weights_say(root, monkeyp
     assert (config.width, config.image_size, config.num_classes, config.workers) == (1.0, 160, 1000, 1)
     with pytest.raises(InputError, match="width: None given"):
         Config.of_notebook(path, {"width": None})
+
+
+def test_the_labs_own_weights_say_which_run_wrote_them_and_published_ones_do_not():
+    config = Config.of(run_of(ROOT / "data" / "weights" / "ghostnet_050_imagenette.safetensors"))
+    assert (config.model, config.width, config.epochs, config.seed, config.image_size) == ("ghostnet", 0.5, 80, 0, 128)
+    assert run_of("timm/ghostnet_100.in1k") == {}
