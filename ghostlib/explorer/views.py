@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mindspore.nn.utils import no_init_parameters
 from PIL import Image
+from threadpoolctl import ThreadpoolController
 
 from ghostlib import redundancy, results
 from ghostlib.complexity import Complexity, count, recount
@@ -100,6 +101,8 @@ class Explorer:
         model = as_onnx(self.net, (3, config.image_size, config.image_size))
         self._outputs = _outputs(model, {layer: next(iter(found.values())) for layer, found in stages(self.net).items()})
         self._graph = Switches(model, self._outputs.values())
+        # Products this small, made by two threads, wait longer for threads of ONNX Runtime that still spin than they take.
+        self._products = ThreadpoolController().select(user_api="blas")
         self._means: dict[str, np.ndarray] = {}  # of each map over the other pictures and all pixels
         self._kind: str | Image.Image = ""  # which pictures are cut already
         self.look_at(image, number)
@@ -119,6 +122,7 @@ class Explorer:
         self._images = np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
         self._maps: dict[str, np.ndarray] = {}
         self._fitted: dict[tuple[str, int], tuple[LinearMaps, np.ndarray]] = {}
+        self._made: dict[tuple[str, int], np.ndarray] = {}
 
     def is_ghost(self, layer: str) -> bool:
         """Whether a layer has ghosts of its own, so that s is not to be chosen."""
@@ -157,16 +161,16 @@ class Explorer:
         """A Ghost layer's own ghosts, or what a ratio would leave of another's maps; each beside what a d x d filter, found
         on other pictures, makes of its source."""
         maps, numbers = self.maps(layer), self._numbers(layer)
-        found, choose = self._filters(layer, kernel)
         if self.is_ghost(layer):
             source = np.searchsorted(numbers, self._sources(layer)[numbers])
-            intrinsic = np.unique(source)
+            intrinsic, made = np.unique(source), self._ghosts_made(layer, source, kernel)
         else:
+            found, choose = self._filters(layer, kernel)
             intrinsic = redundancy.most_telling(choose)[:split_channels(maps.shape[1], ratio)[0]]
             source = redundancy.sources_among(choose, intrinsic)
-        made = maps[0].astype(np.float64)
-        for target in np.setdiff1d(np.arange(len(source)), intrinsic):
-            made[target] = found.predict(maps[:1], source[target], target)[0]
+            made = maps[0].astype(np.float64)
+            for target in np.setdiff1d(np.arange(len(source)), intrinsic):
+                made[target] = found.predict(maps[:1], source[target], target)[0]
         return View(maps[0], numbers, intrinsic, source, made, _r2(maps[0], made))
 
     def answers(self, layer: str, silent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -177,10 +181,12 @@ class Explorer:
             silent: Numbers of maps; ghosts are made of intrinsic maps as they were.
         """
         self.maps(layer)  # and with them their means
-        logits = [self._graph.logits(self._images[:1], self._outputs[layer], one, self._means[layer])
-                  for one in (np.array([], int), silent)]
-        before, after = probabilities(np.concatenate(logits))
-        return before, after
+        before = self._answer(layer, np.array([], int))
+        return before, self._answer(layer, silent) if len(silent) else before
+
+    def _answer(self, layer: str, silent: np.ndarray) -> np.ndarray:
+        logits = self._graph.logits(self._images[:1], self._outputs[layer], silent, self._means[layer])
+        return probabilities(logits)[0]
 
     def pairs(self, layer: str) -> list[tuple[int, int]]:
         """The most correlated pairs of maps of the picture looked at, no map in two."""
@@ -188,9 +194,10 @@ class Explorer:
 
     def pair(self, layer: str, first: int, second: int, kernel: int) -> Pair:
         """One map made from another by the filter that was found on other pictures."""
-        maps, (found, _) = self.maps(layer), self._filters(layer, kernel)
-        prediction = found.predict(maps[:1], first, second)[0]
-        return Pair(first, second, maps[0, first], found.kernels[first, second], prediction, maps[0, second],
+        maps, (fit, _) = self.maps(layer), self._others(layer)
+        found = self._fit(fit[:, [first]], fit[:, [second]], kernel)
+        prediction = found.predict(maps[:1, [first]], 0, 0)[0]
+        return Pair(first, second, maps[0, first], found.kernels[0, 0], prediction, maps[0, second],
                     float(_r2(maps[:1, second], prediction[None])[0]))
 
     def cost(self, ratio: int | None = None, kernel: int = 3) -> Complexity:
@@ -208,14 +215,38 @@ class Explorer:
             return np.sort(np.argsort(self._sources(layer), kind="stable")[:MOST])
         return np.arange(min(len(self._means[layer]), MOST))
 
+    def _others(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
+        """A layer's maps of pictures that are not looked at: two thirds to find filters on, a third to choose among them."""
+        maps = self.maps(layer)[1:]
+        fit = -(-2 * len(maps) // 3)
+        return maps[:fit], maps[fit:]
+
+    def _fit(self, sources: np.ndarray, targets: np.ndarray, kernel: int) -> LinearMaps:
+        with self._products.limit(limits=1):
+            return redundancy.fit(sources, targets, kernel)
+
     def _filters(self, layer: str, kernel: int) -> tuple[LinearMaps, np.ndarray]:
-        """Filters between all maps, found on two thirds of the other pictures, and their R2 on the last third."""
+        """Filters between all maps, and their R2 on pictures on which they were not found."""
         if (layer, kernel) not in self._fitted:
-            maps = self.maps(layer)[1:]
-            fit = -(-2 * len(maps) // 3)
-            found = redundancy.fit(maps[:fit], maps[:fit], kernel)
-            self._fitted[layer, kernel] = found, redundancy.score(found, maps[fit:], maps[fit:]).r2
+            fit, choose = self._others(layer)
+            found = self._fit(fit, fit, kernel)
+            with self._products.limit(limits=1):
+                self._fitted[layer, kernel] = found, redundancy.score(found, choose, choose).r2
         return self._fitted[layer, kernel]
+
+    def _ghosts_made(self, layer: str, source: np.ndarray, kernel: int) -> np.ndarray:
+        """A Ghost layer's maps (C, H, W), its ghosts as filters make them of their own sources; filters between all maps,
+        of which there are many times as many, would not be looked at."""
+        if (layer, kernel) not in self._made:
+            maps, (fit, _) = self.maps(layer), self._others(layer)
+            made = maps[0].astype(np.float64)
+            for one in np.unique(source):
+                ghosts = np.setdiff1d(np.flatnonzero(source == one), one)
+                found = self._fit(fit[:, [one]], fit[:, ghosts], kernel)
+                for place, ghost in enumerate(ghosts):
+                    made[ghost] = found.predict(maps[:1, [one]], 0, place)[0]
+            self._made[layer, kernel] = made
+        return self._made[layer, kernel]
 
 
 def runs(folder: str | Path = "data/runs") -> list[Path]:

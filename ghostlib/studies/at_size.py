@@ -7,7 +7,7 @@ import pandas as pd
 
 from ghostlib.redundancy.sources import SHUFFLED_WEIGHTS, TARGETS, TRAINED, UNTRAINED
 from ghostlib.studies.catalogue import network_names
-from ghostlib.studies.contrasts import listed
+from ghostlib.studies.contrasts import in_points, listed
 from ghostlib.studies.redundancy import LITTLE
 from ghostlib.studies.training_effect import (
     ACTIVATION,
@@ -127,11 +127,11 @@ def answer(rows: pd.DataFrame) -> str:
         first = _headline(before, "Training", " known before it") + _otherwise(every, UNTRAINED)
     turned = mixed.assign(difference=-mixed.difference, low=-mixed.high, high=-mixed.low, more=mixed.less, less=mixed.more)
     second = _headline(turned, "Shuffling the weights") + _otherwise(every, SHUFFLED_WEIGHTS)
-    return " ".join([f"**Answer.** {first}. {second} (difference of R² after the convolution, d = {FILTER}, mean over "
-                     f"layers; of several seeds an interval over them decides, of one network most of its layers). Each "
-                     f"layer is judged by its own 95 % interval over photographs; these are {every.layers.sum()} looks, and "
-                     f"none is corrected for that.",
-                     *parts, *_left_out(rows)])
+    verdict = (f"**Answer.** {first}. {second} (difference of R² after the convolution, d = {FILTER}, mean over layers; of "
+               f"several seeds an interval over them decides, of one network most of its layers). Each layer is judged by "
+               f"its own 95 % interval over photographs; these are {every.layers.sum()} looks, and none is corrected for "
+               f"that.")
+    return in_points(verdict, [*parts, *_left_out(rows)])
 
 
 def _of_one(row: pd.Series, every: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from ghostlib.redundancy.kernels import NEAR, PATTERNS
 from ghostlib.studies.catalogue import epochs_of, network_names
-from ghostlib.studies.contrasts import listed
+from ghostlib.studies.contrasts import in_points, listed
 
 TRAINED, START, FITTED = "trained", "at the start", "least squares"
 MEANS = "turned", "r2", "r2_copied"  # of layers, where they have them
@@ -42,13 +42,12 @@ def answer(rows: pd.DataFrame) -> str:
     trained, known = table.xs(TRAINED, level="when"), ours(rows)
     some = trained["called copy"].max() >= MANY
     were = f", and {_copies(rows, START)} of ours before training" if known else ""
-    parts = [f"**Answer.** {'Some trained cheap kernels are copies' if some else 'Trained cheap kernels are no copies'}: "
-             f"{_copies(rows, TRAINED)} have {100 * NEAR:.0f} % of their energy in the middle weight{were}."]
-    if known:
-        parts += [_turning(rows, known), strongest(rows, known[0])]
+    first = (f"**Answer.** {'Some trained cheap kernels are copies' if some else 'Trained cheap kernels are no copies'}: "
+             f"{_copies(rows, TRAINED)} have {100 * NEAR:.0f} % of their energy in the middle weight{were}.")
+    parts = [_turning(rows, known), strongest(rows, known[0])] if known else []
     theirs = [f"in {name}, trained by others, edges hold {own.edge:.0f} % and smoothing {own.smoothing:.0f} % "
               f"({2 * chance:.0f} and {chance:.0f} by chance)" for name, own in trained.iterrows() if name not in known]
-    return " ".join([*parts, *([_sentence(theirs)] if theirs else []), *_wanted(rows, table)])
+    return in_points(first, [*parts, *([_sentence(theirs)] if theirs else []), *_wanted(rows, table)])
 
 
 def averages(rows: pd.DataFrame) -> str:

@@ -238,7 +238,7 @@ def sentence(text: str) -> str:
     'Yes. Ghosts with d = 3 are better.'
     """
     found = ""
-    for one in re.split(r"(?<=[.!?])\s+(?=[A-Z*])", text.removeprefix(ANSWER).strip()):
+    for one in re.split(r"(?<=[.!?])\s+(?=[A-Z*])", text.removeprefix(ANSWER).strip().partition("\n\n")[0]):
         found = f"{found} {one}".strip()
         if len(found) >= SHORT or len(found) > len(one):
             break

@@ -153,6 +153,12 @@ def half_width(spread: float, count: int, share: float = 0.95) -> float:
     return float(stats.t.ppf((1 + share) / 2, count - 1) * spread / count ** 0.5)
 
 
+def in_points(first: str, points: Iterable[str]) -> str:
+    """A paragraph that can be read alone, and below it, as a Markdown list, what else is known."""
+    told = "\n".join(f"- {point}" for point in points)
+    return f"{first}\n\n{told}" if told else first
+
+
 def listed(parts: Iterable[object]) -> str:
     """Several things in a sentence.
 

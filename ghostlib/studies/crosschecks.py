@@ -7,6 +7,7 @@ import pandas as pd
 
 from ghostlib.redundancy.sources import TRAINED
 from ghostlib.studies.at_size import ONE, fullest
+from ghostlib.studies.contrasts import in_points
 from ghostlib.studies.training_effect import CONVOLUTION, FILTER
 
 # What each is called, its column, and whether more of it means more alike.
@@ -72,8 +73,9 @@ def answer(table: pd.DataFrame) -> str:
         told = "; ".join(f"{row['name']} {row.rho:+.2f} ({row.low:+.2f} to {row.high:+.2f}, {row.layers} layers)"
                          for _, row in own.iterrows())
         parts.append(f"{measure[0].upper()}{measure[1:]}: {_verdict(own)} ({told}).")
-    return " ".join([f"**Answer.** {_headline(ours)}: rank correlation with the R² of the best other map, after the "
-                     f"convolution, 95 % intervals over layers.", *parts, *_taken_out(table)])
+    first = (f"**Answer.** {_headline(ours)}: rank correlation with the R² of the best other map, after the convolution, "
+             f"95 % intervals over layers.")
+    return f"{in_points(first, parts)}\n\n{_taken_out(table)}"
 
 
 def in_short(table: pd.DataFrame) -> str:
@@ -92,7 +94,7 @@ def _headline(ours: pd.DataFrame) -> str:
     return "That others' measures all order layers as ours does is not shown"
 
 
-def _taken_out(table: pd.DataFrame) -> list[str]:
+def _taken_out(table: pd.DataFrame) -> str:
     """What is left of correlations when what layers differ in anyway is taken out, both ways, in sentences."""
     turned = table.given * table.rho < 0
     stronger = int((~turned & (table.given.abs() > table.rho.abs())).sum())
@@ -108,7 +110,7 @@ def _taken_out(table: pd.DataFrame) -> list[str]:
         parts.append(f"{measure[0].upper()}{measure[1:]} is then {_verdict(own, 'given_')} ({each}).")
     hide, fake = stronger > 0, weaker + signs > 0
     does = ("hide an agreement or fake one" if hide and fake else "hide an agreement" if hide else "fake an agreement")
-    return [told, *parts, f"So number and size of maps can {does}."]
+    return in_points(f"{told} So number and size of maps can {does}.", parts)
 
 
 def _verdict(rows: pd.DataFrame, which: str = "") -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from ghostlib.redundancy.sources import ALL, GHOSTS, INTRINSIC, LIKELY, MEAN, OWN, PREDICTED, UNLIKELY
 from ghostlib.studies import map_guides
 from ghostlib.studies.catalogue import network_names
-from ghostlib.studies.contrasts import mean_interval
+from ghostlib.studies.contrasts import in_points, mean_interval
 from ghostlib.studies.copies import copy_of
 from ghostlib.studies.estimates import Estimate
 
@@ -137,8 +137,9 @@ def answer(overall: pd.DataFrame, single: pd.DataFrame, rows: pd.DataFrame) -> s
     plain = max((name for name in seeds.index if not has_ghosts(overall, name)
                  and set(overall[overall.name == name].epochs) == epochs), key=seeds.get, default=None)
     others = [name for name in seeds.index if has_ghosts(overall, name) and name != main]
-    return "**Answer.** " + " ".join([*_on_ghosts(overall, main, rows, single), *_on_the_twin(overall, plain, rows),
-                                      map_guides.answer(single, main), *_on_others(overall, others, rows, single)])
+    first, *points = _on_ghosts(overall, main, rows, single)
+    return in_points(f"**Answer.** {first}", [*points, *_on_the_twin(overall, plain, rows), map_guides.answer(single, main),
+                                              *_on_others(overall, others, rows, single)])
 
 
 def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.DataFrame) -> Iterator[str]:
@@ -155,9 +156,7 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     yield (f"{verdict}. {name} ({_count(own)}) recognises {own.intact.mean():.1f} % of {own.photographs.iloc[0]:,} test "
            f"photographs ({copy_of(own)}; as many of each class). With half of one module's ghosts replaced by their mean "
            f"it loses {lost.told(sign='')}, on average over {own.modules.iloc[0]} modules{_spread(modules)}. Cross-entropy, "
-           f"which tells small changes better, changes by {estimate(own, 'nats').short(3)} nats.")
-    if len(own) > 1:
-        yield f"Each by itself, by an interval over photographs, {(own.lost_low > 0).sum()} of the {len(own)} networks lose."
+           f"which tells small changes better, changes by {estimate(own, 'nats').short(3)} nats.{_each_by_itself(own)}")
     yield f"One module is lesioned at a time. {few(rows, single, name)}"
     yield (f"Replaced by what the best filters make of unrelated maps, the loss is "
            f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told(sign='')}.")
@@ -167,6 +166,11 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
         costlier = "Whether half of the intrinsic maps cost more or less is undecided"
     yield (f"{costlier} (loss with ghosts replaced minus loss with intrinsic maps replaced: {gap.told()}; over "
            f"{apart.over} {apart.low:+.2f} to {apart.high:+.2f}).")
+
+
+def _each_by_itself(own: pd.DataFrame) -> str:
+    return "" if len(own) == 1 else (f" Each by itself, by an interval over photographs, {(own.lost_low > 0).sum()} of the "
+                                     f"{len(own)} networks lose.")
 
 
 def _spread(modules: Estimate) -> str:
