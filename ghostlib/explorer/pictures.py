@@ -1,5 +1,6 @@
 """Pictures to look at: photographs and digits by name, files by their path; and more of their kind to find filters on."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,22 @@ def squares(image: str | Image.Image, size: int) -> np.ndarray:
     Raises:
         InputError: For a name or a file that is no picture.
     """
+    if isinstance(image, Image.Image):
+        return _cut(image.convert("RGB"), size)
+    file = Path() if image in IMAGES else Path(expand(image, "image"))
+    return _named(image, size, file.stat().st_mtime_ns if file.is_file() else 0).copy()
+
+
+@lru_cache(maxsize=2)  # two networks side by side look at the same ones
+def _named(image: str, size: int, _changed: int) -> np.ndarray:
+    """The same by name or path; a file that has changed is another picture."""
     if image == DIGITS:
         return test_pictures(SQUARES, size)
-    whole = (image if isinstance(image, Image.Image) else Image.fromarray(_photograph(image))).convert("RGB")
+    return _cut(Image.fromarray(_photograph(image)).convert("RGB"), size)
+
+
+def _cut(whole: Image.Image, size: int) -> np.ndarray:
+    """The middle of a picture as a square, and random squares of it."""
     side, rng, cut = min(whole.size), np.random.default_rng(0), []
     for number in range(SQUARES):
         edge = side if number == 0 else int(rng.integers(side // 2, side + 1))

@@ -128,6 +128,11 @@ def test_every_image_can_be_looked_at(plain, tmp_path):
         found = pictures.squares(image, 16)
         assert found.shape == (pictures.SQUARES, 16, 16, 3) and found.dtype == np.uint8
     assert not np.array_equal(found[0], found[1])
+    before = pictures.squares(str(file), 16)
+    before[:] = 0  # is the caller's own
+    np.testing.assert_array_equal(pictures.squares(str(file), 16), pictures.squares(Image.open(file), 16))
+    Image.new("RGB", (40, 70), "red").save(file)
+    assert (pictures.squares(str(file), 16) == [255, 0, 0]).all()
     for bad in ("nobody", str(tmp_path)):
         with pytest.raises(InputError, match=r"image: '.*' cannot be read \(cannot be opened: .*\); allowed are astronaut"):
             pictures.squares(bad, 16)
