@@ -138,7 +138,8 @@ def answer(overall: pd.DataFrame, single: pd.DataFrame, rows: pd.DataFrame) -> s
                  and set(overall[overall.name == name].epochs) == epochs), key=seeds.get, default=None)
     others = [name for name in seeds.index if has_ghosts(overall, name) and name != main]
     first, *points = _on_ghosts(overall, main, rows, single)
-    return in_points(f"**Answer.** {first}", [*points, *_on_the_twin(overall, plain, rows), map_guides.answer(single, main),
+    return in_points(f"**Answer.** {first}", [*points, *_on_the_twin(overall, plain, rows),
+                                              f"**Can one tell from a map?** {map_guides.answer(single, main)}",
                                               *_on_others(overall, others, rows, single)])
 
 
@@ -157,14 +158,15 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
            f"photographs ({copy_of(own)}; as many of each class). With half of one module's ghosts replaced by their mean "
            f"it loses {lost.told(sign='')}, on average over {own.modules.iloc[0]} modules{_spread(modules)}. Cross-entropy, "
            f"which tells small changes better, changes by {estimate(own, 'nats').short(3)} nats.{_each_by_itself(own)}")
-    yield f"One module is lesioned at a time. {few(rows, single, name)}"
-    yield (f"Replaced by what the best filters make of unrelated maps, the loss is "
+    yield f"**Where.** One module is lesioned at a time. {few(rows, single, name)}"
+    yield (f"**Filters instead of means.** Replaced by what the best filters make of unrelated maps, the loss is "
            f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told(sign='')}.")
     gap, apart = estimate(rows_of(overall, name, first, second), "lost"), over_modules(rows, name, first, second)
     costlier = judged(gap, apart, "Half of the intrinsic maps cost more", "Half of the intrinsic maps cost less")
     if costlier == UNDECIDED:
         costlier = "Whether half of the intrinsic maps cost more or less is undecided"
-    yield (f"{costlier} (loss with ghosts replaced minus loss with intrinsic maps replaced: {gap.told()}; over "
+    yield (f"**Intrinsic maps instead of ghosts.** "
+           f"{costlier} (loss with ghosts replaced minus loss with intrinsic maps replaced: {gap.told()}; over "
            f"{apart.over} {apart.low:+.2f} to {apart.high:+.2f}).")
 
 
@@ -237,7 +239,8 @@ def _on_the_twin(overall: pd.DataFrame, name: str | None, rows: pd.DataFrame) ->
     apart = over_modules(rows, name, first, second)
     costs = judged(gap, apart, "less than", "more than").replace(UNDECIDED, "which is not shown to differ from")
     by_others = estimate(rows_of(overall, name, key(LIKELY, PREDICTED)), "lost")
-    yield (f"In the plain twin ({name}, {_count(own)}, {own.intact.mean():.1f} % top-1) a quarter of a module's maps, drawn "
+    yield (f"**A plain network.** "
+           f"In the plain twin ({name}, {_count(own)}, {own.intact.mean():.1f} % top-1) a quarter of a module's maps, drawn "
            f"from the half that others predict best, costs {lost.told(sign='')}, {costs} a quarter drawn from the other "
            f"half ({gap.told()}; over {apart.over} {apart.low:+.2f} to {apart.high:+.2f}). Replaced by what the best "
            f"filters make of other maps, the loss is {by_others.told(sign='')}.")
@@ -247,7 +250,7 @@ def _on_others(overall: pd.DataFrame, names: list[str], rows: pd.DataFrame, sing
     """What the other networks with ghosts lose, a sentence each."""
     for name in names:
         own = rows_of(overall, name, key(GHOSTS, MEAN))
-        yield (f"{name} ({_count(own)}, {own.intact.mean():.1f} % top-1) loses {estimate(own, 'lost').told(sign='')}"
+        yield (f"**{name}** ({_count(own)}, {own.intact.mean():.1f} % top-1) loses {estimate(own, 'lost').told(sign='')}"
                f"{_spread(over_modules(rows, name, key(GHOSTS, MEAN)))}, with half of one module's ghosts replaced by their "
                f"mean. {few(rows, single, name)}")
 

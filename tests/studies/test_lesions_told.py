@@ -125,7 +125,7 @@ def test_another_network_with_ghosts_is_told_too():
     longer = lesions.named(overall(plain=False).drop(columns="name").assign(epochs=80, intact=90.0))
     told = lesions.answer(pd.concat([overall(3), longer]), single(), per_module())
     assert "GhostNet 0.5, s = 2, 15 epochs (3 seeds) recognises 85.0 % of" in told
-    assert told.endswith("GhostNet 0.5, s = 2, 80 epochs (1 seed, 90.0 % top-1) loses 3.00 points, 95 % interval over "
+    assert told.endswith("**GhostNet 0.5, s = 2, 80 epochs** (1 seed, 90.0 % top-1) loses 3.00 points, 95 % interval over "
                          "photographs 2.50 to 3.50, with half of one module's ghosts replaced by their mean. Its modules "
                          "are not recorded.")
 
