@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ghostlib.results import read_table
-from ghostlib.studies import ablation, contents, paper, photographs, regime, speeds
+from ghostlib.studies import ablation, contents, paper, photographs, photographs_latency, regime, speeds
 from ghostlib.studies import findings as found
 from ghostlib.studies import rivals as beside_rivals
 from ghostlib.studies.report import markdown
@@ -37,8 +37,7 @@ def findings() -> str:
     """Three of them, for the front page."""
     runs = photographs.counted(read_table(RESULTS / "photographs.csv"))
     likeness_rows = read_table(RESULTS / "redundancy.csv").query("s == 1 and filter == 3")
-    short, longer = (ablation.named(read_table(RESULTS / f"{name}.csv")) for name in ("ablate_cifar10", "regime_cifar10"))
-    told = found.three(runs, short, longer, likeness_rows, _times())
+    told = found.three(runs, ablation.named(read_table(RESULTS / "ablate_cifar10.csv")), likeness_rows, _times())
     return "\n".join(f"{number}. {one}" for number, one in enumerate(told, 1))
 
 
@@ -87,7 +86,8 @@ def rivals() -> str:
     """GhostNet beside MobileNets: as printed, as accurate when trained alike, and as fast as they are here."""
     runs = photographs.counted(read_table(RESULTS / "photographs.csv"))
     return (f"{beside_rivals.answer_on_accuracy(paper.networks([7]), beside_rivals.built([7]))}\n\n"
-            f"Is GhostNet better when both are trained alike, by us? {found.on_the_rival(runs, _times())}\n\n"
+            f"Is GhostNet better when both are trained alike, by us? "
+            f"{found.on_the_rival(runs, photographs_latency.beside(_times(), photographs.RIVAL))}\n\n"
             f"{beside_rivals.speeds_in_short(read_table(RESULTS / 'rivals_speed.csv'))}")
 
 
@@ -148,6 +148,8 @@ def on_photographs() -> str:
     """The photographs study's answer, and its secondary ones."""
     rows = photographs.counted(read_table(RESULTS / "photographs.csv"))
     told = [f"- {row.told}" for row in photographs.secondary(rows).itertuples()]
+    told += [f"- Time beside {other}: {photographs_latency.beside(_times(), other)}"
+             for other in (photographs.RIVAL, photographs.THIN)]
     first = f"{contents.whole_answer('photographs')} {photographs.recorded(rows)}"
     return "\n".join([first, *(["", *told] if told else [])])
 

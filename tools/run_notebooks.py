@@ -1,7 +1,7 @@
 """Executes notebooks at their defaults and stores their outputs.
 
-    python tools/run_notebooks.py            # those whose code or recorded inputs changed: `make notebooks`
-    python tools/run_notebooks.py --all      # all of them, as after a change of ghostlib itself: `make notebooks ALL=1`
+    python tools/run_notebooks.py            # those whose code, recorded inputs or answer changed: `make notebooks`
+    python tools/run_notebooks.py --all      # all of them, as after a change of figures or tables: `make notebooks ALL=1`
     python tools/run_notebooks.py notebooks/train.ipynb ...
 
 What is not executed is left alone to the byte.
@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 
 from ghostlib.notebook import execute, is_current, read, slim, tidy
+from ghostlib.studies import contents
 
 LARGEST = 1_000_000  # bytes, pictures included
 LAST = "notebooks/index.ipynb"  # shows what the others found: made anew each time, and after them
@@ -39,7 +40,8 @@ if __name__ == "__main__":
     named = [word for word in sys.argv[1:] if word != "--all"]
     there = sorted(map(str, Path("notebooks").rglob("[!.]*.ipynb")), key=lambda name: (name == LAST, name))
     for name in named or there:
-        if not named and "--all" not in sys.argv and name != LAST and is_current(read(name)):
+        told = contents.is_told(name.removeprefix("notebooks/").removesuffix(".ipynb"))
+        if not named and "--all" not in sys.argv and name != LAST and told and is_current(read(name)):
             print(f"{name}: as it was", flush=True)
             continue
         print(name, flush=True)

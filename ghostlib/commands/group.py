@@ -160,7 +160,12 @@ def changes(pairs: tuple[tuple[str, str], ...]) -> dict:
     return {name: parse(name, text) for name, text in pairs}
 
 
-def with_params(command):
-    command = click.argument("params", metavar="PARAMS.yaml", type=PATH)(command)
+def with_params(command=None, required: bool = True):
+    """A command's PARAMS.yaml, and `-p NAME VALUE` for fields in place of the file's; as a decorator, with brackets or
+    without."""
+    if command is None:
+        return lambda one: with_params(one, required)
+    metavar = "PARAMS.yaml" if required else "[PARAMS.yaml]"
+    command = click.argument("params", metavar=metavar, type=PATH, required=required)(command)
     return click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
-                        help="A field in place of the file's; the value is read as YAML.")(command)
+                        help="A field in place of the file's, such as device CPU; the value is read as YAML.")(command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ghostlib.commands.group import PATH, TEXT, changes, main
+from ghostlib.commands.group import PATH, TEXT, changes, main, with_params
 from ghostlib.errors import InputError
 
 FEWEST = 6  # images of which a third each can fit, choose and report
@@ -48,9 +48,7 @@ def models(model: str | None, width: float, ratio: str | None, kernel: int, clas
 
 
 @main.command_of("measure", "ghostlib bench notebooks/params/train_smoke.yaml --json speed.json")
-@click.argument("params", metavar="[PARAMS.yaml]", type=PATH, required=False)
-@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
-              help="A field in place of the file's; the value is read as YAML.")
+@with_params(required=False)
 @click.option("--engines", is_flag=True, help="Also how fast every engine answers, one image and 32 at a time.")
 @click.option("--json", "target", type=PATH, help="A file to write the rows to as well.")
 def bench(params: Path | None, pairs, engines: bool, target: Path | None) -> None:
@@ -163,9 +161,7 @@ def doctor() -> None:
 
 
 @main.command_of("measure", "ghostlib accept -p device CPU")
-@click.argument("params", metavar="[PARAMS.yaml]", type=PATH, required=False)
-@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
-              help="A field in place of the file's, such as device CPU; the value is read as YAML.")
+@with_params(required=False)
 @click.option("--json", "target", default="accept.json", show_default=True, type=PATH, help="The file that gets it all.")
 @click.option("--minutes", default=15.0, show_default=True, type=click.FloatRange(0, min_open=True),
               help="For all checks together; what they leave no time for is not tried.")

@@ -33,6 +33,7 @@ from ghostlib.studies import redundancy as likeness
 
 NOTEBOOKS, FIGURES, PARAMS = Path("notebooks"), Path("figures"), Path("notebooks/params")
 ANSWER = "**Answer.** "
+SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z*\d])")
 NOTHING = "Nothing is recorded yet."
 SHORT = 50  # letters: a sentence below, such as "Yes.", takes the next one with it
 COLOURS = 64  # of a thumbnail
@@ -225,6 +226,20 @@ def whole_answer(name: str, results: str | Path = "data/results") -> str:
     return (_found(entry)[0] if entry.answer is None else entry.answer(Path(results))).removeprefix(ANSWER)
 
 
+def is_told(name: str, results: str | Path = "data/results") -> bool:
+    """Whether a notebook's stored answer is what the rows say today; True for one that has none, or no rows.
+
+    A notebook's code and rows may be as they were, and what ghostlib says of them another.
+    """
+    for entry in (entry for entries in PARTS.values() for entry in entries if entry.name == name and entry.answer):
+        try:
+            told = whole_answer(name, results)
+        except FileNotFoundError:
+            return True
+        return all(stored.removeprefix(ANSWER).startswith(told.strip()) for stored in _found(entry)[:1])
+    return True
+
+
 def _found(entry: Entry) -> list[str]:
     """The answers that a notebook's stored run gave."""
     return [text for cell in _read(entry).cells for output in cell.get("outputs", [])
@@ -238,7 +253,7 @@ def sentence(text: str) -> str:
     'Yes. Ghosts with d = 3 are better.'
     """
     found = ""
-    for one in re.split(r"(?<=[.!?])\s+(?=[A-Z*])", text.removeprefix(ANSWER).strip().partition("\n\n")[0]):
+    for one in SENTENCES.split(text.removeprefix(ANSWER).strip().partition("\n\n")[0]):
         found = f"{found} {one}".strip()
         if len(found) >= SHORT or len(found) > len(one):
             break

@@ -154,10 +154,11 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     if verdict == words[-1]:
         each = {estimate(own.iloc[[place]], "lost").word(*words) for place in range(len(own))}
         verdict = each.pop() if len(each) == 1 else verdict
-    yield (f"{verdict}. {name} ({_count(own)}) recognises {own.intact.mean():.1f} % of {own.photographs.iloc[0]:,} test "
-           f"photographs ({copy_of(own)}; as many of each class). With half of one module's ghosts replaced by their mean "
-           f"it loses {lost.told(sign='')}, on average over {own.modules.iloc[0]} modules{_spread(modules)}. Cross-entropy, "
-           f"which tells small changes better, changes by {estimate(own, 'nats').short(3)} nats.{_each_by_itself(own)}")
+    yield (f"{verdict}. With half of one module's ghosts replaced by their mean {name} ({_count(own)}) loses "
+           f"{lost.told(sign='')}, on average over {own.modules.iloc[0]} modules{_spread(modules)}. Intact it recognises "
+           f"{own.intact.mean():.1f} % of {own.photographs.iloc[0]:,} test photographs ({copy_of(own)}; as many of each "
+           f"class). Cross-entropy, which tells small changes better, changes by {estimate(own, 'nats').short(3)} nats."
+           f"{_each_by_itself(own)}")
     yield f"**Where.** One module is lesioned at a time. {few(rows, single, name)}"
     yield (f"**Filters instead of means.** Replaced by what the best filters make of unrelated maps, the loss is "
            f"{estimate(rows_of(overall, name, key(GHOSTS, PREDICTED)), 'lost').told(sign='')}.")
@@ -237,11 +238,12 @@ def _on_the_twin(overall: pd.DataFrame, name: str | None, rows: pd.DataFrame) ->
     own = rows_of(overall, name, first)
     lost, gap = estimate(own, "lost"), estimate(rows_of(overall, name, first, second), "lost")
     apart = over_modules(rows, name, first, second)
-    costs = judged(gap, apart, "less than", "more than").replace(UNDECIDED, "which is not shown to differ from")
+    costs = judged(gap, apart, "That is less than", "That is more than").replace(
+        UNDECIDED, "That is not shown to differ from")
     by_others = estimate(rows_of(overall, name, key(LIKELY, PREDICTED)), "lost")
     yield (f"**A plain network.** "
            f"In the plain twin ({name}, {_count(own)}, {own.intact.mean():.1f} % top-1) a quarter of a module's maps, drawn "
-           f"from the half that others predict best, costs {lost.told(sign='')}, {costs} a quarter drawn from the other "
+           f"from the half that others predict best, costs {lost.told(sign='')}. {costs} a quarter drawn from the other "
            f"half ({gap.told()}; over {apart.over} {apart.low:+.2f} to {apart.high:+.2f}). Replaced by what the best "
            f"filters make of other maps, the loss is {by_others.told(sign='')}.")
 

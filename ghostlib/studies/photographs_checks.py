@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ghostlib.studies.answers import right as right_of
-from ghostlib.studies.contrasts import Contrast, listed, with_interval
+from ghostlib.studies.contrasts import Contrast, half_width, listed, with_interval
 from ghostlib.studies.photographs import GHOSTNET, RIVAL, THIN, contrasts_of, is_whole
 
 DRAWS = 2000  # of the bootstrap
@@ -65,12 +65,10 @@ def added(one: Contrast, right: Mapping[str, np.ndarray], share: float = 0.95) -
     Returns:
         Mean, low and high in points of percent.
     """
-    from scipy import stats
-
     difference = 100 * (right[one.first].astype(float) - right[one.second].astype(float))
     (mean, _, _), seeds = one.interval, len(one.values)
     error = math.sqrt(one.values.var(ddof=1) / seeds + difference.mean(axis=0).var(ddof=1) / difference.shape[1])
-    wide = error * float(stats.t.ppf((1 + share) / 2, seeds - 1))
+    wide = half_width(error * seeds**0.5, seeds, share)
     return mean, mean - wide, mean + wide
 
 

@@ -34,6 +34,15 @@ def with_times(table: pd.DataFrame, measured: pd.DataFrame, batch: int = BATCH, 
     return table.merge(times.assign(network=quickest.network, engine=quickest.engine), "left", "network")
 
 
+def beside_in_short(measured: Sequence[pd.DataFrame], other: str) -> str:
+    """The same by medians alone."""
+    times = [latency.times_as_long(latency.of_condition(rows, BATCH, THREADS), photographs.GHOSTNET).get(other)
+             for rows in measured]
+    told = [f"{one.median():.2f}" for one in times if one is not None]
+    where = "one core" if len(told) == 1 else f"one core of each of {len(told)} machines"
+    return f"For an image GhostNet takes {listed(told)} times as long ({where})." if told else ""
+
+
 def beside(measured: Sequence[pd.DataFrame], other: str) -> str:
     """How long GhostNet takes beside another of these networks, in short, machine by machine; "" where that is not known.
 

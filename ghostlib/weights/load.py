@@ -85,7 +85,8 @@ def put(net: nn.Cell, tensors: dict[str, NDArray[Any]], source: str, new_head: b
     """
     own = translate(net, tensors)
     expected = dict(net.parameters_and_names())
-    head = {name for name in expected if name.rpartition(".")[0] == head_name(net)}
+    last = head_name(net)
+    head = {name for name in expected if name.rpartition(".")[0] == last}
     if new_head:
         own, expected = ({name: value for name, value in side.items() if name not in head} for side in (own, expected))
     if problem := misfit({name: array.shape for name, array in own.items()},
