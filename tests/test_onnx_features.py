@@ -35,7 +35,7 @@ def graph(nodes, weights, inputs=("N", 3, "H", "W"), outputs=("y",), kind=Tensor
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def small(inputs=("N", 3, "H", "W"), kind=TensorProto.FLOAT, names=("first", "second")):
+def small(inputs=("N", 3, "H", "W"), kind=TensorProto.FLOAT, names=("first", "second"), opset=13):
     """A convolution with ReLU, and one with a BatchNorm and swish."""
     number = np.float16 if kind == TensorProto.FLOAT16 else np.float32
     nodes = [helper.make_node("Conv", ["x", "w"], ["a"], names[0], pads=[1, 1, 1, 1]),
@@ -45,7 +45,8 @@ def small(inputs=("N", 3, "H", "W"), kind=TensorProto.FLOAT, names=("first", "se
              helper.make_node("Sigmoid", ["d"], ["e"]), helper.make_node("Mul", ["d", "e"], ["y"])]
     constants = {"w": WEIGHTS, "v": OTHERS, "g": np.full(6, 2, np.float32), "h": np.ones(6, np.float32),
                  "m": np.zeros(6, np.float32), "s": np.ones(6, np.float32)}
-    return graph(nodes, {name: array.astype(number) for name, array in constants.items()}, inputs, kind=kind)
+    return graph(nodes, {name: array.astype(number) for name, array in constants.items()}, inputs, kind=kind,
+                 opset=opset)
 
 
 def test_convolutions_have_their_stages_by_name():
@@ -61,10 +62,11 @@ def test_a_convolution_whose_output_others_take_too_has_no_activation_of_its_own
     assert features.stages(features.OnnxNetwork(graph(nodes, {"w": WEIGHTS}))) == {"a": {"convolution": "a"}}
 
 
-def test_what_layers_put_out_is_known_by_hand():
+@pytest.mark.parametrize("opset", [11, 13, 15, 18])  # BatchNormalization changed at 14 and 15
+def test_what_layers_put_out_is_known_by_hand(opset):
     told = []
-    shown = features.activations(features.OnnxNetwork(small()), IMAGES, ["first", "b", "second", "d", "y"], batch_size=2,
-                                 step=told.append)
+    shown = features.activations(features.OnnxNetwork(small(opset=opset)), IMAGES, ["first", "b", "second", "d", "y"],
+                                 batch_size=2, step=told.append)
     padded = np.pad(IMAGES, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3))
     first = np.einsum("nchwij,ocij->nohw", windows, WEIGHTS)
@@ -210,6 +212,13 @@ def test_operators_that_nobody_knows_and_other_sizes_end_in_one_line():
         shuffled(features.OnnxNetwork(small(("N", 3, 8, 8)), "net.onnx"), IMAGES)
     with pytest.raises(InputError, match="images: 12 x 12 given; net.onnx takes 8 x 8"):
         features.activations(features.OnnxNetwork(small(("N", 3, 8, 8)), "net.onnx"), IMAGES, ["first"])
+    wants = graph([helper.make_node("Conv", ["x", "w"], ["a"], "first", pads=[1, 1, 1, 1]),
+                   helper.make_node("Add", ["a", "p"], ["b"]), helper.make_node("Conv", ["b", "v"], ["y"])],
+                  {"w": WEIGHTS, "v": OTHERS, "p": np.ones((1, 4, 8, 8), np.float32)})  # any size by its input, but 8 x 8
+    with pytest.raises(InputError, match=r"images: \(5, 3, 12, 12\) given, which do not fit net.onnx: .*Add"):
+        features.activations(features.OnnxNetwork(wants, "net.onnx"), IMAGES, ["y"])
+    with pytest.raises(InputError, match="images: those given do not fit net.onnx: .*Add"):
+        shuffled(features.OnnxNetwork(wants, "net.onnx"), IMAGES)
     net = features.OnnxNetwork(small())
     with pytest.raises(InputError, match="layer: 'firsd' given; did you mean first"):
         features.activations(net, IMAGES, ["firsd"])

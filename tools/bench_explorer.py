@@ -14,6 +14,7 @@ import pandas as pd
 
 from ghostlib import processor, results
 from ghostlib.config import Config
+from ghostlib.explorer.column import HERE
 from ghostlib.explorer.panel import Panel
 from ghostlib.progress import progress_bar
 from ghostlib.weights.sources import own_names
@@ -44,7 +45,10 @@ def choices(page: Panel) -> dict[str, list[tuple[Any, Any]]]:
             "a d that was chosen before": [(page.kernel, value) for value in (1, 5, 7)],
             "the next pair": [(page.pair, value) for value in (2, 3, 4)],
             "another picture": [(page.image, value) for value in ("coffee", "astronaut")],
-            "another layer": [(column.layer, following[following.index(column.layer.value) + 1])]}
+            "another square of it": [(page.number, value) for value in (2, 3, 4)],
+            "another tile size": [(page.size, value) for value in (96, 128)],
+            "another layer": [(column.layer, following[following.index(column.layer.value) + 1])],
+            "another network": [(column.network, value) for value in (own_names()[0], HERE)]}
 
 
 def measured(name: str, page: Panel) -> Iterator[dict[str, Any]]:

@@ -35,7 +35,8 @@ if __name__ == "__main__":
     shown = net.activations(as_input(photograph(PICTURE), size, given.normalise)[None], [given.layer])[given.layer][0]
     maps, splits = net.activations(images, [given.layer])[given.layer], found.sample.splits
     pairs = {figure1.PAPERS: figure1.pairs_of_picture(shown), figure1.OURS: figure1.typical_pairs(maps, splits)}
-    about = {"network": Path(given.network).stem, "s": "", "layer": given.layer, "picture": PICTURE}
+    about = {"network": Path(given.network).stem, "s": "", "layer": given.layer, "picture": PICTURE,
+             "photographs": found.name}
     judged = at_size.accuracy(net, lambda files: prepared(files, size, given.normalise), found.judged)
     rows = [{"chosen": how, "source": pair[0], "target": pair[1], "d": kernel,
              "r2": float(figure1.filter_between(maps, splits, pair, kernel).r2[0, 0])}

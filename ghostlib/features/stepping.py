@@ -97,7 +97,10 @@ def _run(net: OnnxNetwork, node: "onnx.NodeProto", values: dict[str, Values],
                               functions=net.model.functions)
     try:
         session = onnx_files.session(model.SerializeToString())
-        made = [session.run(outputs, {name: values[name][batch] for name in fed}) for batch in range(batches)]
     except Exception as error:  # ONNX Runtime has a class for each kind of trouble
         raise InputError(f"network: {net.name} cannot be run by ONNX Runtime: {last_line(str(error))}") from None
+    try:
+        made = [session.run(outputs, {name: values[name][batch] for name in fed}) for batch in range(batches)]
+    except Exception as error:  # such as images of another size than a later operator wants
+        raise InputError(f"images: those given do not fit {net.name}: {last_line(str(error))}") from None
     return [list(of) for of in zip(*made)]

@@ -68,6 +68,14 @@ def answers(contrasts: Sequence[Contrast]) -> pd.DataFrame:
                           "verdict": one.judged(MARGIN)} for one in contrasts])
 
 
+def by_layer_in_short(rows: pd.DataFrame) -> str:
+    """What came of ratios by layer, chosen by how predictable maps are, in a sentence; "" where these runs do not hold
+    it."""
+    found = contrasts_of(rows, [(BY_LAYER, "s2 d3")])
+    return "".join(f"The lab's own attempt is of that kind: a ratio for each layer, chosen by how well its maps can be "
+                   f"predicted, minus s = 2 everywhere is {one.judged(MARGIN)} ({one.evidence()})." for one in found)
+
+
 def answer_on_kernel(rows: pd.DataFrame) -> str:
     """What `named` rows say of d, in sentences; the words follow the seeds."""
     if not (found := contrasts_of(rows, [("s2 d3", "s2 d1")])):

@@ -13,6 +13,7 @@ from ghostlib.studies.copies import copy_of
 from ghostlib.studies.estimates import Estimate
 
 UNDECIDED = "undecided"
+GOAL = 600.0  # seconds for a network
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
@@ -169,6 +170,14 @@ def _on_ghosts(overall: pd.DataFrame, name: str, rows: pd.DataFrame, single: pd.
     yield (f"**Intrinsic maps instead of ghosts.** "
            f"{costlier} (loss with ghosts replaced minus loss with intrinsic maps replaced: {gap.told()}; over "
            f"{apart.over} {apart.low:+.2f} to {apart.high:+.2f}).")
+
+
+def took(overall: pd.DataFrame) -> str:
+    """How long a network took to be measured, beside the goal, in a sentence."""
+    seconds = overall.drop_duplicates(["name", "seed"]).seconds
+    longer = int((seconds > GOAL).sum())
+    return (f"All lesions of a network took {seconds.min():.0f} to {seconds.max():.0f} seconds to measure, beside other "
+            f"work. The goal is {GOAL:.0f}: {longer} of {len(seconds)} networks took longer.")
 
 
 def _each_by_itself(own: pd.DataFrame) -> str:

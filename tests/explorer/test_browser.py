@@ -187,7 +187,7 @@ LOOK = """() => {
         untitled: [...page.querySelectorAll('figure')].filter(one => !one.querySelector('figcaption').innerText).length,
         beyond: [...page.querySelectorAll('img, .widget-label, select, button, b, td, th')].filter(
             one => one.getBoundingClientRect().right > right + 1).map(one => one.outerHTML.slice(0, 80)),
-        cut: [...page.querySelectorAll('.widget-label, .widget-readout, button')].filter(
+        cut: [...page.querySelectorAll('.widget-label, .widget-readout, button, figcaption')].filter(
             one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText),
         cramped: [...page.querySelectorAll('select')].filter(one => room(one) < 16).map(one => one.value)}
 }"""
@@ -261,6 +261,9 @@ def test_the_explorer_answers_a_hand(page, lab):
     page.wait_for_selector("b:has-text('4 kept')")  # of 8 maps: s = 2
     press(page, "ratio s", "ArrowRight")
     page.wait_for_selector("b:has-text('3 kept')")
+    before = page.locator("figure img").first.get_attribute("src")
+    page.locator(".widget-dropdown", has_text="picture").first.locator("select").select_option(label="digits")
+    page.wait_for_function("before => document.querySelector('figure img').src != before", arg=before)
     assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
 
 

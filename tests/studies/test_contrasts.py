@@ -157,6 +157,8 @@ def test_answers_follow_the_rows():
     some = recorded_rows[recorded_rows.network == "plain"]
     assert "None: these runs" in ablation.answer_on_ratio(some, measured, longer)
     assert "None" in ablation.answer_on_kernel(some)
+    assert "is undecided (+0.17 points" in ablation.by_layer_in_short(recorded_rows)
+    assert ablation.by_layer_in_short(some) == ""
     table = ablation.answers(ablation.contrasts_of(recorded_rows))
     assert table.verdict.tolist() == ["better by more than 0.5 points", "within 0.5 points", "worse by more than 0.5 points",
                                       "worse by more than 0.5 points", "undecided"]

@@ -223,3 +223,8 @@ def test_the_twin_is_a_plain_network_that_was_trained_for_as_long():
 def test_one_module_alone_has_no_interval():
     alone = single()[lambda own: own.depth == 1]
     assert map_guides.guided(alone, alone.name.iloc[0]).told(2, "").endswith("of 1 module alone")
+
+
+def test_how_long_it_took_is_told_beside_the_goal():
+    rows = overall(3).assign(seconds=lambda own: 400 + 150 * own.seed)
+    assert "took 400 to 700 seconds" in lesions.took(rows) and "2 of 6 networks took longer." in lesions.took(rows)
