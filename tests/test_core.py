@@ -111,7 +111,7 @@ def test_extras_are_those_of_the_package():
     """Each module is one that its extra lists, or comes with one; and each extra for users is known."""
     told = (ROOT / "pyproject.toml").read_text().split("[project.optional-dependencies]")[1].split("\n[")[0]
     extras = dict(re.findall(r"^(\w+) = \[(.*?)\](?: *#[^\n]*)?$", told, re.DOTALL | re.MULTILINE))
-    assert set(EXTRA_OF.values()) == set(extras) - {"browser"}
+    assert set(EXTRA_OF.values()) == set(extras) - {"browser", "reference"}
     for module, extra in EXTRA_OF.items():
         assert f'"{module}>' in extras[extra] or module in ("IPython", "nbformat")
 

@@ -1,7 +1,7 @@
 """Others' measures have the values that are known for them.
 
-No library stands in as a reference, since none that the lab depends on has these measures. So each is set beside its paper's
-formula, written here in another way than in the lab.
+The effective rank is held to scikit-dimension's (the extra `reference`). Published code for CKA and HRank's rank wants
+PyTorch, as far as we looked; so these are set beside their papers' formulas, written here in another way than in the lab.
 """
 
 from itertools import permutations
@@ -49,6 +49,13 @@ def test_cka_is_the_papers_formula_over_features():
     x, y = x - x.mean(0), y - y.mean(0)
     wanted = np.linalg.norm(y.T @ x) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
     assert cka(MAPS, others, debiased=False) == pytest.approx(wanted)
+
+
+def test_the_effective_rank_is_a_published_librarys():
+    skdim = pytest.importorskip("skdim", reason="scikit-dimension is not installed: pip install -e .[reference]")
+    mixed = np.einsum("dc,nchw->ndhw", RNG.normal(size=(8, 8)), MAPS)
+    pixels = mixed.transpose(0, 2, 3, 1).reshape(-1, 8)
+    assert skdim.id.lPCA(ver="participation_ratio").fit(pixels).dimension_ == pytest.approx(effective_rank(mixed))
 
 
 def test_the_effective_rank_is_that_of_the_eigenvalues():
