@@ -105,6 +105,20 @@ def test_a_published_network_is_shown_by_its_name_alone(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_whoever_has_a_resnet_50_gets_the_papers_figure_1(tmp_path, monkeypatch):
+    """By nothing but `model` and `weights`, made here, under PyTorch's names: 256 maps of the first residual group at 224."""
+    net = MODELS["resnet50"](1.0, 1, num_classes=1000)
+    save_weights(net, tmp_path / "made.safetensors")
+    monkeypatch.chdir(ROOT)
+    executed = papermill.execute_notebook(ROOT / "notebooks" / "redundancy.ipynb", tmp_path / "done.ipynb", {
+        "model": "resnet50", "weights": str(tmp_path / "made.safetensors"), "images": 6, "kernels": [1],
+        "epochs": 1, "run_dir": str(tmp_path / "run")}, progress_bar=False)
+    told = json.dumps(executed, ensure_ascii=False)
+    assert "resnet50 at width 1, s = 1" in told and "layer1 after output, correlations of the framed pairs" in told
+    assert "as the paper's" in told and "<Figure size 1758x1584 with 257 Axes>" in told
+
+
+@pytest.mark.slow
 def test_anybodys_onnx_file_is_looked_at_like_a_network_of_ours(tmp_path, monkeypatch):
     net = as_onnx(MODELS["mobilenet_v3_small"](0.25, num_classes=4).set_train(False), (3, 64, 64))
     (tmp_path / "net.onnx").write_bytes(net.SerializeToString())
