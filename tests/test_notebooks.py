@@ -106,7 +106,7 @@ def test_a_published_network_is_shown_by_its_name_alone(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_whoever_has_a_resnet_50_gets_the_papers_figure_1(tmp_path, monkeypatch):
-    """By nothing but `model` and `weights`, made here, under PyTorch's names: 256 maps of the first residual group at 224."""
+    """By nothing but `model` and `weights`, which were made here: 256 maps of the first residual group at 224."""
     net = MODELS["resnet50"](1.0, 1, num_classes=1000)
     save_weights(net, tmp_path / "made.safetensors")
     monkeypatch.chdir(ROOT)
