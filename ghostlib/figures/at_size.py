@@ -12,6 +12,7 @@ from ghostlib.redundancy.sources import TRAINED
 from ghostlib.studies.at_size import STATES
 
 LOOKS = {kind: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, kind in enumerate(KINDS)}
+ABREAST = 4  # panels in a row, so that their words can be read
 
 
 def fig_by_kind(rows: pd.DataFrame) -> Figure:
@@ -62,8 +63,14 @@ def fig_training(rows: pd.DataFrame) -> Figure:
     """
     names, controls = list(dict.fromkeys(rows.name)), list(dict.fromkeys(rows.source))
     kinds = [kind for kind in KINDS if kind in set(rows.kind)]
-    size = 3.2 * len(names) + 1, 0.5 * len(kinds) + 1.5
-    figure, axes = plt.subplots(1, len(names), figsize=size, sharex=True, sharey=True, squeeze=False)
+    wide, high = min(len(names), ABREAST), -(-len(names) // ABREAST)
+    size = 3.2 * wide + 1, (0.45 * len(kinds) + 0.8) * high + 0.7
+    figure, axes = plt.subplots(high, wide, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for ax in axes.flat[len(names):]:
+        ax.set_axis_off()
+    for place, ax in enumerate(axes.flat[:len(names)]):  # the lowest of each column says what they share
+        ax.tick_params(labelbottom=place + wide >= len(names))
+        ax.set_xlabel("R², trained − control" if place + wide >= len(names) else "")
     for name, ax in zip(names, axes.flat):
         for number, control in enumerate(controls):
             colour, aside = COLOURS[number], 0.22 * (number - (len(controls) - 1) / 2)
@@ -73,7 +80,7 @@ def fig_training(rows: pd.DataFrame) -> Figure:
                 if len(own):
                     ax.plot([own.mean()] * 2, [place + aside - 0.1, place + aside + 0.1], color=colour, linewidth=2.5)
         ax.axvline(0, color="0.5", linewidth=0.8)
-        ax.set(title=name, xlabel="R², trained − control", yticks=range(len(kinds)), yticklabels=kinds)
+        ax.set(title=name, yticks=range(len(kinds)), yticklabels=kinds)
         ax.title.set_fontsize(9)
     axes[0, 0].invert_yaxis()
     marks = [Line2D([], [], linestyle="", marker=MARKERS[number], color=COLOURS[number], label=f"against {control}")

@@ -294,6 +294,8 @@ def test_the_figures_show_every_layer_and_network():
     convolution = two[(two.state == "convolution") & two.source.isin(at_size.CONTROLS)]
     figure = figures.fig_training(convolution)
     assert len(figure.axes) == 2 and [ax.get_title() for ax in figure.axes] == ["GhostNet 0.5, s = 2", "EfficientNet-Lite0"]
+    many = figures.fig_training(pd.concat([convolution.assign(name=f"network {number}") for number in range(6)]))
+    assert [ax.get_xlabel() != "" for ax in many.axes[:6]] == [False, False, True, True, True, True]  # four abreast
     found = crosschecks.orders(crosschecks.joined(two, checks(two)))
     assert len(figures.fig_orders(found).axes[0].get_yticks()) == 6
     plt.close("all")
