@@ -49,7 +49,8 @@ def expand(text: str | Path, field: str) -> str:
 def lab() -> Path:
     """The folder with the lab's own notebooks, parameter files, published tables and weights: the checkout that this package
     lies in, else where pip put them."""
-    return CHECKOUT if (CHECKOUT / "notebooks" / "params").is_dir() else INSTALLED
+    # os.path's answer, which is no where Path's is an error: for somebody who may not read where the checkout lies.
+    return CHECKOUT if os.path.isdir(CHECKOUT / "notebooks" / "params") else INSTALLED
 
 
 def of_lab(path: str | Path) -> Path:
@@ -67,4 +68,4 @@ def of_lab(path: str | Path) -> Path:
 def where_the_labs_are() -> str:
     """A clause that says where the lab's own parameter files are."""
     params = lab() / "notebooks" / "params"
-    return f"the lab's own are in {params}" if params.is_dir() else "the lab's own come with a checkout of ghostlib"
+    return f"the lab's own are in {params}" if os.path.isdir(params) else "the lab's own come with a checkout of ghostlib"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ghostlib import paths
 from ghostlib.errors import InputError
 from ghostlib.paths import expand
 
@@ -39,3 +40,11 @@ def test_what_leads_nowhere_is_refused(given, message):
     with pytest.raises(InputError) as error:
         expand(given, "run_dir")
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+def test_a_checkout_that_cannot_be_looked_into_is_no_lab(monkeypatch, tmp_path):
+    """Such as one that the user may not read: Path.is_dir would be an error there, as it is for a name that is too long."""
+    monkeypatch.setattr(paths, "CHECKOUT", tmp_path / ("long" * 100))
+    with pytest.raises(OSError, match="too long"):
+        paths.CHECKOUT.is_dir()
+    assert paths.lab() == paths.INSTALLED
